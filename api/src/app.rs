@@ -1,0 +1,53 @@
+//! What every handler works with.
+
+use std::sync::Arc;
+
+use golden_jobs::{Registry, metrics::Metrics, store::SharedStore};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{Api, ApiOptions, Auth, Part, intake::Intake, routes::health::Gauges, wait::Waiting};
+
+pub(crate) struct App {
+    pub(crate) store: SharedStore,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) metrics: Metrics,
+    pub(crate) auth: Auth,
+    pub(crate) options: ApiOptions,
+    /// The store first.
+    pub(crate) parts: Vec<Part>,
+    pub(crate) sandbox_missing: Option<String>,
+    pub(crate) intake: Intake,
+    pub(crate) waiting: Waiting,
+    pub(crate) gauges: Gauges,
+    /// Cancelled when the intake stops, or is dropped.
+    pub(crate) closing: CancellationToken,
+    _close_on_drop: DropGuard,
+}
+
+impl App {
+    pub(crate) fn new(api: Api) -> Arc<Self> {
+        let Api { store, registry, metrics, auth, options, parts, sandbox_missing } = api;
+        let closing = CancellationToken::new();
+        let store_part = {
+            let store = Arc::clone(&store);
+            Part::new("store", move || {
+                let store = Arc::clone(&store);
+                async move { store.ping().await.map_err(|_| "does not answer".to_owned()) }
+            })
+        };
+        Arc::new(Self {
+            parts: std::iter::once(store_part).chain(parts).collect(),
+            intake: Intake::new(Arc::clone(&store)),
+            waiting: Waiting::new(Arc::clone(&store), closing.clone()),
+            gauges: Gauges::default(),
+            _close_on_drop: closing.clone().drop_guard(),
+            store,
+            registry,
+            metrics,
+            auth,
+            options,
+            sandbox_missing,
+            closing,
+        })
+    }
+}

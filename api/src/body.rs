@@ -1,0 +1,90 @@
+//! Reading a request's body: its type, its size, its encoding, its JSON.
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::{FromRequest, Request},
+    http::header::CONTENT_TYPE,
+};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::{
+    json,
+    problem::{Code, FieldError, Problem},
+};
+
+/// The largest body, in bytes.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// How much of a larger body is read and thrown away, in bytes.
+const DISCARD_LIMIT: usize = 16 * BODY_LIMIT;
+
+/// A body that is one JSON object: as it was written, and what it says.
+#[derive(Debug)]
+pub(crate) struct JsonObject {
+    pub(crate) text: String,
+    pub(crate) value: Map<String, Value>,
+}
+
+impl JsonObject {
+    /// The object as a typed request, where all that can be wrong is a field's name or type.
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_str(&self.text).map_err(|error| Problem::invalid(vec![FieldError::new("", error.to_string())]))
+    }
+}
+
+impl<S: Sync> FromRequest<S> for JsonObject {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !is_json(&request) {
+            return Err(Problem::new(Code::UnsupportedMediaType, "the Content-Type must be application/json"));
+        }
+        let bytes = read(request.into_body()).await?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Problem::malformed(format!("the body is not UTF-8 at byte {at}"))
+        })?;
+        match json::strict(&text) {
+            Ok(Value::Object(value)) => Ok(Self { text, value }),
+            Ok(_) => Err(Problem::malformed("the body must be a JSON object")),
+            Err(error) => Err(Problem::malformed(format!("the body is not acceptable JSON: {error}"))),
+        }
+    }
+}
+
+/// `application/json` or a type built on it (`+json`, RFC 6839), in UTF-8.
+fn is_json(request: &Request) -> bool {
+    let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = value.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.eq_ignore_ascii_case("charset").then(|| value.trim_matches('"').to_ascii_lowercase())
+    });
+    (kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json"))
+        && charset.is_none_or(|charset| charset == "utf-8")
+}
+
+/// What is too large is still taken off the wire, up to a point: a client that is cut off
+/// while it sends sees a broken connection and never our answer.
+async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(Code::TooLarge, format!("a body has at most {BODY_LIMIT} bytes"));
+    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if told > DISCARD_LIMIT {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(told.min(BODY_LIMIT));
+    let mut seen: usize = 0;
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::malformed("the body ended before it was complete"))?;
+        seen = seen.saturating_add(chunk.len());
+        if seen <= BODY_LIMIT {
+            bytes.extend_from_slice(&chunk);
+        } else if seen > DISCARD_LIMIT {
+            break;
+        }
+    }
+    if seen > BODY_LIMIT { Err(too_large()) } else { Ok(bytes) }
+}

@@ -1,0 +1,51 @@
+//! Many submissions, few inserts.
+
+use std::sync::Arc;
+
+use golden_jobs::{
+    batch::Coalescer,
+    store::{Inserted, NewJob, SharedStore, StoreError},
+};
+
+use crate::problem::{Code, Problem};
+
+/// Jobs recorded by one statement, at most.
+const BATCH: usize = 500;
+/// One batch fills while another commits.
+const IN_FLIGHT: usize = 2;
+
+/// Records the jobs of concurrent requests together.
+pub(crate) struct Intake {
+    store: SharedStore,
+    inserts: Coalescer<NewJob, Result<Inserted, StoreError>>,
+}
+
+impl Intake {
+    pub(crate) fn new(store: SharedStore) -> Self {
+        let inserts = {
+            let store = Arc::clone(&store);
+            Coalescer::new(BATCH, IN_FLIGHT, move |jobs: Vec<NewJob>| {
+                let store = Arc::clone(&store);
+                async move {
+                    let count = jobs.len();
+                    match store.insert(jobs).await {
+                        Ok(inserted) => inserted.into_iter().map(Ok).collect(),
+                        Err(error) => vec![Err(error); count],
+                    }
+                }
+            })
+        };
+        Self { store, inserts }
+    }
+
+    pub(crate) async fn insert(&self, job: &NewJob) -> Result<Inserted, Problem> {
+        match self.inserts.call(job.clone()).await? {
+            // A job that the store refuses takes its batch with it: alone, each gets its own answer.
+            Err(StoreError::Rejected(_)) => {
+                let alone = self.store.insert(vec![job.clone()]).await?;
+                alone.into_iter().next().ok_or_else(|| Problem::new(Code::Internal, "the store gave no answer"))
+            }
+            answer => Ok(answer?),
+        }
+    }
+}

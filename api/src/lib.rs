@@ -1,0 +1,131 @@
+//! The HTTP intake: it records and reads, and never runs a job.
+//!
+//! A request passes `observe` (id, span, metrics, problems), the panic guard, its
+//! route's permission (`guard`) and then its handler in `routes`. What a handler
+//! refuses is a [`problem::Problem`]; the table of those is the only place where an error
+//! becomes a status.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `routes` | the one table of routes, and a file for each resource |
+//! | [`auth`], [`permission`], `guard` | who calls, what they may, and the check before every handler |
+//! | `body`, `submission` | from bytes to strict JSON to a job |
+//! | `intake`, `wait` | many inserts as few; many waits as one |
+//! | [`problem`] | every error a client can meet |
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, middleware};
+use golden_jobs::{Registry, egress::Egress, metrics::Metrics, store::SharedStore};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
+use tower_http::{catch_panic::CatchPanicLayer, sensitive_headers::SetSensitiveRequestHeadersLayer};
+
+mod app;
+pub mod auth;
+mod body;
+mod clock;
+mod cursor;
+mod guard;
+mod intake;
+mod json;
+mod observe;
+mod part;
+pub mod permission;
+pub mod problem;
+mod query;
+mod resource;
+mod routes;
+mod submission;
+mod wait;
+
+pub use auth::{Auth, Grant};
+pub use part::Part;
+pub use permission::CallerRole;
+pub use routes::routes;
+
+use app::App;
+use problem::Problem;
+
+/// What the intake works with; one for a process.
+pub struct Api {
+    pub store: SharedStore,
+    pub registry: Arc<Registry>,
+    pub metrics: Metrics,
+    pub auth: Auth,
+    pub options: ApiOptions,
+    /// What `/readyz` names beside the store.
+    pub parts: Vec<Part>,
+    /// Why this process's own workers cannot run sandbox jobs. `None` where they can, and
+    /// where workers are separate processes that the intake knows nothing of.
+    pub sandbox_missing: Option<String>,
+}
+
+/// How the intake behaves.
+#[derive(Debug, Clone)]
+pub struct ApiOptions {
+    /// How long requests under way may take to finish once the intake is told to stop.
+    pub drain_timeout: Duration,
+    /// Where jobs may call back to. The delivery asks again; asking here tells the user at once.
+    pub egress: Egress,
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self { drain_timeout: Duration::from_secs(10), egress: Egress::public() }
+    }
+}
+
+/// Why the intake stopped before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the HTTP listener failed: {0}")]
+    Listener(#[from] std::io::Error),
+}
+
+/// Serves the API until `shutdown`, then takes no more connections and lets requests under
+/// way finish within [`ApiOptions::drain_timeout`].
+pub async fn serve(listener: TcpListener, api: Api, shutdown: CancellationToken) -> Result<(), ServeError> {
+    use axum::serve::ListenerExt;
+
+    let drain_timeout = api.options.drain_timeout;
+    let app = App::new(api);
+    // Those who wait for a job are answered with what is known, so that they do not hold up the end.
+    let closing = app.closing.clone();
+    let service = layered(app).into_make_service_with_connect_info::<SocketAddr>();
+    // An answer is one small write, and Nagle's algorithm would hold it back. Without it we are only slower.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let told = {
+        let shutdown = shutdown.clone();
+        async move {
+            shutdown.cancelled().await;
+            closing.cancel();
+        }
+    };
+    let late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(drain_timeout).await;
+    };
+    tokio::select! {
+        served = axum::serve(listener, service).with_graceful_shutdown(told) => Ok(served?),
+        () = late => {
+            tracing::warn!("requests were still under way {drain_timeout:?} after the intake was told to stop");
+            Ok(())
+        }
+    }
+}
+
+/// The whole API as a service. Needs a tokio runtime: inserts and waits have a task each.
+pub fn router(api: Api) -> Router {
+    layered(App::new(api))
+}
+
+/// The HTTP stack, outermost layer first.
+fn layered(app: Arc<App>) -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(SetSensitiveRequestHeadersLayer::new([axum::http::header::AUTHORIZATION]))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), observe::observe))
+        .layer(CatchPanicLayer::custom(Problem::panicked));
+    routes::router(&app).layer(layers).with_state(app)
+}

@@ -1,0 +1,78 @@
+//! What a caller may do.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A caller's role, each including what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallerRole {
+    Observer,
+    Developer,
+    Operator,
+    Admin,
+}
+
+impl CallerRole {
+    pub const ALL: [Self; 4] = [Self::Observer, Self::Developer, Self::Operator, Self::Admin];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observer => "observer",
+            Self::Developer => "developer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for CallerRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Not one of the four roles.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown role `{0}`: expected one of observer, developer, operator, admin")]
+pub struct UnknownCallerRole(String);
+
+impl FromStr for CallerRole {
+    type Err = UnknownCallerRole;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|role| role.as_str() == s).ok_or_else(|| UnknownCallerRole(s.to_owned()))
+    }
+}
+
+/// What a route asks of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// Nothing: not even a token.
+    Anybody,
+    /// A caller on this machine, or whoever may [`Read`](Self::Read).
+    Scrape,
+    Read,
+    Submit,
+    /// Cancel the tenant's jobs.
+    Cancel,
+    /// See and set how the tenant is called back.
+    Webhooks,
+    /// Put ended jobs back to work, from the record or from the dead letters.
+    Rerun,
+    /// Give dead letters up.
+    Purge,
+}
+
+impl Permission {
+    /// The least role that has it; `None` is no role at all.
+    pub(crate) const fn least(self) -> Option<CallerRole> {
+        match self {
+            Self::Anybody => None,
+            Self::Scrape | Self::Read => Some(CallerRole::Observer),
+            Self::Submit | Self::Cancel | Self::Webhooks => Some(CallerRole::Developer),
+            Self::Rerun | Self::Purge => Some(CallerRole::Operator),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Every error a client can meet: RFC 9457 problems, and the only table from error to status.
+
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Json,
+    body::Body,
+    http::{
+        HeaderName, HeaderValue, Response, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::IntoResponse,
+};
+use chrono::{DateTime, Utc};
+use golden_jobs::{batch::Dropped, store::StoreError};
+use serde::Serialize;
+
+use crate::clock;
+
+macro_rules! problems {
+    ($($variant:ident $code:literal $status:ident $title:literal $remedy:literal;)*) => {
+        /// The kinds of problems. Each has a page under `/docs/problems/`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($variant,)*
+        }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable word for programs.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What the client should do about it.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy,)* }
+            }
+        }
+    };
+}
+
+problems! {
+    Malformed "malformed-request" BAD_REQUEST "The request cannot be read"
+        "Send well-formed UTF-8 JSON without duplicate keys and at most 64 levels deep, query parameters \
+         that the route knows, and cursors as they were given. The detail says what and where.";
+    BadIdempotencyKey "malformed-idempotency-key" BAD_REQUEST "The Idempotency-Key cannot be used"
+        "Send one Idempotency-Key of 1 to 255 visible ASCII characters, for example a UUID.";
+    Unauthenticated "unauthenticated" UNAUTHORIZED "A valid token is needed"
+        "Send `Authorization: Bearer TOKEN` with a token that has not expired; `golden token mint` makes one.";
+    Forbidden "forbidden" FORBIDDEN "The token's role may not do this"
+        "Use a token of the role that the detail names.";
+    NotFound "not-found" NOT_FOUND "There is no such thing"
+        "Check the path and the id. What belongs to another tenant is not found either.";
+    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here"
+        "Use one of the methods of the Allow header.";
+    Conflict "conflict" CONFLICT "The job's state does not allow this"
+        "Read the job: the detail says which state it is in and what would be needed.";
+    TooLarge "too-large" PAYLOAD_TOO_LARGE "The request is too large"
+        "Keep bodies under 1 MiB and payloads under 256 KiB; put large data elsewhere and pass its address.";
+    UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body must be JSON"
+        "Send `Content-Type: application/json`.";
+    Invalid "validation-failed" UNPROCESSABLE_ENTITY "The request breaks a rule"
+        "Mend what `errors` lists: each entry has a JSON pointer into the request and says what is wrong. \
+         `GET /v1/kinds/KIND` shows a kind's schema and limits.";
+    UnknownKind "unknown-kind" UNPROCESSABLE_ENTITY "There is no such kind of job"
+        "Use one of the kinds that `GET /v1/kinds` lists.";
+    KeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The Idempotency-Key was used for another request"
+        "Use a new key for a new request, or send the first request again as it was.";
+    Internal "internal-error" INTERNAL_SERVER_ERROR "Something went wrong on our side"
+        "Try again with the same Idempotency-Key; tell the operator the request_id if it stays.";
+    StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The store does not answer"
+        "Try again after the time of the Retry-After header, with the same Idempotency-Key.";
+    SandboxUnavailable "sandbox-unavailable" SERVICE_UNAVAILABLE "Sandbox jobs cannot run here"
+        "Install what the detail names and start Golden again, or use kinds of another role.";
+}
+
+/// One error, on its way to the client.
+///
+/// As a response it is only its status until the outermost layer writes its body, which
+/// needs the request's id.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Details>);
+
+#[derive(Debug, Clone)]
+struct Details {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    retry_after: Option<Duration>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// What is wrong in one place of the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct FieldError {
+    /// JSON pointer into the body.
+    pub(crate) pointer: String,
+    pub(crate) detail: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: shortened(detail.into()) }
+    }
+}
+
+/// More errors than anybody reads at once are not sent.
+const ERRORS_SHOWN: usize = 50;
+/// A detail may quote what was sent: up to here, in characters.
+const DETAIL_SHOWN: usize = 500;
+
+fn shortened(mut text: String) -> String {
+    if let Some((cut, _)) = text.char_indices().nth(DETAIL_SHOWN) {
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let detail = shortened(detail.into());
+        Self(Box::new(Details { code, detail, errors: Vec::new(), retry_after: None, header: None }))
+    }
+
+    pub(crate) fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(Code::Malformed, detail)
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("there is no such {what}"))
+    }
+
+    pub(crate) fn invalid(mut errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => one.detail.clone(),
+            [one] => format!("{}: {}", one.pointer, one.detail),
+            more => format!("{} things are wrong with the request", more.len()),
+        };
+        errors.truncate(ERRORS_SHOWN);
+        let mut problem = Self::new(Code::Invalid, detail);
+        problem.0.errors = errors;
+        problem
+    }
+
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
+    }
+
+    /// The answer to a request whose handler panicked. The text stays in the log.
+    pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("not a text");
+        tracing::error!(panic = text, "a handler panicked");
+        Self::new(Code::Internal, "the request was not completed").into_response()
+    }
+
+    /// The whole response, body included.
+    pub(crate) fn render(self, request_id: &str) -> axum::response::Response {
+        let Details { code, detail, errors, retry_after, header } = *self.0;
+        let status = code.status();
+        let body = ProblemBody {
+            kind: format!("/docs/problems/{}", code.as_str()),
+            title: code.title(),
+            status: status.as_u16(),
+            detail: &detail,
+            code: code.as_str(),
+            errors: &errors,
+            retry_at: retry_after.map(|wait| clock::now() + wait),
+            request_id,
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(wait) = retry_after {
+            headers.insert(RETRY_AFTER, wait.as_secs().max(1).into());
+        }
+        if let Some((name, value)) = header {
+            headers.insert(name, value);
+        }
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct ProblemBody<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<DateTime<Utc>>,
+    request_id: &'a str,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> axum::response::Response {
+        let mut response = self.0.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// What the database said stays in the log.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) => {
+                tracing::warn!(reason, "the store is not available");
+                Self::new(Code::StoreUnavailable, "nothing was changed or it cannot be told; it is safe to try again")
+                    .retry_after(Duration::from_secs(1))
+            }
+            StoreError::Rejected(reason) => {
+                tracing::warn!(reason, "the store refused the data of a request");
+                Self::invalid(vec![FieldError::new("", "the store cannot hold this request as it is")])
+            }
+            StoreError::LeaseLost => {
+                tracing::error!("a read or an insert was told that its lease is lost");
+                Self::new(Code::Internal, "the request was not completed")
+            }
+        }
+    }
+}
+
+impl From<Dropped> for Problem {
+    fn from(error: Dropped) -> Self {
+        tracing::error!(%error, "an insert has no answer");
+        Self::new(Code::Internal, "it is not known whether the job was recorded")
+    }
+}

@@ -1,0 +1,182 @@
+//! Jobs and dead letters as clients see them.
+
+use chrono::{DateTime, Utc};
+use golden_jobs::{
+    DeadLetterId, JobId, Role, State,
+    record::{JobRecord, RecordedError},
+    store::{DeadLetter, NewJob},
+};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A job.
+#[derive(Debug, Serialize)]
+pub(crate) struct JobResource {
+    id: JobId,
+    kind: String,
+    role: Role,
+    tenant: String,
+    state: State,
+    priority: u8,
+    attempt: u32,
+    max_attempts: u32,
+    payload: Box<RawValue>,
+    result: Option<Box<RawValue>>,
+    error: Option<RecordedError>,
+    progress: Option<Box<RawValue>>,
+    metadata: Option<Box<RawValue>>,
+    parent_id: Option<JobId>,
+    run_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "as_seconds")]
+    timeout: u64,
+    callback_url: Option<String>,
+    cost_micros: i64,
+    links: JobLinks,
+}
+
+#[derive(Debug, Serialize)]
+struct JobLinks {
+    #[serde(rename = "self")]
+    itself: String,
+    attempts: String,
+    cancel: String,
+    retry: String,
+    deliveries: String,
+}
+
+/// Where a job is read.
+pub(crate) fn job_path(id: JobId) -> String {
+    format!("/v1/jobs/{id}")
+}
+
+impl From<JobRecord> for JobResource {
+    fn from(job: JobRecord) -> Self {
+        let itself = job_path(job.id);
+        Self {
+            links: JobLinks {
+                attempts: format!("{itself}/attempts"),
+                cancel: format!("{itself}/cancel"),
+                retry: format!("{itself}/retry"),
+                deliveries: format!("/v1/webhooks/deliveries?job={}", job.id),
+                itself,
+            },
+            id: job.id,
+            kind: job.kind,
+            role: job.role,
+            tenant: job.tenant_id,
+            state: job.state,
+            priority: job.priority,
+            attempt: job.attempt,
+            max_attempts: job.max_attempts,
+            payload: job.payload,
+            result: job.result,
+            error: job.error,
+            progress: job.progress,
+            metadata: job.metadata,
+            parent_id: job.parent_id,
+            run_at: job.run_at,
+            created_at: job.created_at,
+            started_at: job.started_at,
+            finished_at: job.finished_at,
+            timeout: job.timeout_ms,
+            callback_url: job.callback_url,
+            cost_micros: job.cost_micros,
+        }
+    }
+}
+
+/// A job as it was accepted, which is how every answer to its submission shows it.
+pub(crate) fn accepted(id: JobId, job: NewJob, run_at: DateTime<Utc>, created_at: DateTime<Utc>) -> JobResource {
+    JobResource::from(JobRecord {
+        id,
+        tenant_id: job.tenant_id,
+        kind: job.kind,
+        role: job.role,
+        state: if run_at > created_at { State::Scheduled } else { State::Queued },
+        priority: job.priority,
+        attempt: 0,
+        max_attempts: job.max_attempts,
+        timeout_ms: u64::try_from(job.timeout.as_millis()).unwrap_or(u64::MAX),
+        payload: job.payload,
+        result: None,
+        progress: None,
+        metadata: job.metadata,
+        callback_url: job.callback_url,
+        parent_id: job.parent_id,
+        error: None,
+        worker_id: None,
+        cancel_requested: false,
+        run_at,
+        created_at,
+        started_at: None,
+        finished_at: None,
+        cost_micros: 0,
+    })
+}
+
+/// A whole number of seconds where it is one.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn as_seconds<S: Serializer>(millis: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    if millis.is_multiple_of(1000) {
+        serializer.serialize_u64(millis / 1000)
+    } else {
+        #[expect(clippy::cast_precision_loss, reason = "timeouts are hours at most")]
+        serializer.serialize_f64(*millis as f64 / 1000.0)
+    }
+}
+
+/// What is left of a job that died.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeadLetterResource {
+    id: DeadLetterId,
+    job_id: Option<JobId>,
+    tenant: String,
+    original_subject: String,
+    kind: String,
+    role: Role,
+    payload: Box<RawValue>,
+    error: RecordedError,
+    attempts: u32,
+    created_at: DateTime<Utc>,
+    resolved: bool,
+    /// `replayed` or `purged`.
+    resolution: Option<String>,
+    resolved_by: Option<String>,
+    resolved_at: Option<DateTime<Utc>>,
+    links: DeadLetterLinks,
+}
+
+#[derive(Debug, Serialize)]
+struct DeadLetterLinks {
+    #[serde(rename = "self")]
+    itself: String,
+    replay: String,
+    job: Option<String>,
+}
+
+impl From<DeadLetter> for DeadLetterResource {
+    fn from(letter: DeadLetter) -> Self {
+        let itself = format!("/v1/dlq/{}", letter.id);
+        Self {
+            links: DeadLetterLinks { replay: format!("{itself}/replay"), job: letter.job_id.map(job_path), itself },
+            id: letter.id,
+            job_id: letter.job_id,
+            tenant: letter.tenant_id,
+            original_subject: letter.original_subject,
+            kind: letter.kind,
+            role: letter.role,
+            payload: letter.payload,
+            // A dead letter is written when its job's last error happens.
+            error: RecordedError { code: letter.error_code, message: letter.error, at: letter.created_at },
+            attempts: letter.attempts,
+            created_at: letter.created_at,
+            resolved: letter.resolved,
+            resolution: letter.resolution,
+            resolved_by: letter.resolved_by,
+            resolved_at: letter.resolved_at,
+        }
+    }
+}

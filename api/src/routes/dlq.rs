@@ -1,0 +1,218 @@
+//! `/v1/dlq`: jobs that died, until they are put back to work or given up.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use golden_jobs::{
+    DeadLetterId, JobId,
+    store::{DeadLetter, DeadLetterFilter, Page, Replay},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+
+use crate::{
+    app::App,
+    body::JsonObject,
+    cursor,
+    cursor::List,
+    guard::Caller,
+    problem::{Code, FieldError, Problem},
+    query::{Id, Params},
+    resource::DeadLetterResource,
+    submission,
+};
+
+/// Dead letters that one request replays or purges, at most. More take more requests, so
+/// that no request takes long and none holds the store up.
+const CHUNK: u32 = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    kind: Option<String>,
+    subject: Option<String>,
+    error: Option<String>,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    #[serde(default)]
+    include_resolved: bool,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Params(filter): Params<Filter>,
+) -> Result<Json<List<DeadLetterResource>>, Problem> {
+    let page = cursor::page(filter.limit, filter.cursor.as_deref(), DeadLetterId)?;
+    let filter = DeadLetterFilter {
+        tenant_id: caller.tenant,
+        ids: Vec::new(),
+        kind: filter.kind,
+        subject: filter.subject,
+        error: filter.error,
+        since: filter.since,
+        until: filter.until,
+        include_resolved: filter.include_resolved,
+    };
+    let letters = app.store.dead_letters(&filter, page).await?;
+    Ok(Json(List::of(letters, page, |letter| letter.id.0)))
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Id(id): Id<DeadLetterId>,
+) -> Result<Json<DeadLetterResource>, Problem> {
+    Ok(Json(find(&app, caller.tenant, id).await?.into()))
+}
+
+/// Puts one job back to work, once however often it is asked for: the answer is the dead
+/// letter with who replayed it. One that was purged stays so, and the answer is 409.
+pub(super) async fn replay_one(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Id(id): Id<DeadLetterId>,
+) -> Result<Json<DeadLetterResource>, Problem> {
+    find(&app, caller.tenant.clone(), id).await?;
+    let filter = DeadLetterFilter { tenant_id: caller.tenant.clone(), ids: vec![id], ..Default::default() };
+    app.store.replay(&Replay { filter, by: caller.subject, payload: None }, 1).await?;
+    let letter = find(&app, caller.tenant, id).await?;
+    if letter.resolution.as_deref() == Some("purged") {
+        return Err(Problem::new(Code::Conflict, "the dead letter was purged; its job can still be retried"));
+    }
+    Ok(Json(letter.into()))
+}
+
+/// Which dead letters to replay or purge: `ids`, a filter, or `all`.
+///
+/// Jobs that are replayed may die again and then have a new dead letter that matches as
+/// well. Whoever replays in chunks until nothing remains sets `until` to when they began.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Selection {
+    #[serde(default)]
+    ids: Vec<DeadLetterId>,
+    #[serde(default)]
+    all: bool,
+    kind: Option<String>,
+    subject: Option<String>,
+    error: Option<String>,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    limit: Option<u32>,
+    #[serde(default)]
+    dry_run: bool,
+    /// Read from the body's text, as it was sent. Replay only.
+    payload: Option<Value>,
+}
+
+impl Selection {
+    /// Refuses a request that would touch everything without saying so.
+    fn check(&self) -> Result<u32, Problem> {
+        let mut errors = Vec::new();
+        let narrowed = [&self.kind, &self.subject, &self.error].iter().any(|filter| filter.is_some())
+            || self.since.is_some()
+            || self.until.is_some();
+        if self.ids.is_empty() && !narrowed && !self.all {
+            errors.push(FieldError::new("", "name `ids`, a filter, or `all`: true"));
+        }
+        if self.all && !self.ids.is_empty() {
+            errors.push(FieldError::new("/all", "give `ids` or `all`, not both"));
+        }
+        if self.ids.len() > CHUNK as usize {
+            errors.push(FieldError::new("/ids", format!("at most {CHUNK}")));
+        }
+        let limit = self.limit.unwrap_or(CHUNK);
+        if !(1..=CHUNK).contains(&limit) {
+            errors.push(FieldError::new("/limit", format!("1 to {CHUNK}")));
+        }
+        if self.payload.is_some() && self.ids.len() != 1 {
+            errors.push(FieldError::new("/payload", "a payload is for one job: name it with one id in `ids`"));
+        }
+        if errors.is_empty() { Ok(limit) } else { Err(Problem::invalid(errors)) }
+    }
+
+    fn filter(self, tenant_id: String) -> DeadLetterFilter {
+        let Self { ids, kind, subject, error, since, until, .. } = self;
+        DeadLetterFilter { tenant_id, ids, kind, subject, error, since, until, include_resolved: false }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Replayed {
+    /// Unresolved dead letters that matched when the request came.
+    matched: u64,
+    replayed: Vec<JobId>,
+    /// Those that match still. More requests take them.
+    remaining: u64,
+}
+
+pub(super) async fn replay(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    body: JsonObject,
+) -> Result<Json<Replayed>, Problem> {
+    let selection: Selection = body.parse()?;
+    let limit = selection.check()?;
+    let payload = match (&selection.payload, selection.ids.as_slice()) {
+        (Some(_), [id]) => Some(new_payload(&app, &caller.tenant, *id, &body).await?),
+        _ => None,
+    };
+    let dry_run = selection.dry_run;
+    let filter = selection.filter(caller.tenant);
+    let matched = app.store.count_dead_letters(&filter).await?;
+    if dry_run {
+        return Ok(Json(Replayed { matched, replayed: Vec::new(), remaining: matched }));
+    }
+    let replay = Replay { filter, by: caller.subject, payload };
+    let replayed = app.store.replay(&replay, limit).await?;
+    let remaining = app.store.count_dead_letters(&replay.filter).await?;
+    Ok(Json(Replayed { matched, replayed, remaining }))
+}
+
+#[derive(Serialize)]
+pub(super) struct Purged {
+    matched: u64,
+    purged: u64,
+    remaining: u64,
+}
+
+/// Gives dead letters up. Their jobs stay dead and on record.
+pub(super) async fn purge(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    body: JsonObject,
+) -> Result<Json<Purged>, Problem> {
+    let selection: Selection = body.parse()?;
+    let limit = selection.check()?;
+    if selection.payload.is_some() {
+        return Err(Problem::invalid(vec![FieldError::new("/payload", "nothing runs, so there is no payload")]));
+    }
+    let dry_run = selection.dry_run;
+    let filter = selection.filter(caller.tenant);
+    let matched = app.store.count_dead_letters(&filter).await?;
+    if dry_run {
+        return Ok(Json(Purged { matched, purged: 0, remaining: matched }));
+    }
+    let purged = app.store.purge(&filter, &caller.subject, limit).await?;
+    let remaining = app.store.count_dead_letters(&filter).await?;
+    Ok(Json(Purged { matched, purged, remaining }))
+}
+
+/// The payload that a dead job is to run with instead, checked as any other.
+async fn new_payload(app: &App, tenant: &str, id: DeadLetterId, body: &JsonObject) -> Result<Box<RawValue>, Problem> {
+    let letter = find(app, tenant.to_owned(), id).await?;
+    let kind = submission::public_kind(&app.registry, &letter.kind)?;
+    let payload = submission::payload(body)?;
+    let wrong = payload.wrong(kind);
+    if wrong.is_empty() { Ok(payload.text) } else { Err(Problem::invalid(wrong)) }
+}
+
+async fn find(app: &App, tenant_id: String, id: DeadLetterId) -> Result<DeadLetter, Problem> {
+    let filter = DeadLetterFilter { tenant_id, ids: vec![id], include_resolved: true, ..Default::default() };
+    let found = app.store.dead_letters(&filter, Page { before: None, limit: 1 }).await?;
+    found.into_iter().next().ok_or_else(|| Problem::not_found("dead letter"))
+}

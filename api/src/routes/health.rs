@@ -1,0 +1,126 @@
+//! `/health`, `/livez`, `/readyz`, `/metrics`: for those who look after the process.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use futures_util::future::join_all;
+use golden_jobs::{Role, State as JobState, metrics::Metrics, store::Depths};
+use serde::Serialize;
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::app::App;
+
+#[derive(Serialize)]
+pub(super) struct Live {
+    status: &'static str,
+}
+
+/// Checks nothing: a process that answers is alive, and starting it again mends no database.
+pub(super) async fn live() -> Json<Live> {
+    Json(Live { status: "ok" })
+}
+
+#[derive(Serialize)]
+pub(super) struct PartStatus {
+    name: &'static str,
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Ready {
+    status: &'static str,
+    parts: Vec<PartStatus>,
+}
+
+/// Names each part and why it is not ready; 503 then.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
+    let mut parts = parts(&app).await;
+    if app.closing.is_cancelled() {
+        let reason = Some("stopping: no new requests".to_owned());
+        parts.push(PartStatus { name: "intake", ready: false, reason });
+    }
+    match parts.iter().all(|part| part.ready) {
+        true => (StatusCode::OK, Json(Ready { status: "ready", parts })),
+        false => (StatusCode::SERVICE_UNAVAILABLE, Json(Ready { status: "not ready", parts })),
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Overview {
+    status: &'static str,
+    version: &'static str,
+    parts: Vec<PartStatus>,
+    /// Roles that are off, and how to get them.
+    off: Vec<RoleOff>,
+}
+
+#[derive(Serialize)]
+struct RoleOff {
+    role: Role,
+    reason: String,
+}
+
+/// The same for people, always 200.
+pub(super) async fn overview(State(app): State<Arc<App>>) -> Json<Overview> {
+    let parts = parts(&app).await;
+    let status = if parts.iter().all(|part| part.ready) { "ok" } else { "degraded" };
+    let off = app.sandbox_missing.clone().map(|reason| RoleOff { role: Role::Sandbox, reason });
+    Json(Overview { status, version: env!("CARGO_PKG_VERSION"), parts, off: off.into_iter().collect() })
+}
+
+async fn parts(app: &App) -> Vec<PartStatus> {
+    join_all(app.parts.iter().map(|part| async {
+        let answer = part.ready().await;
+        PartStatus { name: part.name(), ready: answer.is_ok(), reason: answer.err() }
+    }))
+    .await
+}
+
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    app.gauges.refresh(&app).await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+}
+
+/// The gauges that only the store knows, asked for at most once a second however many scrape.
+#[derive(Default)]
+pub(crate) struct Gauges(Mutex<Option<Instant>>);
+
+const FRESH: Duration = Duration::from_secs(1);
+
+impl Gauges {
+    async fn refresh(&self, app: &App) {
+        let mut asked = self.0.lock().await;
+        if asked.is_some_and(|at| at.elapsed() < FRESH) {
+            return;
+        }
+        *asked = Some(Instant::now());
+        match app.store.depths().await {
+            Ok(depths) => set(&app.metrics, &depths),
+            // A scrape of what this process knows itself is better than none.
+            Err(error) => tracing::warn!(%error, "the depth of queues is not known"),
+        }
+    }
+}
+
+fn set(metrics: &Metrics, depths: &Depths) {
+    let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    for role in &depths.roles {
+        let name = role.role.as_str();
+        let states =
+            [(JobState::Queued, role.ready), (JobState::Scheduled, role.scheduled), (JobState::Running, role.running)];
+        for (state, count) in states {
+            metrics.queue_depth.with_label_values(&[name, state.as_str()]).set(gauge(count));
+        }
+        metrics.active_jobs.with_label_values(&[name]).set(gauge(role.ready.saturating_add(role.running)));
+        metrics.oldest_job_age.with_label_values(&[name]).set(gauge(role.oldest_wait.as_secs()));
+    }
+    metrics.dlq_messages.set(gauge(depths.dead_letters));
+    metrics.outbox_lag.set(gauge(depths.outbox));
+}

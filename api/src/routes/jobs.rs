@@ -1,0 +1,214 @@
+//! `/v1/jobs`: submit, read, cancel, retry.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::State as Extract,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use golden_jobs::{
+    JobId, Role, State, canonical,
+    record::{Attempt, JobRecord},
+    store::{Due, Idempotency, Inserted, JobFilter, NewJob, Retried},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    body::JsonObject,
+    clock, cursor,
+    cursor::List,
+    guard::Caller,
+    problem::{Code, Problem},
+    query::{Id, Params},
+    resource::{JobResource, accepted, job_path},
+    submission::{self, Rules},
+    wait,
+};
+
+/// The scope of idempotency keys, beside the tenant.
+const SUBMIT: &str = "POST /v1/jobs";
+
+/// Records a job and answers 202, or 200 with the finished job if the client would rather
+/// wait (`Prefer: wait=N`) and it ends in time.
+pub(super) async fn submit(
+    Extract(app): Extract<Arc<App>>,
+    Caller(caller): Caller,
+    headers: HeaderMap,
+    body: JsonObject,
+) -> Result<Response, Problem> {
+    let key = submission::idempotency_key(&headers)?;
+    let wait = wait::preferred(&headers);
+    let rules = Rules {
+        registry: &app.registry,
+        egress: &app.options.egress,
+        sandbox_missing: app.sandbox_missing.as_deref(),
+        now: clock::now(),
+    };
+    let mut job = submission::read(&body, &caller.tenant, &rules)?;
+    job.idempotency = key.map(|key| Idempotency {
+        route: SUBMIT.to_owned(),
+        key,
+        fingerprint: canonical::fingerprint(&Value::Object(body.value)),
+    });
+
+    // Watched before it is recorded: a short job may end before this request goes on.
+    let watch = wait.map(|limit| (app.waiting.watch(job.id), limit));
+    let submitted = match app.intake.insert(&job).await? {
+        Inserted::New { id, run_at, created_at } => {
+            Submitted { watch, replayed: false, ended: None, job: accepted(id, job, run_at, created_at), id }
+        }
+        Inserted::Replayed { id } => {
+            app.metrics.idempotency_hits.inc();
+            let record = find(&app, &caller.tenant, id).await?;
+            let job = as_it_was_accepted(job, &record);
+            let watch = wait.map(|limit| (app.waiting.watch(id), limit));
+            Submitted { watch, replayed: true, ended: Some(record).filter(|r| r.state.is_terminal()), job, id }
+        }
+        Inserted::KeyReused => {
+            return Err(Problem::new(Code::KeyReused, "within 24 hours a key stands for one request"));
+        }
+    };
+    Ok(submitted.answer(&app, &caller.tenant).await)
+}
+
+/// What a submission came to, before any waiting.
+struct Submitted {
+    id: JobId,
+    job: JobResource,
+    replayed: bool,
+    /// A replayed job that has ended by now.
+    ended: Option<JobRecord>,
+    watch: Option<(wait::Watch, Duration)>,
+}
+
+impl Submitted {
+    async fn answer(self, app: &App, tenant: &str) -> Response {
+        let location = HeaderValue::try_from(job_path(self.id));
+        let applied = self.watch.as_ref().map(|(_, limit)| format!("wait={}", limit.as_secs()));
+        let ended = match (self.watch, self.ended) {
+            (None, _) => None,
+            (Some(_), Some(ended)) => Some(ended),
+            (Some((watch, limit)), None) => app.waiting.finished(tenant, watch, limit).await,
+        };
+        let mut response = match ended {
+            Some(ended) => (StatusCode::OK, Json(JobResource::from(ended))).into_response(),
+            None => (StatusCode::ACCEPTED, Json(self.job)).into_response(),
+        };
+        let headers = response.headers_mut();
+        if let Ok(location) = location {
+            headers.insert(header::LOCATION, location);
+        }
+        if let Some(Ok(applied)) = applied.map(HeaderValue::try_from) {
+            headers.insert(HeaderName::from_static("preference-applied"), applied);
+        }
+        if self.replayed {
+            headers.insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// The first answer to a request again: it is the same request, so only what the store and
+/// the kind's policy of that time decided comes from the record.
+fn as_it_was_accepted(request: NewJob, record: &JobRecord) -> JobResource {
+    let created_at = record.created_at;
+    let run_at = match request.due {
+        Due::Now => created_at,
+        Due::At(at) => at.max(created_at),
+        Due::In(delay) => created_at + TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX),
+    };
+    let timeout = Duration::from_millis(record.timeout_ms);
+    let job = NewJob { max_attempts: record.max_attempts, timeout, ..request };
+    accepted(record.id, job, run_at, created_at)
+}
+
+pub(super) async fn show(
+    Extract(app): Extract<Arc<App>>,
+    Caller(caller): Caller,
+    Id(id): Id<JobId>,
+) -> Result<Json<JobResource>, Problem> {
+    Ok(Json(find(&app, &caller.tenant, id).await?.into()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    kind: Option<String>,
+    role: Option<Role>,
+    state: Option<State>,
+    created_after: Option<DateTime<Utc>>,
+    created_before: Option<DateTime<Utc>>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+pub(super) async fn list(
+    Extract(app): Extract<Arc<App>>,
+    Caller(caller): Caller,
+    Params(filter): Params<Filter>,
+) -> Result<Json<List<JobResource>>, Problem> {
+    let page = cursor::page(filter.limit, filter.cursor.as_deref(), JobId)?;
+    let filter = JobFilter {
+        tenant_id: caller.tenant,
+        kind: filter.kind,
+        role: filter.role,
+        state: filter.state,
+        created_after: filter.created_after,
+        created_before: filter.created_before,
+    };
+    let jobs = app.store.jobs(&filter, page).await?;
+    Ok(Json(List::of(jobs, page, |job| job.id.0)))
+}
+
+pub(super) async fn attempts(
+    Extract(app): Extract<Arc<App>>,
+    Caller(caller): Caller,
+    Id(id): Id<JobId>,
+) -> Result<Json<List<Attempt>>, Problem> {
+    find(&app, &caller.tenant, id).await?;
+    Ok(Json(List::whole(app.store.attempts(id).await?)))
+}
+
+/// Answers 200 once the job is cancelled, 202 while its run has yet to stop, and 409 where
+/// it ended otherwise. Asking again is harmless.
+pub(super) async fn cancel(
+    Extract(app): Extract<Arc<App>>,
+    Caller(caller): Caller,
+    Id(id): Id<JobId>,
+) -> Result<(StatusCode, Json<JobResource>), Problem> {
+    let Some(stopped_something) = app.store.cancel(&caller.tenant, id).await? else {
+        return Err(Problem::not_found("job"));
+    };
+    let job = find(&app, &caller.tenant, id).await?;
+    match job.state {
+        State::Succeeded | State::Dead if !stopped_something => {
+            Err(Problem::new(Code::Conflict, format!("the job is {} and cannot be cancelled any more", job.state)))
+        }
+        state if state.is_terminal() => Ok((StatusCode::OK, Json(job.into()))),
+        _ => Ok((StatusCode::ACCEPTED, Json(job.into()))),
+    }
+}
+
+pub(super) async fn retry(
+    Extract(app): Extract<Arc<App>>,
+    Caller(caller): Caller,
+    Id(id): Id<JobId>,
+) -> Result<Json<JobResource>, Problem> {
+    match app.store.retry(&caller.tenant, id, &caller.subject).await? {
+        Retried::Requeued => Ok(Json(find(&app, &caller.tenant, id).await?.into())),
+        Retried::NoSuchJob => Err(Problem::not_found("job")),
+        Retried::NotNow(state) => {
+            let detail = format!("the job is {state}; dead, cancelled, scheduled and retrying jobs can be retried");
+            Err(Problem::new(Code::Conflict, detail))
+        }
+    }
+}
+
+pub(super) async fn find(app: &App, tenant: &str, id: JobId) -> Result<JobRecord, Problem> {
+    app.store.job(tenant, id).await?.ok_or_else(|| Problem::not_found("job"))
+}

@@ -1,0 +1,74 @@
+//! `/v1/kinds`: what may be submitted, and how.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use golden_jobs::{Policy, Role, backoff::Backoff, registry::Kind};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{app::App, cursor::List, problem::Problem};
+
+#[derive(Serialize)]
+pub(super) struct KindResource {
+    name: &'static str,
+    role: Role,
+    policy: PolicyResource,
+    /// JSON Schema (2020-12) of the payload.
+    schema: Value,
+}
+
+/// Times in seconds.
+#[derive(Serialize)]
+struct PolicyResource {
+    max_attempts: u32,
+    max_attempts_limit: u32,
+    timeout: f64,
+    timeout_limit: f64,
+    backoff: BackoffResource,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+enum BackoffResource {
+    Exponential { base: f64, factor: f64, cap: f64, jitter: f64 },
+    Steps { steps: Vec<f64>, jitter: f64 },
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>) -> Json<List<KindResource>> {
+    let kinds = app.registry.iter().filter(|kind| kind.public);
+    Json(List::whole(kinds.map(KindResource::from).collect()))
+}
+
+pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<KindResource>, Problem> {
+    let kind = app.registry.get(&name).filter(|kind| kind.public);
+    kind.map(|kind| Json(kind.into())).ok_or_else(|| Problem::not_found("kind"))
+}
+
+impl From<&Kind> for KindResource {
+    fn from(kind: &Kind) -> Self {
+        Self { name: kind.name, role: kind.role, policy: kind.policy.into(), schema: kind.schema.clone() }
+    }
+}
+
+impl From<Policy> for PolicyResource {
+    fn from(policy: Policy) -> Self {
+        Self {
+            max_attempts: policy.max_attempts,
+            max_attempts_limit: policy.max_attempts_limit,
+            timeout: policy.timeout.as_secs_f64(),
+            timeout_limit: policy.timeout_limit.as_secs_f64(),
+            backoff: match policy.backoff {
+                Backoff::Exponential { base, factor, cap, jitter } => {
+                    BackoffResource::Exponential { base: base.as_secs_f64(), factor, cap: cap.as_secs_f64(), jitter }
+                }
+                Backoff::Steps { steps, jitter } => {
+                    BackoffResource::Steps { steps: steps.iter().map(Duration::as_secs_f64).collect(), jitter }
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! From the body of `POST /v1/jobs` to a job that may be recorded.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt::Display, ops::RangeInclusive, time::Duration};
+
+use axum::http::HeaderMap;
+use chrono::{DateTime, TimeDelta, Utc};
+use golden_jobs::{
+    JobId, Registry, Role,
+    egress::Egress,
+    registry::Kind,
+    store::{Due, NewJob},
+    text,
+};
+use serde::Deserialize;
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
+
+use crate::{
+    body::JsonObject,
+    problem::{Code, FieldError, Problem},
+};
+
+/// The longest payload, in bytes.
+const PAYLOAD_LIMIT: usize = 256 * 1024;
+/// How far ahead a job may be scheduled.
+const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const DEFAULT_PRIORITY: u8 = 5;
+const METADATA_ENTRIES: usize = 32;
+/// In characters.
+const METADATA_VALUE_LIMIT: usize = 512;
+const IDEMPOTENCY_KEY_LIMIT: usize = 255;
+
+const FIELDS: [&str; 9] =
+    ["kind", "payload", "priority", "run_at", "delay", "max_attempts", "timeout", "callback_url", "metadata"];
+
+/// What a submission is held against.
+pub(crate) struct Rules<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) egress: &'a Egress,
+    pub(crate) sandbox_missing: Option<&'a str>,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// Reads a submission, or says everything that is wrong with it at once.
+pub(crate) fn read(object: &JsonObject, tenant: &str, rules: &Rules<'_>) -> Result<NewJob, Problem> {
+    let mut fields = Fields { object: &object.value, errors: Vec::new() };
+    fields.known(&FIELDS);
+    let Some(name) = fields.text("kind") else {
+        fields.wrong("kind", "say which kind of job; GET /v1/kinds lists them");
+        return Err(Problem::invalid(fields.errors));
+    };
+    let kind = public_kind(rules.registry, name)?;
+    let payload = payload(object)?;
+    fields.errors.extend(payload.wrong(kind));
+
+    let policy = kind.policy;
+    let job = NewJob {
+        id: JobId::new(),
+        tenant_id: tenant.to_owned(),
+        kind: kind.name.to_owned(),
+        role: kind.role,
+        priority: fields.integer("priority", 0..=9).unwrap_or(DEFAULT_PRIORITY),
+        max_attempts: fields.integer("max_attempts", 1..=policy.max_attempts_limit).unwrap_or(policy.max_attempts),
+        timeout: fields.seconds("timeout", Duration::from_millis(1), policy.timeout_limit).unwrap_or(policy.timeout),
+        due: fields.due(rules.now),
+        metadata: fields.metadata(),
+        callback_url: fields.callback_url(rules.egress),
+        parent_id: None,
+        idempotency: None,
+        payload: payload.text,
+    };
+    if !fields.errors.is_empty() {
+        return Err(Problem::invalid(fields.errors));
+    }
+    match rules.sandbox_missing {
+        Some(missing) if kind.role == Role::Sandbox => Err(Problem::new(Code::SandboxUnavailable, missing)),
+        _ => Ok(job),
+    }
+}
+
+/// The kind of that name, if clients may submit it. Internal ones are as good as unknown.
+pub(crate) fn public_kind<'a>(registry: &'a Registry, name: &str) -> Result<&'a Kind, Problem> {
+    registry.get(name).filter(|kind| kind.public).ok_or_else(|| {
+        let known: Vec<_> = registry.iter().filter(|kind| kind.public).map(|kind| kind.name).collect();
+        Problem::new(Code::UnknownKind, format!("there is no kind {name:?}; known are {}", known.join(", ")))
+    })
+}
+
+/// A payload as it was written, and what it says.
+pub(crate) struct Payload<'a> {
+    pub(crate) text: Box<RawValue>,
+    value: Cow<'a, Value>,
+}
+
+/// The body's payload, `{}` where there is none. Its text is kept character by character.
+pub(crate) fn payload(object: &JsonObject) -> Result<Payload<'_>, Problem> {
+    #[derive(Deserialize)]
+    struct Written<'a> {
+        #[serde(borrow)]
+        payload: Option<&'a RawValue>,
+    }
+    // The body was read before, strictly; this only finds where the payload begins and ends.
+    let written: Written<'_> =
+        serde_json::from_str(&object.text).map_err(|error| Problem::malformed(error.to_string()))?;
+    let (Some(text), Some(value)) = (written.payload, object.value.get("payload")) else {
+        let empty = Map::new();
+        let text = to_raw_value(&empty).map_err(|error| Problem::malformed(error.to_string()))?;
+        return Ok(Payload { text, value: Cow::Owned(Value::Object(empty)) });
+    };
+    if text.get().len() > PAYLOAD_LIMIT {
+        let detail = format!("a payload has at most {PAYLOAD_LIMIT} bytes, and this one has {}", text.get().len());
+        return Err(Problem::new(Code::TooLarge, detail));
+    }
+    Ok(Payload { text: text.to_owned(), value: Cow::Borrowed(value) })
+}
+
+impl Payload<'_> {
+    /// What is wrong with it for its kind, with pointers from the body's root.
+    pub(crate) fn wrong(&self, kind: &Kind) -> Vec<FieldError> {
+        let wrong = kind.validate_parsed(&self.text, &self.value).err().unwrap_or_default();
+        wrong.into_iter().map(|wrong| FieldError::new(format!("/payload{}", wrong.pointer), wrong.detail)).collect()
+    }
+}
+
+/// The `Idempotency-Key` header: 1 to 255 visible ASCII characters, in quotes or not.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all("idempotency-key").into_iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let bad = |detail: &str| Problem::new(Code::BadIdempotencyKey, detail);
+    if values.next().is_some() {
+        return Err(bad("there is more than one Idempotency-Key"));
+    }
+    let text = value.to_str().map_err(|_| bad("the key has characters other than visible ASCII"))?;
+    let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    if !(1..=IDEMPOTENCY_KEY_LIMIT).contains(&key.len()) {
+        return Err(bad(&format!("the key has {} characters, and may have 1 to {IDEMPOTENCY_KEY_LIMIT}", key.len())));
+    }
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(bad("the key has characters other than visible ASCII"));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+/// The members of a body, and what was found wrong with them. A null is as good as absent.
+struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+impl<'a> Fields<'a> {
+    fn known(&mut self, names: &[&str]) {
+        for name in self.object.keys().filter(|name| !names.contains(&name.as_str())) {
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            self.errors.push(FieldError::new(pointer, format!("unknown field; known are {}", names.join(", "))));
+        }
+    }
+
+    fn wrong(&mut self, name: &str, detail: impl Into<String>) {
+        self.errors.push(FieldError::new(format!("/{name}"), detail));
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.object.get(name).filter(|value| !value.is_null())
+    }
+
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.get(name).and_then(Value::as_str)
+    }
+
+    fn integer<N>(&mut self, name: &str, range: RangeInclusive<N>) -> Option<N>
+    where
+        N: TryFrom<u64> + PartialOrd + Copy + Display,
+    {
+        let value = self.get(name)?;
+        let number = value.as_u64().and_then(|n| N::try_from(n).ok()).filter(|n| range.contains(n));
+        if number.is_none() {
+            self.wrong(name, format!("an integer from {} to {}", range.start(), range.end()));
+        }
+        number
+    }
+
+    /// A number of seconds, to the millisecond.
+    fn seconds(&mut self, name: &str, least: Duration, most: Duration) -> Option<Duration> {
+        let value = self.get(name)?;
+        let seconds = value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let whole = seconds.map(|s| Duration::from_millis(u64::try_from(s.as_millis()).unwrap_or(u64::MAX)));
+        let fits = whole.filter(|duration| (least..=most).contains(duration));
+        if fits.is_none() {
+            self.wrong(name, format!("a number of seconds from {} to {}", least.as_secs_f64(), most.as_secs_f64()));
+        }
+        fits
+    }
+
+    fn due(&mut self, now: DateTime<Utc>) -> Due {
+        if self.get("run_at").is_some() && self.get("delay").is_some() {
+            self.wrong("delay", "give run_at or delay, not both");
+        }
+        if let Some(delay) = self.seconds("delay", Duration::ZERO, FURTHEST) {
+            return if delay.is_zero() { Due::Now } else { Due::In(delay) };
+        }
+        let Some(value) = self.get("run_at") else { return Due::Now };
+        match value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|at| at.to_utc()) {
+            Some(at) if at - now > TimeDelta::from_std(FURTHEST).unwrap_or(TimeDelta::MAX) => {
+                self.wrong("run_at", "at most a year ahead");
+            }
+            Some(at) if at > now => return Due::At(at),
+            // What should have run before should run now.
+            Some(_) => {}
+            None => self.wrong("run_at", "a time as in RFC 3339, for example 2026-01-02T03:04:05Z"),
+        }
+        Due::Now
+    }
+
+    fn metadata(&mut self) -> Option<Box<RawValue>> {
+        let value = self.get("metadata")?;
+        let Some(entries) = value.as_object().filter(|entries| entries.len() <= METADATA_ENTRIES) else {
+            self.wrong("metadata", format!("an object of at most {METADATA_ENTRIES} names with texts"));
+            return None;
+        };
+        let mut metadata = BTreeMap::new();
+        for (name, value) in entries {
+            let entry = (text::name(name), value.as_str().map(text::free_text));
+            match entry {
+                (Err(rule), _) => self.wrong("metadata", format!("{name:?} is no name: {rule}")),
+                (Ok(name), Some(value)) if value.chars().count() <= METADATA_VALUE_LIMIT => {
+                    metadata.insert(name, value);
+                }
+                (Ok(name), _) => {
+                    let pointer = format!("metadata/{}", name.replace('/', "~1"));
+                    self.wrong(&pointer, format!("a text of at most {METADATA_VALUE_LIMIT} characters"));
+                }
+            }
+        }
+        to_raw_value(&metadata).ok()
+    }
+
+    fn callback_url(&mut self, egress: &Egress) -> Option<String> {
+        let value = self.get("callback_url")?;
+        match value.as_str().map(|url| egress.check(url).map(|_| url)) {
+            Some(Ok(url)) => return Some(url.to_owned()),
+            Some(Err(refusal)) => self.wrong("callback_url", refusal.to_string()),
+            None => self.wrong("callback_url", "a URL as a text"),
+        }
+        None
+    }
+}

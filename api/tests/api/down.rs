@@ -1,0 +1,142 @@
+//! A store that does not answer.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use golden_jobs::{
+    DeadLetterId, JobId, MessageId, Role, WorkerId,
+    record::{Attempt, JobRecord},
+    store::{
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, Depths, Inserted, JobFilter, LostRun, NewJob, OutboxEvent,
+        Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreError, WorkerInfo,
+    },
+    wake::Wakes,
+};
+
+#[derive(Default)]
+pub(crate) struct Down(Wakes);
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+fn down<T>() -> Result<T> {
+    Err(StoreError::Unavailable("connecting to 10.0.0.7 timed out".into()))
+}
+
+#[async_trait]
+impl Store for Down {
+    async fn insert(&self, _: Vec<NewJob>) -> Result<Vec<Inserted>> {
+        down()
+    }
+
+    async fn claim(&self, _: Role, _: u32, _: WorkerId) -> Result<Vec<Claimed>> {
+        down()
+    }
+
+    async fn finish(&self, _: Vec<RunEnd>) -> Result<Vec<Run>> {
+        down()
+    }
+
+    async fn report(&self, _: Vec<Report>) -> Result<Vec<Run>> {
+        down()
+    }
+
+    async fn promote(&self, _: u32) -> Result<Promoted> {
+        down()
+    }
+
+    async fn heartbeat(&self, _: &WorkerInfo) -> Result<bool> {
+        down()
+    }
+
+    async fn retire(&self, _: WorkerId) -> Result<()> {
+        down()
+    }
+
+    async fn lost(&self, _: Duration, _: u32) -> Result<Vec<LostRun>> {
+        down()
+    }
+
+    async fn cancelled(&self, _: WorkerId) -> Result<Vec<Run>> {
+        down()
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>> {
+        down()
+    }
+
+    async fn cancel(&self, _: &str, _: JobId) -> Result<Option<bool>> {
+        down()
+    }
+
+    async fn retry(&self, _: &str, _: JobId, _: &str) -> Result<Retried> {
+        down()
+    }
+
+    async fn job(&self, _: &str, _: JobId) -> Result<Option<JobRecord>> {
+        down()
+    }
+
+    async fn jobs(&self, _: &JobFilter, _: Page<JobId>) -> Result<Vec<JobRecord>> {
+        down()
+    }
+
+    async fn ended(&self, _: &[JobId]) -> Result<Vec<JobId>> {
+        down()
+    }
+
+    async fn children(&self, _: JobId) -> Result<Vec<JobRecord>> {
+        down()
+    }
+
+    async fn attempts(&self, _: JobId) -> Result<Vec<Attempt>> {
+        down()
+    }
+
+    async fn dead_letters(&self, _: &DeadLetterFilter, _: Page<DeadLetterId>) -> Result<Vec<DeadLetter>> {
+        down()
+    }
+
+    async fn count_dead_letters(&self, _: &DeadLetterFilter) -> Result<u64> {
+        down()
+    }
+
+    async fn replay(&self, _: &Replay, _: u32) -> Result<Vec<JobId>> {
+        down()
+    }
+
+    async fn purge(&self, _: &DeadLetterFilter, _: &str, _: u32) -> Result<u64> {
+        down()
+    }
+
+    async fn outbox(&self, _: u32) -> Result<Vec<OutboxEvent>> {
+        down()
+    }
+
+    async fn passed_on(&self, _: &[MessageId]) -> Result<()> {
+        down()
+    }
+
+    async fn callback_secret(&self, _: &str) -> Result<[u8; 32]> {
+        down()
+    }
+
+    async fn record_delivery(&self, _: &Delivery) -> Result<()> {
+        down()
+    }
+
+    async fn deliveries(&self, _: &str, _: JobId) -> Result<Vec<Delivery>> {
+        down()
+    }
+
+    async fn depths(&self) -> Result<Depths> {
+        down()
+    }
+
+    async fn ping(&self) -> Result<()> {
+        down()
+    }
+
+    fn wakes(&self) -> &Wakes {
+        &self.0
+    }
+}

@@ -1,0 +1,16 @@
+//! The real router on the SQLite store. No worker runs here: tests end runs by the store's own verbs.
+
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+mod dlq;
+mod down;
+mod harness;
+mod health;
+mod idempotency;
+mod jobs;
+mod kinds;
+mod permissions;
+mod problems;
+mod submit;
+mod wait;
+mod webhooks;

@@ -1,0 +1,108 @@
+//! Every documented error, produced; and what all answers have in common.
+
+use std::{collections::HashSet, sync::Arc};
+
+use axum::http::Method;
+use golden_api::{CallerRole, problem::Code};
+use serde_json::json;
+
+use crate::{
+    down::Down,
+    harness::{Golden, request, token},
+};
+
+#[tokio::test]
+async fn every_documented_problem_can_happen_and_has_a_page() {
+    let golden = Golden::with(|api| api.sandbox_missing = Some("there is no Docker".into())).await;
+    let down = Golden::with(|api| api.store = Arc::new(Down::default())).await;
+    let dead = golden.dead("x").await;
+    let submit = || request(Method::POST, "/v1/jobs");
+    let noop = json!({"kind": "noop"});
+    let sandbox = json!({"kind": "sandbox.run", "payload": {"language": "python", "source": "1"}});
+    golden.send(submit().header("idempotency-key", "k").json(&noop)).await;
+
+    let answers = [
+        golden.send(submit().header("content-type", "application/json").body("{")).await,
+        golden.send(submit().header("idempotency-key", "a b").json(&noop)).await,
+        golden.send(submit().token(None).json(&noop)).await,
+        golden.send(submit().token(Some(token("acme", CallerRole::Observer))).json(&noop)).await,
+        golden.get("/nowhere").await,
+        golden.send(request(Method::DELETE, "/v1/jobs").empty()).await,
+        golden.send(request(Method::POST, &format!("/v1/jobs/{dead}/cancel")).empty()).await,
+        golden.send(submit().header("content-type", "application/json").body(vec![b' '; 2_000_000])).await,
+        golden.send(submit().body("{}")).await,
+        golden.send(submit().json(&json!({"kind": "noop", "priority": 11}))).await,
+        golden.send(submit().json(&json!({"kind": "nope"}))).await,
+        golden.send(submit().header("idempotency-key", "k").json(&json!({"kind": "noop", "priority": 1}))).await,
+        golden.send(submit().json(&json!({"kind": "panics"}))).await,
+        down.send(submit().json(&noop)).await,
+        golden.send(submit().json(&sandbox)).await,
+    ];
+    let mut seen = HashSet::new();
+    for answer in &answers {
+        let (status, code) = answer.problem();
+        let documented = Code::ALL.iter().find(|known| known.as_str() == code).unwrap();
+        assert_eq!(documented.status(), status);
+        seen.insert(*documented);
+        for leak in ["secret text", "SELECT", "sqlite", "panicked", ".rs:"] {
+            assert!(!answer.text.contains(leak), "{leak}: {}", answer.text);
+        }
+        let page = golden.send(request(Method::GET, answer.body["type"].as_str().unwrap()).token(None).empty()).await;
+        assert!(page.text.contains(code) && page.text.contains(documented.remedy()), "{}", page.text);
+    }
+    let missing: Vec<_> = Code::ALL.iter().filter(|code| !seen.contains(code)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(golden.get("/docs/problems/nope").await.problem(), (404, "not-found"));
+    assert_eq!(golden.get("/docs/problems").await.text.lines().count(), Code::ALL.len() + 2);
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_says_when_to_try_again() {
+    let down = Golden::with(|api| api.store = Arc::new(Down::default())).await;
+    for answer in [down.post("/v1/jobs", json!({"kind": "noop"})).await, down.get("/v1/jobs").await] {
+        assert_eq!(answer.problem(), (503, "store-unavailable"));
+        assert_eq!(answer.header("retry-after"), "1");
+        assert!(answer.body["retry_at"].is_string());
+        assert!(!answer.text.contains("10.0.0.7"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_allowed_names_those_that_are() {
+    let golden = Golden::start().await;
+    let answer = golden.send(request(Method::DELETE, "/v1/jobs").empty()).await;
+    assert_eq!(answer.problem(), (405, "method-not-allowed"));
+    let mut allowed: Vec<_> = answer.header("allow").split(',').collect();
+    allowed.sort_unstable();
+    assert_eq!(allowed, ["GET", "HEAD", "POST"]);
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_id_if_it_can_be_logged() {
+    let golden = Golden::start().await;
+    for (given, kept) in [("abc-123", true), ("a b", false), (&*"x".repeat(129), false), ("", false)] {
+        let answer = golden.send(request(Method::GET, "/livez").header("x-request-id", given).empty()).await;
+        assert_eq!(answer.header("x-request-id") == given, kept, "{given}");
+        assert!(!answer.header("x-request-id").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_counted_by_route_and_guarded_against_sniffing() {
+    let golden = Golden::start().await;
+    let job = golden.submit(json!({"kind": "noop"})).await;
+    let answer = golden.get(job["links"]["self"].as_str().unwrap()).await;
+    assert_eq!((answer.header("x-content-type-options"), answer.header("cache-control")), ("nosniff", "no-store"));
+    golden.get("/nowhere").await;
+    golden.send(request(Method::from_bytes(b"BREW").unwrap(), "/livez").empty()).await;
+    let text = golden.metrics.render();
+    for line in [
+        r#"golden_http_requests_total{method="GET",route="/v1/jobs/{id}",status="200"} 1"#,
+        r#"golden_http_requests_total{method="POST",route="/v1/jobs",status="202"} 1"#,
+        r#"golden_http_requests_total{method="GET",route="none",status="404"} 1"#,
+        r#"golden_http_requests_total{method="other",route="/livez",status="405"} 1"#,
+        r#"golden_http_request_duration_seconds_count{route="/v1/jobs"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}

@@ -1,0 +1,93 @@
+//! A load generator for the HTTP intake: keep-alive connections, one request at a time each.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant};
+use golden_jobs::{kinds, metrics::Metrics, store::SharedStore};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::load::quantile;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Submits jobs over `connections` for `time`. Answers jobs a second and the p99 in ms.
+pub(crate) async fn intake(store: &SharedStore, connections: usize, time: Duration) -> anyhow::Result<(f64, f64)> {
+    let auth = Auth::hs256(SECRET.as_bytes(), None, None)?;
+    let grant = Grant { tenant: "bench".to_owned(), role: CallerRole::Developer, subject: "bench".to_owned() };
+    let token = auth.mint(&grant, Duration::from_secs(600))?;
+    let api = Api {
+        store: Arc::clone(store),
+        registry: Arc::new(kinds::registry()),
+        metrics: Metrics::new(),
+        auth,
+        options: ApiOptions::default(),
+        parts: Vec::new(),
+        sandbox_missing: None,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let shutdown = CancellationToken::new();
+    let server = tokio::spawn(golden_api::serve(listener, api, shutdown.clone()));
+
+    let body = format!(r#"{{"kind":"noop","payload":{{"output":"{}"}}}}"#, "x".repeat(86));
+    let request = format!(
+        "POST /v1/jobs HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let begun = Instant::now();
+    let clients: Vec<_> = (0..connections)
+        .map(|_| {
+            let request = request.clone();
+            tokio::spawn(async move {
+                let mut stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                let mut latencies = Vec::new();
+                while begun.elapsed() < time {
+                    let asked = Instant::now();
+                    stream.write_all(request.as_bytes()).await?;
+                    accepted(&mut stream).await?;
+                    latencies.push(asked.elapsed().as_secs_f64() * 1000.0);
+                }
+                anyhow::Ok(latencies)
+            })
+        })
+        .collect();
+    let mut latencies = Vec::new();
+    for client in clients {
+        latencies.extend(client.await??);
+    }
+    let rate = latencies.len() as f64 / begun.elapsed().as_secs_f64();
+    latencies.sort_unstable_by(f64::total_cmp);
+    shutdown.cancel();
+    server.await??;
+    Ok((rate, quantile(&latencies, 0.99)))
+}
+
+/// Reads one answer, which must be a 202.
+async fn accepted(stream: &mut TcpStream) -> anyhow::Result<()> {
+    let mut answer = Vec::with_capacity(2048);
+    loop {
+        anyhow::ensure!(stream.read_buf(&mut answer).await? > 0, "the server hung up");
+        let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+        let head = std::str::from_utf8(&answer[..end])?;
+        anyhow::ensure!(head.starts_with("HTTP/1.1 202"), "not accepted: {}", String::from_utf8_lossy(&answer));
+        let length: usize = head
+            .lines()
+            .find_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("content-length")))
+            .context("no content-length")?
+            .1
+            .parse()?;
+        if answer.len() >= end + 4 + length {
+            return Ok(());
+        }
+    }
+}

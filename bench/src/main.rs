@@ -1,0 +1,71 @@
+//! `make bench`: how fast Golden is on this machine, as one table.
+//!
+//! Every row runs on a fresh store. PostgreSQL rows need `BENCH_DATABASE_URL` (or
+//! `TEST_DATABASE_URL`, as `make bench` sets it) to name a server that may make databases.
+
+mod http;
+mod load;
+mod stores;
+mod table;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use golden_jobs::store::SharedStore;
+
+use crate::{stores::Fresh, table::Table};
+
+const JOBS: usize = 100_000;
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run())
+}
+
+async fn run() -> anyhow::Result<()> {
+    let only = std::env::args().nth(1);
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
+    let mut table = Table::default();
+    for fresh in Fresh::all()? {
+        if wanted(fresh.name()) {
+            measure(&fresh, &mut table).await.with_context(|| format!("on {}", fresh.name()))?;
+        }
+    }
+    table.print();
+    Ok(())
+}
+
+async fn measure(fresh: &Fresh, table: &mut Table) -> anyhow::Result<()> {
+    let name = fresh.name();
+
+    let (store, _kept) = fresh.open().await?;
+    let rate = load::insert(&store, JOBS, 500).await?;
+    table.row(name, "insert, 500 a batch", rate, "jobs/s");
+    let before = fresh.wal_position().await?;
+    let rate = load::drain(&store, JOBS).await?;
+    table.row(name, "drain 100k no-op jobs, one worker", rate, "jobs/s");
+    if let (Some(before), Some(after)) = (before, fresh.wal_position().await?) {
+        table.row(name, "WAL a job, claim to end", (after - before) as f64 / JOBS as f64, "bytes");
+    }
+    drop(store);
+
+    let (store, _kept) = fresh.open().await?;
+    for connections in [64, 256] {
+        let (rate, latency) = http::intake(&store, connections, Duration::from_secs(5)).await?;
+        table.row(name, &format!("POST /v1/jobs, {connections} connections"), rate, "jobs/s");
+        table.row(name, &format!("POST /v1/jobs, {connections} connections, p99"), latency, "ms");
+    }
+    drop(store);
+
+    let (store, _kept) = fresh.open().await?;
+    let (p50, p99) = load::wait_of_idle_workers(&store, 1000, Duration::from_secs(5)).await?;
+    table.row(name, "accept to run, 1,000 jobs/s, p50", p50, "ms");
+    table.row(name, "accept to run, 1,000 jobs/s, p99", p99, "ms");
+    settle(&store).await;
+    Ok(())
+}
+
+/// Lets a store's background work end before the next row.
+async fn settle(store: &SharedStore) {
+    let _ = store.ping().await;
+}

@@ -1,0 +1,277 @@
+//! The API as client commands call it.
+
+use std::{fmt, time::Duration};
+
+use anyhow::Context;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use reqwest::{Method, Url};
+use serde::{Deserialize, Serialize};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+
+use crate::config::{Secret, Settings};
+
+/// Longer than the server waits for a job (30 s), so that its answer is not cut off.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Talks to one server as the holder of one token.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    server: Url,
+    token: Option<Secret>,
+}
+
+/// One request: a method, the path's segments, and what goes with them.
+#[derive(Debug)]
+pub(crate) struct Request {
+    method: Method,
+    path: Vec<String>,
+    query: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Box<RawValue>>,
+}
+
+/// Why there is no answer to use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    #[error(
+        "no answer from {server}: {reason}\nIs `golden dev` or `golden api` running there? --server or GOLDEN_SERVER names another address."
+    )]
+    Unreachable { server: String, reason: String },
+    #[error("{0}")]
+    Problem(Box<Problem>),
+    /// Something answered, and it is not Golden.
+    #[error("unexpected answer with status {status}: {body}")]
+    Unexpected { status: u16, body: String },
+    #[error("GOLDEN_TOKEN is not a token: expected three parts with dots between them; `golden token mint` makes one")]
+    Token,
+}
+
+/// An error as the API tells it (RFC 9457).
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Problem {
+    pub(crate) title: String,
+    pub(crate) status: u16,
+    pub(crate) detail: Option<String>,
+    #[serde(default)]
+    pub(crate) code: String,
+    #[serde(default)]
+    pub(crate) errors: Vec<Fault>,
+    pub(crate) retry_at: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+/// One of the things that are wrong with a request.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Fault {
+    pub(crate) pointer: String,
+    pub(crate) detail: String,
+}
+
+impl Client {
+    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("golden/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .context("the HTTP client could not be made")?;
+        Ok(Self { http, server: settings.server.clone(), token: settings.token.clone() })
+    }
+
+    /// Sends a request and gives the JSON of its answer, or the problem.
+    pub(crate) async fn send(&self, request: Request) -> Result<Value, ClientError> {
+        let mut call = self.http.request(request.method.clone(), self.url(&request));
+        if let Some(token) = &self.token {
+            call = call.bearer_auth(token.reveal());
+        }
+        for (name, value) in request.headers {
+            call = call.header(name, value);
+        }
+        if let Some(body) = request.body {
+            call = call.json(&body);
+        }
+        let answer = call.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+        if status.is_success() && body.is_empty() {
+            return Ok(Value::Null);
+        }
+        if status.is_success()
+            && let Ok(value) = serde_json::from_slice(&body)
+        {
+            return Ok(value);
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) if !status.is_success() => Err(ClientError::Problem(Box::new(problem))),
+            _ => {
+                let start: String =
+                    String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(200).collect();
+                Err(ClientError::Unexpected { status: status.as_u16(), body: start })
+            }
+        }
+    }
+
+    /// The tenant that the token speaks for. Only the server can say whether the token is good.
+    pub(crate) fn tenant(&self) -> Result<Option<String>, ClientError> {
+        let Some(token) = &self.token else {
+            return Ok(None);
+        };
+        let claims = token.reveal().split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+        let claims: Option<Value> = claims.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let claims = claims.ok_or(ClientError::Token)?;
+        Ok(claims["tenant"].as_str().map(str::to_owned))
+    }
+
+    fn url(&self, request: &Request) -> Url {
+        let mut url = self.server.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(&request.path);
+        }
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        url
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        // The innermost cause says what happened; those around it repeat the address.
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        ClientError::Unreachable { server: self.server.to_string(), reason: cause.to_string() }
+    }
+}
+
+impl Request {
+    pub(crate) fn get(path: &[&str]) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub(crate) fn post(path: &[&str]) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    /// Below `/v1`; each segment is encoded, so that an id with a slash names nothing else.
+    fn new(method: Method, path: &[&str]) -> Self {
+        let path = ["v1"].iter().chain(path).map(|segment| (*segment).to_owned()).collect();
+        Self { method, path, query: Vec::new(), headers: Vec::new(), body: None }
+    }
+
+    /// Adds a query parameter, if there is one.
+    pub(crate) fn query(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.query.extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+
+    /// Adds a header, if there is one.
+    pub(crate) fn header(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.headers.extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+
+    /// Sends `body` as JSON; what is [`RawValue`] in it goes out as it was typed.
+    pub(crate) fn body(mut self, body: &impl Serialize) -> serde_json::Result<Self> {
+        self.body = Some(to_raw_value(body)?);
+        Ok(self)
+    }
+}
+
+impl Problem {
+    /// What the one at the keyboard can do about it.
+    fn advice(&self) -> Option<&'static str> {
+        Some(match self.status {
+            401 => {
+                "Set GOLDEN_TOKEN to a valid token: `golden token mint --tenant T --role developer --ttl 1h` makes one."
+            }
+            403 => "The token's role may not do this: use a token of another role.",
+            404 => "Check the id: only what belongs to the token's tenant can be seen.",
+            422 if !self.errors.is_empty() => "`golden kinds KIND` shows what a kind takes.",
+            503 => "`/readyz` on the server names the part that is down.",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.title, self.status)?;
+        if !self.code.is_empty() {
+            write!(f, " {}", self.code)?;
+        }
+        f.write_str(")")?;
+        if let Some(detail) = &self.detail {
+            write!(f, "\n{detail}")?;
+        }
+        for Fault { pointer, detail } in &self.errors {
+            let place = if pointer.is_empty() { "the whole" } else { pointer };
+            let fault = format!("{place}: {detail}");
+            // Of a single fault the detail above is all there is to say.
+            if !self.detail.as_ref().is_some_and(|detail| detail.contains(&fault)) {
+                write!(f, "\n  {fault}")?;
+            }
+        }
+        if let Some(retry_at) = &self.retry_at {
+            write!(f, "\nTry again at {retry_at}.")?;
+        }
+        if let Some(advice) = self.advice() {
+            write!(f, "\n{advice}")?;
+        }
+        if let Some(request_id) = &self.request_id {
+            write!(f, "\nRequest id: {request_id}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Layers;
+
+    fn client(server: &str, token: Option<&str>) -> Client {
+        let mut layers = Layers::default();
+        layers.environment.insert("GOLDEN_SERVER".to_owned(), server.to_owned());
+        layers.environment.extend(token.map(|token| ("GOLDEN_TOKEN".to_owned(), token.to_owned())));
+        crate::install_crypto();
+        Client::new(&Settings::from_layers(&layers).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn paths_and_queries_are_encoded_below_the_server() {
+        let request = || Request::get(&["jobs", "../a b"]).query("kind", Some("x&y")).query("state", None::<&str>);
+        let url = |server| client(server, None).url(&request()).to_string();
+        assert_eq!(url("http://h:1"), "http://h:1/v1/jobs/..%2Fa%20b?kind=x%26y");
+        assert_eq!(url("https://h/golden/"), "https://h/golden/v1/jobs/..%2Fa%20b?kind=x%26y");
+    }
+
+    #[test]
+    fn a_problem_says_where_and_what_to_do() {
+        let problem: Problem = serde_json::from_value(json!({
+            "type": "x", "title": "The payload does not fit", "status": 422, "code": "schema-violation",
+            "detail": "See errors.", "errors": [{"pointer": "/sleep_ms", "detail": "not an integer"}],
+            "request_id": "r1",
+        }))
+        .unwrap();
+        assert_eq!(
+            problem.to_string(),
+            "The payload does not fit (422 schema-violation)\nSee errors.\n  /sleep_ms: not an integer\n\
+             `golden kinds KIND` shows what a kind takes.\nRequest id: r1"
+        );
+    }
+
+    #[test]
+    fn the_tenant_is_read_from_the_token() {
+        let token = format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(r#"{"tenant":"acme"}"#));
+        assert_eq!(client("http://h", Some(&token)).tenant().unwrap().as_deref(), Some("acme"));
+        assert!(client("http://h", None).tenant().unwrap().is_none());
+        assert!(matches!(client("http://h", Some("nonsense")).tenant(), Err(ClientError::Token)));
+    }
+}

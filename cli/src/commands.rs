@@ -1,0 +1,180 @@
+//! The command line: one file for each command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use golden_jobs::Registry;
+use serde_json::Value;
+
+use crate::{
+    client::{Client, Request},
+    config::{self, Key, Settings},
+    exit::{self, Exit},
+    output::{Cell, Output},
+};
+
+mod api;
+mod dev;
+mod dlq;
+mod jobs;
+mod kinds;
+mod migrate;
+mod token;
+mod webhooks;
+mod worker;
+
+/// Turns HTTP requests into typed jobs, runs them, and calls you back when they end.
+///
+/// `golden dev` needs nothing else and is the place to begin.
+#[derive(Debug, Parser)]
+#[command(verbatim_doc_comment, version, after_help = exit::HELP, after_long_help = format!("{}\n\n{}", config::HELP, exit::HELP))]
+pub(crate) struct Cli {
+    /// Settings file [default: golden.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(dev::DevArgs),
+    Api(api::ApiArgs),
+    Worker(worker::WorkerArgs),
+    Migrate(migrate::MigrateArgs),
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    Jobs(jobs::JobsArgs),
+    Dlq(dlq::DlqArgs),
+    Webhooks(webhooks::WebhooksArgs),
+    Kinds(kinds::KindsArgs),
+}
+
+impl Cli {
+    pub(crate) async fn run(self, registry: Registry) -> anyhow::Result<Exit> {
+        let settings = Settings::load(&self.command.flags(), self.config.as_deref())?;
+        match self.command {
+            Command::Dev(_) => dev::run(settings, registry).await,
+            Command::Api(_) => api::run(settings, registry).await,
+            Command::Worker(args) => worker::run(args, settings, registry).await,
+            Command::Migrate(_) => migrate::run(settings).await,
+            Command::Token(command) => token::run(command, &settings),
+            Command::Jobs(args) => jobs::run(args, &settings).await,
+            Command::Dlq(args) => dlq::run(args, &settings).await,
+            Command::Webhooks(args) => webhooks::run(args, &settings).await,
+            Command::Kinds(args) => kinds::run(args, &settings).await,
+        }
+    }
+}
+
+impl Command {
+    /// The settings among its flags.
+    fn flags(&self) -> Vec<(Key, String)> {
+        match self {
+            Self::Dev(args) => args.process.flags().with(Key::LISTEN, &args.listen),
+            Self::Api(args) => args.process.flags().with(Key::LISTEN, &args.listen),
+            Self::Worker(args) => args.process.flags().with(Key::CONCURRENCY, &args.concurrency),
+            Self::Migrate(args) => Flags::default().with(Key::DATABASE_URL, &args.database_url),
+            Self::Token(_) => Flags::default(),
+            Self::Jobs(args) => args.client.flags(),
+            Self::Dlq(args) => args.client.flags(),
+            Self::Webhooks(args) => args.client.flags(),
+            Self::Kinds(args) => args.client.flags(),
+        }
+        .0
+    }
+}
+
+/// Flags that are settings. Their values stay text here: settings are parsed in one place.
+#[derive(Default)]
+struct Flags(Vec<(Key, String)>);
+
+impl Flags {
+    fn with(mut self, key: Key, value: &Option<String>) -> Self {
+        self.0.extend(value.clone().map(|value| (key, value)));
+        self
+    }
+}
+
+/// Flags of every process that serves.
+#[derive(Debug, Args)]
+struct ProcessArgs {
+    /// sqlite://PATH or postgres://…; put one with a password in the environment instead
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// How long runs and requests may go on after a shutdown was asked for [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    drain_timeout: Option<String>,
+    /// Log filter, for example info or golden_workers=debug
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// pretty or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+impl ProcessArgs {
+    fn flags(&self) -> Flags {
+        Flags::default()
+            .with(Key::DATABASE_URL, &self.database_url)
+            .with(Key::DRAIN_TIMEOUT, &self.drain_timeout)
+            .with(Key::LOG, &self.log)
+            .with(Key::LOG_FORMAT, &self.log_format)
+    }
+}
+
+/// Flags of every command that talks to a server.
+#[derive(Debug, Args)]
+struct ClientArgs {
+    /// Address of the API [default: http://localhost:8000]
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
+    /// Print the server's answers as JSON; with --all one entry a line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl ClientArgs {
+    fn flags(&self) -> Flags {
+        Flags::default().with(Key::SERVER, &self.server)
+    }
+
+    fn connect(&self, settings: &Settings) -> anyhow::Result<(Client, Output)> {
+        Ok((Client::new(settings)?, Output::new(self.json, settings.no_color)))
+    }
+}
+
+/// Prints a list from `cursor` on: one page, or `all`.
+async fn pages<const N: usize>(
+    client: &Client,
+    output: Output,
+    request: impl Fn(Option<String>) -> Request,
+    mut cursor: Option<String>,
+    all: bool,
+    columns: [&str; N],
+    row: fn(&Value) -> [Cell; N],
+) -> anyhow::Result<Exit> {
+    let mut first = true;
+    loop {
+        let page = client.send(request(cursor)).await?;
+        let entries = page["data"].as_array().map_or(&[][..], Vec::as_slice);
+        match (output.is_json(), all) {
+            (true, false) => output.json(&page)?,
+            (true, true) => entries.iter().try_for_each(|entry| output.line(&entry.to_string()))?,
+            (false, _) => {
+                let rows: Vec<_> = entries.iter().map(row).collect();
+                output.table(first.then_some(columns), &rows)?;
+            }
+        }
+        first = false;
+        cursor = page["next_cursor"].as_str().map(str::to_owned);
+        match &cursor {
+            Some(_) if all => {}
+            Some(cursor) if !output.is_json() => {
+                eprintln!("There are more: --all shows them, --cursor {cursor} goes on from here.");
+                return Ok(Exit::Ok);
+            }
+            _ => return Ok(Exit::Ok),
+        }
+    }
+}

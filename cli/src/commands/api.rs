@@ -1,0 +1,40 @@
+//! `golden api`: the intake, for production.
+
+use clap::Args;
+use golden_api::Auth;
+use golden_jobs::Registry;
+
+use super::ProcessArgs;
+use crate::{
+    config::Settings,
+    exit::Exit,
+    logging,
+    signals::Signals,
+    wire::{self, Process},
+};
+
+/// Serve the API; jobs are run by `golden worker`
+///
+/// Needs DATABASE_URL, with a schema from `golden migrate`, and JWT_SECRET. Any number may run
+/// at once. The first Ctrl-C or SIGTERM lets requests finish, a second one ends at once.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment, after_help = "Example:\n  golden api --listen 0.0.0.0:8000")]
+pub(crate) struct ApiArgs {
+    /// Address to listen on [default: 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<String>,
+    #[command(flatten)]
+    pub(super) process: ProcessArgs,
+}
+
+pub(crate) async fn run(settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
+    logging::start(&settings);
+    let auth = Auth::hs256(settings.jwt_secret()?.as_bytes(), None, None)?;
+    let url = settings.database_url()?.to_owned();
+    let mut process = Process::start(settings, registry, &url).await?;
+    let signals = Signals::listen()?;
+    let listener = wire::listen(process.settings.listen).await?;
+    tracing::info!(address = %listener.local_addr()?, "the API listens");
+    process.add_api(listener, auth, None);
+    process.run_until(signals).await
+}

@@ -1,0 +1,184 @@
+//! `golden jobs`: submit, look, cancel, run again.
+
+use clap::{Args, Subcommand};
+use golden_jobs::{Role, State};
+use serde_json::Value;
+
+use super::{ClientArgs, pages};
+use crate::{
+    client::{Client, Request},
+    config::Settings,
+    exit::{Exit, describe},
+    output::{Cell, Output},
+};
+
+mod submit;
+mod watch;
+
+pub(super) use submit::read_payload;
+
+/// Submit jobs, look at them, cancel them, run them again
+#[derive(Debug, Args)]
+pub(crate) struct JobsArgs {
+    #[command(flatten)]
+    pub(super) client: ClientArgs,
+    #[command(subcommand)]
+    command: JobsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum JobsCommand {
+    Submit(submit::SubmitArgs),
+    /// List jobs, newest first
+    #[command(
+        after_help = "Examples:\n  golden jobs list --state dead --kind http.call\n  golden jobs list --all --json | jq .id"
+    )]
+    List(ListArgs),
+    /// Show one job
+    #[command(after_help = "Example:\n  golden jobs show job_0199… --json | jq .result")]
+    Show {
+        id: String,
+    },
+    /// Cancel jobs, and their children with them
+    #[command(after_help = "Example:\n  golden jobs cancel job_0199…")]
+    Cancel {
+        /// One or several jobs
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Run dead or cancelled jobs again, with all their attempts; waiting retries go now
+    #[command(after_help = "Example:\n  golden jobs retry job_0199…")]
+    Retry {
+        /// One or several jobs
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    Watch(watch::WatchArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[arg(long)]
+    kind: Option<String>,
+    /// scheduled, queued, running, retrying, waiting, succeeded, dead or cancelled
+    #[arg(long)]
+    state: Option<State>,
+    /// orchestrator, peer-hub, sandbox, supervisor or webhook
+    #[arg(long)]
+    role: Option<Role>,
+    /// At most so many at once
+    #[arg(long, value_name = "N")]
+    limit: Option<u32>,
+    /// Where the list before this one ended
+    #[arg(long, conflicts_with = "all")]
+    cursor: Option<String>,
+    /// Every page, one after the other
+    #[arg(long)]
+    all: bool,
+}
+
+pub(crate) async fn run(args: JobsArgs, settings: &Settings) -> anyhow::Result<Exit> {
+    let (client, output) = args.client.connect(settings)?;
+    match args.command {
+        JobsCommand::Submit(args) => submit::run(args, &client, output).await,
+        JobsCommand::List(args) => list(args, &client, output).await,
+        JobsCommand::Show { id } => {
+            show(&client.send(Request::get(&["jobs", &id])).await?, output)?;
+            Ok(Exit::Ok)
+        }
+        JobsCommand::Cancel { ids } => each(&ids, "cancel", &client, output).await,
+        JobsCommand::Retry { ids } => each(&ids, "retry", &client, output).await,
+        JobsCommand::Watch(args) => watch::run(args, &client, output).await,
+    }
+}
+
+async fn list(args: ListArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
+    let page = |cursor: Option<String>| {
+        Request::get(&["jobs"])
+            .query("kind", args.kind.as_ref())
+            .query("state", args.state)
+            .query("role", args.role)
+            .query("limit", args.limit)
+            .query("cursor", cursor)
+    };
+    let columns = ["ID", "KIND", "STATE", "ATTEMPT", "CREATED", "ERROR"];
+    pages(client, output, page, args.cursor.clone(), args.all, columns, row).await
+}
+
+/// Does the same to several jobs. One that is refused does not keep the others from it.
+async fn each(ids: &[String], verb: &str, client: &Client, output: Output) -> anyhow::Result<Exit> {
+    let mut worst = Exit::Ok;
+    for id in ids {
+        match client.send(Request::post(&["jobs", id, verb])).await {
+            Ok(answer) if output.is_json() => output.json(&answer)?,
+            Ok(answer) => output.table(None, &[[Cell::plain(id), Cell::state(&answer)]])?,
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                eprintln!("error: {id}: {}", describe(&error));
+                worst = Exit::of(&error);
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// Prints one job with what it left behind.
+fn show(job: &Value, output: Output) -> std::io::Result<()> {
+    if output.is_json() {
+        return output.json(job);
+    }
+    let attempts = format!("{} of {}", job["attempt"], job["max_attempts"]);
+    output.facts(&[
+        ("id", Cell::of(job, "/id")),
+        ("kind", Cell::of(job, "/kind")),
+        ("state", Cell::state(job)),
+        ("attempt", Cell::plain(&attempts)),
+        ("priority", Cell::of(job, "/priority")),
+        ("run at", Cell::of(job, "/run_at")),
+        ("created", Cell::of(job, "/created_at")),
+        ("started", Cell::of(job, "/started_at")),
+        ("finished", Cell::of(job, "/finished_at")),
+        ("parent", Cell::of(job, "/parent_id")),
+        ("callback", Cell::of(job, "/callback_url")),
+        ("metadata", Cell::of(job, "/metadata")),
+        ("progress", Cell::of(job, "/progress")),
+        ("error", Cell::of(job, "/error/message")),
+        ("payload", Cell::of(job, "/payload")),
+        ("result", Cell::of(job, "/result")),
+    ])
+}
+
+/// How a job's end is told to scripts; `None` while it goes on.
+fn end(job: &Value) -> Option<Exit> {
+    match job["state"].as_str()?.parse().ok()? {
+        State::Succeeded => Some(Exit::Ok),
+        State::Dead => Some(Exit::Failed),
+        State::Cancelled => Some(Exit::Cancelled),
+        _ => None,
+    }
+}
+
+fn row(job: &Value) -> [Cell; 6] {
+    [
+        Cell::of(job, "/id"),
+        Cell::of(job, "/kind"),
+        Cell::state(job),
+        Cell::plain(&format!("{}/{}", job["attempt"], job["max_attempts"])),
+        Cell::of(job, "/created_at"),
+        Cell::of(job, "/error/message").cut(60),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_an_ended_job_has_an_exit_status() {
+        let of = |state: &str| end(&json!({ "state": state })).map(Exit::code);
+        assert_eq!([of("succeeded"), of("dead"), of("cancelled")], [Some(0), Some(1), Some(5)]);
+        assert_eq!([of("running"), of("waiting"), of("?")], [None, None, None]);
+    }
+}

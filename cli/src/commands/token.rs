@@ -1,0 +1,49 @@
+//! `golden token mint`: makes a token that the API accepts.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Subcommand;
+use golden_api::{Auth, CallerRole, Grant};
+
+use crate::{config::Settings, duration, exit::Exit, output::Output, state::StateDir};
+
+/// Make tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print it, and nothing else, on standard output
+    ///
+    /// It is signed with JWT_SECRET or, where that is not set, with the secret that `golden dev`
+    /// keeps in this directory.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Example:\n  export GOLDEN_TOKEN=$(golden token mint --tenant acme --role developer --ttl 12h)"
+    )]
+    Mint {
+        /// Whose jobs it sees and makes
+        #[arg(long)]
+        tenant: String,
+        /// observer, developer, operator or admin
+        #[arg(long)]
+        role: CallerRole,
+        /// The person or program that will hold it, for the record
+        #[arg(long, default_value = "golden-cli", value_name = "SUBJECT")]
+        sub: String,
+        /// How long it is good for
+        #[arg(long, default_value = "1h", value_parser = duration::parse, value_name = "DURATION")]
+        ttl: Duration,
+    },
+}
+
+pub(crate) fn run(command: TokenCommand, settings: &Settings) -> anyhow::Result<Exit> {
+    let TokenCommand::Mint { tenant, role, sub, ttl } = command;
+    let known = settings.jwt_secret.is_none().then(StateDir::known_secret).flatten();
+    let secret = match &known {
+        Some(secret) => secret,
+        None => settings.jwt_secret()?,
+    };
+    let auth = Auth::hs256(secret.as_bytes(), None, None)?;
+    let token = auth.mint(&Grant { tenant, role, subject: sub }, ttl).context("no token was made")?;
+    Output::new(false, true).line(&token)?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,138 @@
+//! Settings: flags over the environment over `golden.toml` over defaults.
+//!
+//! The environment is read here and nowhere else. Every setting has one name: the variable
+//! `GOLDEN_DRAIN_TIMEOUT` is the key `drain_timeout` of the file and the flag
+//! `--drain-timeout`. Whatever the layer, a value is text until it is parsed below, so a
+//! wrong one is reported in the same words wherever it came from.
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use golden_jobs::{egress::Egress, store::LOST_AFTER};
+use reqwest::Url;
+use tracing_subscriber::EnvFilter;
+
+use crate::duration;
+
+mod layers;
+mod values;
+
+pub(crate) use layers::{Key, Layers, Place};
+pub(crate) use values::{LogFormat, RateLimits, Secret};
+
+/// The settings as help shows them.
+pub(crate) const HELP: &str = "\
+Settings are taken from flags, else from the environment, else from golden.toml:
+  DATABASE_URL             sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE
+  JWT_SECRET               signs tokens; at least 32 bytes
+  GOLDEN_LISTEN            address of the API [127.0.0.1:8000]
+  GOLDEN_RATE_LIMITS       off, or role=requests a minute: admin=1000,developer=300
+  GOLDEN_CONCURRENCY       runs at once in each pool [by role]
+  GOLDEN_DRAIN_TIMEOUT     how long runs may go on after a shutdown was asked for [30s]
+  GOLDEN_LOST_AFTER        silence after which a worker loses its jobs [20s]
+  GOLDEN_WEBHOOK_SCHEDULE  wait before each attempt to deliver a webhook: 0s,5s,5m,30m
+  GOLDEN_EGRESS_ALLOW      hosts and networks that jobs may reach though they are not public
+  GOLDEN_EGRESS_PORTS      ports that jobs may reach, or any [443]
+  GOLDEN_EGRESS_HTTP       whether jobs may use plain http: on or off [off]
+  DOCKER_HOST              where Docker listens, for sandbox jobs
+  GOLDEN_LOG               log filter, for example info or golden_workers=debug [info]
+  GOLDEN_LOG_FORMAT        pretty or json [pretty]
+  GOLDEN_SERVER            the API that client commands talk to [http://localhost:8000]
+  GOLDEN_TOKEN             the token they show; `golden token mint` makes one
+In the file, a key is the name in lower case without GOLDEN_: drain_timeout = \"1m\".
+A duration is 500ms, 90s, 5m, 2h, 7d or 1h30m; a bare number is seconds.";
+
+/// What a process is told, parsed and checked.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) database_url: Option<Secret>,
+    pub(crate) jwt_secret: Option<Secret>,
+    pub(crate) listen: SocketAddr,
+    pub(crate) rate_limits: RateLimits,
+    pub(crate) docker_host: Option<String>,
+    /// What to log; `None` lets the command choose.
+    pub(crate) log: Option<EnvFilter>,
+    pub(crate) log_format: LogFormat,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) lost_after: Duration,
+    /// The wait before each attempt to deliver a webhook; the first is always zero.
+    pub(crate) webhook_schedule: Option<Vec<Duration>>,
+    /// Where requests to addresses that users name may go.
+    pub(crate) egress: Egress,
+    /// Runs at once in each pool, where the operator says so.
+    pub(crate) concurrency: Option<NonZeroUsize>,
+    /// Where client commands find the API.
+    pub(crate) server: Url,
+    pub(crate) token: Option<Secret>,
+    /// Colour is unwanted, terminal or not (see no-color.org).
+    pub(crate) no_color: bool,
+}
+
+/// A setting that cannot be used: which, where it came from, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("{name} {place}: {problem}")]
+    Wrong { name: String, place: Place, problem: String },
+    #[error("{name} is not set: {hint}")]
+    Missing { name: &'static str, hint: &'static str },
+    #[error("{}: {problem}", file.display())]
+    File { file: PathBuf, problem: String },
+}
+
+impl Settings {
+    /// Reads every layer of this process.
+    pub(crate) fn load(flags: &[(Key, String)], file: Option<&Path>) -> Result<Self, SettingsError> {
+        Self::from_layers(&Layers::of_this_process(flags, file)?)
+    }
+
+    pub(crate) fn from_layers(layers: &Layers) -> Result<Self, SettingsError> {
+        Ok(Self {
+            database_url: layers.text(Key::DATABASE_URL).map(Secret::from),
+            jwt_secret: layers.parse(Key::JWT_SECRET, values::jwt_secret)?,
+            listen: layers.parse_or(Key::LISTEN, "127.0.0.1:8000", values::listen)?,
+            rate_limits: layers.parse(Key::RATE_LIMITS, str::parse)?.unwrap_or_default(),
+            docker_host: layers.text(Key::DOCKER_HOST),
+            log: layers.parse(Key::LOG, values::log)?,
+            log_format: layers.parse(Key::LOG_FORMAT, str::parse)?.unwrap_or_default(),
+            drain_timeout: layers.parse_or(Key::DRAIN_TIMEOUT, "30s", duration::parse)?,
+            lost_after: layers.parse(Key::LOST_AFTER, values::lost_after)?.unwrap_or(LOST_AFTER),
+            webhook_schedule: layers.parse(Key::WEBHOOK_SCHEDULE, values::webhook_schedule)?,
+            egress: egress(layers)?,
+            concurrency: layers.parse(Key::CONCURRENCY, values::concurrency)?,
+            server: layers.parse_or(Key::SERVER, "http://localhost:8000", values::server)?,
+            token: layers.text(Key::TOKEN).map(Secret::from),
+            no_color: layers.environment("NO_COLOR").is_some(),
+        })
+    }
+
+    /// The database, for commands that do not choose one themselves.
+    pub(crate) fn database_url(&self) -> Result<&str, SettingsError> {
+        self.database_url.as_ref().map(Secret::reveal).ok_or(SettingsError::Missing {
+            name: "DATABASE_URL",
+            hint: "use postgres://USER:PASSWORD@HOST/DATABASE, or sqlite://PATH for one machine",
+        })
+    }
+
+    /// The secret that signs tokens, for commands that do not make one themselves.
+    pub(crate) fn jwt_secret(&self) -> Result<&str, SettingsError> {
+        self.jwt_secret.as_ref().map(Secret::reveal).ok_or(SettingsError::Missing {
+            name: "JWT_SECRET",
+            hint: "set at least 32 random bytes, for example from `openssl rand -hex 32`",
+        })
+    }
+}
+
+fn egress(layers: &Layers) -> Result<Egress, SettingsError> {
+    let (allow_hosts, allow_networks) = layers.parse_or(Key::EGRESS_ALLOW, "", values::hosts_and_networks)?;
+    Ok(Egress {
+        allow_http: layers.parse_or(Key::EGRESS_HTTP, "off", values::on_or_off)?,
+        allow_ports: layers.parse_or(Key::EGRESS_PORTS, "443", values::ports)?,
+        allow_hosts,
+        allow_networks,
+        allow_loopback: false,
+    })
+}

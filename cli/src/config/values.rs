@@ -1,0 +1,228 @@
+//! What each setting may say.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroUsize, str::FromStr, time::Duration};
+
+use golden_jobs::{
+    address::{MalformedNetwork, Network},
+    egress::Ports,
+};
+use reqwest::Url;
+use tracing_subscriber::EnvFilter;
+
+use crate::duration;
+
+/// Workers beat every 5 s; a shorter silence than two beats takes jobs from the living.
+const LEAST_LOST_AFTER: Duration = Duration::from_secs(10);
+const LEAST_JWT_SECRET: usize = 32;
+const LIMITED_ROLES: [&str; 5] = ["admin", "operator", "developer", "observer", "anonymous"];
+
+/// Text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    #[default]
+    Pretty,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "pretty" => Ok(Self::Pretty),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("`{text}` is neither `pretty` nor `json`")),
+        }
+    }
+}
+
+/// How many requests each role may make in a minute.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum RateLimits {
+    #[default]
+    Standard,
+    Off,
+    /// Standard, but for these.
+    Changed(BTreeMap<String, u32>),
+}
+
+impl FromStr for RateLimits {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        list(text)
+            .map(|entry| {
+                let (role, limit) = entry
+                    .split_once('=')
+                    .ok_or_else(|| format!("`{entry}` is neither `off` nor of the form role=number"))?;
+                if !LIMITED_ROLES.contains(&role) {
+                    return Err(format!("unknown role `{role}`: expected one of {}", LIMITED_ROLES.join(", ")));
+                }
+                let limit =
+                    limit.parse().map_err(|_| format!("`{limit}` is not a number of requests a minute for {role}"))?;
+                Ok((role.to_owned(), limit))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self::Changed)
+    }
+}
+
+/// The parts of a list, which has commas between them and perhaps spaces.
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+pub(super) fn jwt_secret(text: &str) -> Result<Secret, String> {
+    match text.len() {
+        length if length < LEAST_JWT_SECRET => Err(format!(
+            "{length} bytes are too few: use at least {LEAST_JWT_SECRET}, for example from `openssl rand -hex 32`"
+        )),
+        _ => Ok(Secret(text.to_owned())),
+    }
+}
+
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not an address with a port like 127.0.0.1:8000 or [::]:8000"))
+}
+
+pub(super) fn server(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ => Err(format!("`{text}` is not an address like http://localhost:8000 or https://golden.example.com")),
+    }
+}
+
+pub(super) fn lost_after(text: &str) -> Result<Duration, String> {
+    match duration::parse(text).map_err(|error| error.to_string())? {
+        silence if silence < LEAST_LOST_AFTER => Err(format!(
+            "`{text}` is too short: workers beat every 5 s, and taking jobs from a living one costs an attempt; use 10s or more"
+        )),
+        silence => Ok(silence),
+    }
+}
+
+pub(super) fn webhook_schedule(text: &str) -> Result<Vec<Duration>, String> {
+    let waits: Vec<_> = list(text).map(duration::parse).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    match waits.first() {
+        Some(&Duration::ZERO) => Ok(waits),
+        _ => Err(format!(
+            "`{text}` must begin with 0s, since the first attempt is made at once: for example 0s,5s,5m,30m"
+        )),
+    }
+}
+
+pub(super) fn log(text: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(text)
+        .map_err(|error| format!("`{text}` is not a log filter like info or golden_api=debug: {error}"))
+}
+
+pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("`{text}` is neither `on` nor `off`")),
+    }
+}
+
+/// What reads as an address or a network is one; the rest are names.
+pub(super) fn hosts_and_networks(text: &str) -> Result<(Vec<String>, Vec<Network>), String> {
+    let (mut hosts, mut networks) = (Vec::new(), Vec::new());
+    for entry in list(text) {
+        match entry.parse() {
+            Ok(network) => networks.push(network),
+            Err(error) if entry.contains(['/', ':']) => {
+                return Err(format!("{error}, and a host by its name alone"));
+            }
+            Err::<_, MalformedNetwork>(_) => hosts.push(entry.to_owned()),
+        }
+    }
+    Ok((hosts, networks))
+}
+
+pub(super) fn ports(text: &str) -> Result<Ports, String> {
+    if text == "any" {
+        return Ok(Ports::Any);
+    }
+    list(text)
+        .map(|port| match port.parse() {
+            Ok(0) | Err(_) => Err(format!("`{port}` is neither `any` nor a port from 1 to 65535")),
+            Ok(port) => Ok(port),
+        })
+        .collect::<Result<_, _>>()
+        .map(Ports::Only)
+}
+
+pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(runs) if runs.get() <= 10_000 => Ok(runs),
+        _ => Err(format!("`{text}` is not a number of runs from 1 to 10000")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_limits_are_off_or_by_known_role() {
+        assert_eq!("off".parse(), Ok(RateLimits::Off));
+        let changed = RateLimits::Changed([("admin".to_owned(), 1000), ("developer".to_owned(), 300)].into());
+        assert_eq!("admin=1000, developer=300".parse(), Ok(changed));
+        for text in ["on", "admin", "admin=", "admin=-1", "root=5"] {
+            assert!(text.parse::<RateLimits>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_begins_at_once() {
+        let secs = |text| webhook_schedule(text).map(|waits| waits.iter().map(Duration::as_secs).collect::<Vec<_>>());
+        assert_eq!(secs("0s,5s,5m,30m"), Ok(vec![0, 5, 300, 1800]));
+        assert!(secs("5s,5m").is_err() && secs("").is_err() && secs("0s,soon").is_err());
+    }
+
+    #[test]
+    fn a_secret_is_long_enough_and_stays_one() {
+        assert!(jwt_secret("hunter2").is_err_and(|error| !error.contains("hunter2")));
+        let secret = jwt_secret(&"x".repeat(32)).unwrap();
+        assert!(!format!("{secret:?}").contains('x'));
+    }
+
+    #[test]
+    fn addresses_ports_and_numbers() {
+        assert!(listen("0.0.0.0:80").is_ok() && listen("[::1]:80").is_ok());
+        assert!(listen("8000").is_err() && listen("example.com:80").is_err());
+        assert!(server("https://golden.example.com").is_ok() && server("localhost:8000").is_err());
+        assert_eq!(ports("443, 8443"), Ok(Ports::Only(vec![443, 8443])));
+        assert!(ports("0").is_err() && ports("70000").is_err());
+        assert!(concurrency("0").is_err() && concurrency("1").is_ok());
+        let (hosts, networks) = hosts_and_networks("hooks.internal, 10.1.0.0/16, 10.2.3.4, fd00::/8").unwrap();
+        assert_eq!((hosts.len(), networks.len()), (1, 3));
+        assert!(hosts_and_networks("10.0.0.0/40").is_err() && hosts_and_networks("https://x").is_err());
+        assert!(lost_after("5s").is_err() && lost_after("1m").is_ok());
+    }
+}

@@ -1,0 +1,191 @@
+//! From settings to a running API, pools and relay.
+
+use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
+
+use anyhow::{Context, anyhow};
+use golden_api::{Api, ApiOptions, Auth};
+use golden_jobs::{
+    Registry, Role, WorkerId,
+    backoff::Backoff,
+    context::Ports,
+    metrics::Metrics,
+    outbound::Outbound,
+    sandbox::Executor,
+    store::{ConnectOptions, SharedStore},
+    webhooks::relay,
+};
+use golden_sandbox::{GvisorExecutor, Missing, SandboxOptions};
+use golden_workers::outbound::HttpOutbound;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{RateLimits, Settings},
+    exit::Exit,
+    signals::Signals,
+};
+
+/// The kind whose policy the webhook schedule sets.
+const DELIVERY: &str = "webhook.deliver";
+/// Webhooks of many jobs that end together must not arrive together.
+const DELIVERY_JITTER: f64 = 0.2;
+
+/// What every serving process has, whatever parts of Golden it runs.
+pub(crate) struct Process {
+    pub(crate) settings: Settings,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) metrics: Metrics,
+    pub(crate) store: SharedStore,
+    shutdown: CancellationToken,
+    parts: JoinSet<anyhow::Result<()>>,
+}
+
+impl Process {
+    /// Opens the store, and refuses one with an older schema.
+    pub(crate) async fn start(settings: Settings, registry: Registry, database_url: &str) -> anyhow::Result<Self> {
+        if let RateLimits::Changed(_) = settings.rate_limits {
+            tracing::warn!("GOLDEN_RATE_LIMITS: limits are not enforced yet, so these numbers change nothing");
+        }
+        let store = golden_jobs::store::connect(ConnectOptions::new(database_url)).await?;
+        Ok(Self {
+            registry: Arc::new(with_webhook_schedule(registry, &settings)),
+            metrics: Metrics::new(),
+            store,
+            settings,
+            shutdown: CancellationToken::new(),
+            parts: JoinSet::new(),
+        })
+    }
+
+    /// Adds the API. `sandbox_missing` is why this process's own pools cannot run programs.
+    pub(crate) fn add_api(&mut self, listener: TcpListener, auth: Auth, sandbox_missing: Option<String>) {
+        let api = Api {
+            store: Arc::clone(&self.store),
+            registry: Arc::clone(&self.registry),
+            metrics: self.metrics.clone(),
+            auth,
+            options: ApiOptions { drain_timeout: self.settings.drain_timeout, egress: self.settings.egress.clone() },
+            parts: Vec::new(),
+            sandbox_missing,
+        };
+        let served = golden_api::serve(listener, api, self.shutdown.clone());
+        self.add("the API", async { Ok(served.await?) });
+    }
+
+    /// Adds a pool for each role, and the relay of webhooks where there is a pool to deliver them.
+    pub(crate) fn add_pools(
+        &mut self,
+        roles: &[Role],
+        sandbox: Result<Arc<GvisorExecutor>, String>,
+    ) -> anyhow::Result<()> {
+        let outbound: Arc<dyn Outbound> = Arc::new(HttpOutbound::new(self.settings.egress.clone())?);
+        let ports = Ports {
+            store: Arc::clone(&self.store),
+            metrics: self.metrics.clone(),
+            outbound,
+            executor: sandbox.clone().map(|executor| executor as Arc<dyn Executor>),
+        };
+        let options = golden_workers::Options {
+            pools: roles.iter().map(|role| (*role, concurrency(*role, self.settings.concurrency))).collect(),
+            drain_timeout: self.settings.drain_timeout,
+            lost_after: self.settings.lost_after,
+        };
+        let pools = golden_workers::run(options, Arc::clone(&self.registry), ports, self.shutdown.clone());
+        self.add("the pools", async move {
+            let ended = pools.await;
+            if let Ok(executor) = sandbox {
+                executor.close().await;
+            }
+            Ok(ended?)
+        });
+        if let Some(delivery) = self.registry.get(DELIVERY).filter(|_| roles.contains(&Role::Webhook)) {
+            let relayed = relay(Arc::clone(&self.store), delivery.policy, self.shutdown.clone());
+            self.add("the relay", async {
+                relayed.await;
+                Ok(())
+            });
+        }
+        Ok(())
+    }
+
+    /// Runs all parts until a signal, and drains them. One that ends before it was told to
+    /// takes the others down in good order.
+    pub(crate) async fn run_until(mut self, signals: Signals) -> anyhow::Result<Exit> {
+        let shutdown = self.shutdown.clone();
+        let parts = async {
+            let mut all = Ok(());
+            while let Some(ended) = self.parts.join_next().await {
+                self.shutdown.cancel();
+                all = all.and(ended.unwrap_or_else(|panic| Err(panic.into())));
+            }
+            all
+        };
+        signals.until_drained(parts, shutdown).await
+    }
+
+    fn add(&mut self, name: &'static str, part: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        self.parts.spawn(async move { part.await.with_context(|| format!("{name} failed")) });
+    }
+}
+
+/// Takes the address of the API.
+pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow!(
+            "{address} is taken by another program: choose another address with --listen or GOLDEN_LISTEN, for example 127.0.0.1:8001"
+        ),
+        _ => anyhow!("cannot listen on {address} (from --listen or GOLDEN_LISTEN): {error}"),
+    })
+}
+
+/// Connects to the sandbox, or says what is missing for one.
+pub(crate) async fn sandbox(settings: &Settings) -> Result<Arc<GvisorExecutor>, Missing> {
+    let options = SandboxOptions { docker_host: settings.docker_host.clone(), ..SandboxOptions::new(WorkerId::new()) };
+    GvisorExecutor::connect(options).await.map(Arc::new)
+}
+
+fn with_webhook_schedule(registry: Registry, settings: &Settings) -> Registry {
+    let Some(waits) = &settings.webhook_schedule else {
+        return registry;
+    };
+    let attempts = u32::try_from(waits.len()).unwrap_or(u32::MAX);
+    // A policy holds its steps for as long as the process lives, and is made once.
+    let steps = waits[1..].to_vec().leak();
+    registry.with_policy(DELIVERY, |mut policy| {
+        policy.max_attempts = attempts;
+        policy.max_attempts_limit = policy.max_attempts_limit.max(attempts);
+        policy.backoff(Backoff::Steps { steps, jitter: DELIVERY_JITTER })
+    })
+}
+
+/// Runs at once in a role's pool: many where they wait for others, few where they use this machine.
+fn concurrency(role: Role, asked: Option<NonZeroUsize>) -> usize {
+    let by_role = match role {
+        Role::Orchestrator => 64,
+        Role::PeerHub => 16,
+        Role::Sandbox => 4,
+        Role::Supervisor => 8,
+        Role::Webhook => 50,
+    };
+    asked.map_or(by_role, NonZeroUsize::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Layers;
+
+    #[test]
+    fn the_schedule_sets_how_often_and_when_a_webhook_is_tried() {
+        let mut layers = Layers::default();
+        layers.environment.insert("GOLDEN_WEBHOOK_SCHEDULE".to_owned(), "0s,5s,5m".to_owned());
+        let settings = Settings::from_layers(&layers).unwrap();
+        let registry = with_webhook_schedule(golden_jobs::kinds::registry(), &settings);
+        let policy = registry.get(DELIVERY).unwrap().policy;
+        assert_eq!(policy.max_attempts, 3);
+        let waits = [1, 2].map(|attempt| policy.backoff.delay(attempt, 0.5));
+        assert_eq!(waits, [Duration::from_secs(5), Duration::from_secs(300)]);
+    }
+}

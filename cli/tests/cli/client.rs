@@ -1,0 +1,112 @@
+//! Client commands against a running server.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::Dev;
+
+#[test]
+fn a_job_is_submitted_shown_listed_and_watched() {
+    let dev = Dev::start();
+    let ran =
+        dev.run(&["jobs", "submit", "noop", r#"{"output": [1, 2]}"#, "--wait", "20", "--metadata", "a=b", "--json"]);
+    let job: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &job["result"], &job["metadata"]["a"]), (0, &serde_json::json!([1, 2]), &"b".into()));
+    let id = job["id"].as_str().unwrap();
+
+    assert!(dev.run(&["jobs", "show", id]).out.contains("succeeded"));
+    assert_eq!(dev.run(&["jobs", "watch", id]).code, 0);
+    let listed = dev.run(&["jobs", "list", "--kind", "noop", "--state", "succeeded"]).out;
+    assert!(listed.starts_with(&format!("{id}\tnoop\tsucceeded\t1/5\t")), "{listed}");
+
+    for _ in 0..4 {
+        dev.submit(&["noop"]);
+    }
+    let page: Value = serde_json::from_str(&dev.run(&["jobs", "list", "--limit", "2", "--json"]).out).unwrap();
+    assert_eq!(page["data"].as_array().unwrap().len(), 2);
+    assert!(page["next_cursor"].is_string());
+    assert_eq!(dev.run(&["jobs", "list", "--limit", "2", "--all", "--json"]).out.lines().count(), 5);
+}
+
+#[test]
+fn the_exit_status_says_how_a_job_ended() {
+    let dev = Dev::start();
+    let failing = ["jobs", "submit", "noop", r#"{"fail": 9}"#, "--max-attempts", "1", "--wait", "20"];
+    assert_eq!(dev.run(&failing).code, 1);
+
+    let id = dev.submit(&["noop", "--delay", "1h"]);
+    assert_eq!(dev.run(&["jobs", "cancel", &id]).code, 0);
+    assert_eq!(dev.run(&["jobs", "watch", &id]).code, 5);
+    assert_eq!(dev.run(&["jobs", "retry", &id]).code, 0);
+    assert_eq!(dev.run(&["jobs", "watch", &id]).code, 0);
+    let again = dev.run(&["jobs", "cancel", &id]);
+    assert_eq!(again.code, 4, "{}", again.err);
+}
+
+#[test]
+fn a_refusal_says_what_is_wrong_and_where() {
+    let dev = Dev::start();
+    let ran = dev.run(&["jobs", "submit", "noop", r#"{"sleep_ms": "x"}"#]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.contains("422") && ran.err.contains("/payload/sleep_ms"), "{}", ran.err);
+    let ran = dev.run(&["jobs", "show", "job_01a20679-0709-767e-ac5e-a72fdc96b2e7"]);
+    assert_eq!((ran.code, ran.out.as_str()), (4, ""));
+}
+
+#[test]
+fn the_same_key_is_the_same_job() {
+    let dev = Dev::start();
+    let submit = || dev.submit(&["noop", "--idempotency-key", "k"]);
+    assert_eq!(submit(), submit());
+}
+
+#[test]
+fn dead_letters_are_listed_mended_replayed_and_purged() {
+    let dev = Dev::start();
+    for _ in 0..5 {
+        dev.run(&["jobs", "submit", "noop", r#"{"fail": 9}"#, "--max-attempts", "1", "--wait", "20"]);
+    }
+    let list = || dev.run(&["dlq", "list", "--kind", "noop", "--since", "1h"]).out;
+    let letters = list();
+    assert_eq!(letters.lines().count(), 5, "{letters}");
+    let id = letters.split('\t').next().unwrap();
+    assert!(dev.run(&["dlq", "show", id]).out.contains("jobs.orchestrator.noop"));
+
+    fs::write(dev.dir.path("mended.json"), r#"{"output": "mended"}"#).unwrap();
+    let ran = dev.run(&["dlq", "replay", id, "--edit-payload", "mended.json"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "replayed 1 of 1 dead letters\n"), "{}", ran.err);
+    let job = letters.split('\t').nth(1).unwrap();
+    assert_eq!(dev.run(&["jobs", "watch", job]).code, 0);
+
+    assert_eq!(dev.run(&["dlq", "replay", "--all", "--error", "no such error"]).out, "replayed 0 of 0 dead letters\n");
+    let ran = dev.run(&["dlq", "replay", "--all", "--kind", "noop", "--dry-run", "--json"]);
+    assert_eq!(ran.out.trim(), r#"{"dry_run":true,"matched":4,"replayed":0}"#);
+    assert_eq!(list().lines().count(), 4);
+
+    // One a step, so that the first have died again before the last goes: they are not replayed twice.
+    let ran = dev.run(&["dlq", "replay", "--all", "--kind", "noop", "--rate", "2/s", "--tenant", "dev"]);
+    assert_eq!(ran.out, "replayed 4 of 4 dead letters\n", "{}", ran.err);
+
+    let other = dev.run(&["dlq", "replay", "--all", "--tenant", "acme"]);
+    assert_eq!(other.code, 2);
+    assert!(other.err.contains("token's tenant, dev"), "{}", other.err);
+
+    while list().lines().count() < 4 {}
+    let unsure = dev.run(&["dlq", "purge", "--kind", "noop"]);
+    assert_eq!(unsure.code, 2);
+    assert!(unsure.err.contains("4 dead letters would be purged: add --yes"), "{}", unsure.err);
+    assert_eq!(dev.run(&["dlq", "purge", "--kind", "noop", "--yes"]).out, "purged 4 of 4 dead letters\n");
+    assert_eq!(list(), "");
+}
+
+#[test]
+fn kinds_and_the_webhook_secret_are_shown() {
+    let dev = Dev::start();
+    let kinds = dev.run(&["kinds"]).out;
+    assert!(kinds.contains("noop\torchestrator\t5\tDoes nothing, or fails as told."), "{kinds}");
+    let noop: Value = serde_json::from_str(&dev.run(&["kinds", "noop"]).out).unwrap();
+    assert!(noop["schema"]["properties"]["sleep_ms"].is_object());
+    let secret = dev.run(&["webhooks", "secret"]).out;
+    assert!(secret.starts_with("whsec_") && secret.lines().count() == 1);
+}

@@ -1,0 +1,8 @@
+//! The real binary, as a user meets it.
+
+#[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+mod support;
+
+mod client;
+mod offline;
+mod serving;

@@ -1,0 +1,116 @@
+//! What needs no server.
+
+use std::fs;
+
+use crate::support::{Dir, run};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let dir = Dir::new();
+    for command in [
+        "dev",
+        "api",
+        "worker",
+        "migrate",
+        "token mint",
+        "kinds",
+        "jobs submit",
+        "jobs list",
+        "jobs show",
+        "jobs cancel",
+        "jobs retry",
+        "jobs watch",
+        "dlq list",
+        "dlq show",
+        "dlq replay",
+        "dlq purge",
+        "webhooks secret",
+    ] {
+        let args: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let ran = run(&mut dir.golden(&args));
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{command}");
+        assert!(ran.out.contains(&format!("Usage: golden {command}")), "{}", ran.out);
+        assert!(ran.out.contains("Example"), "{command} has no example");
+        assert!(ran.out.lines().all(|line| line.chars().count() <= 110), "{}", ran.out);
+    }
+}
+
+#[test]
+fn help_lists_settings_and_exit_statuses() {
+    let ran = run(&mut Dir::new().golden(&["--help"]));
+    for word in ["DATABASE_URL", "JWT_SECRET", "GOLDEN_LISTEN", "GOLDEN_WEBHOOK_SCHEDULE", "Exit status:", "  130  "] {
+        assert!(ran.out.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn mint_prints_a_token_and_nothing_else() {
+    let dir = Dir::new();
+    let args = ["token", "mint", "--tenant", "acme", "--role", "developer", "--sub", "ci", "--ttl", "1h"];
+    let ran = run(dir.golden(&args).env("JWT_SECRET", SECRET));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(ran.out.trim_end().split('.').count(), 3);
+    assert!(!ran.out.trim_end().contains(char::is_whitespace));
+}
+
+#[test]
+fn migrate_works_once_and_again() {
+    let dir = Dir::new();
+    let url = format!("sqlite://{}", dir.path("golden.db").display());
+    for _ in 0..2 {
+        let ran = run(dir.golden(&["migrate"]).env("DATABASE_URL", &url));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(ran.out.starts_with("the schema is at version "), "{}", ran.out);
+    }
+}
+
+#[test]
+fn an_older_schema_is_refused_with_what_to_do() {
+    let dir = Dir::new();
+    let url = format!("sqlite://{}", dir.path("empty.db").display());
+    fs::write(dir.path("empty.db"), "").unwrap();
+    for args in [&["api", "--listen", "127.0.0.1:0"][..], &["worker", "--role", "orchestrator"]] {
+        let ran = run(dir.golden(args).env("DATABASE_URL", &url).env("JWT_SECRET", SECRET));
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.err.contains("golden migrate"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_missing_or_wrong_setting_is_named_with_its_place() {
+    let dir = Dir::new();
+    let refused = |args: &[&str], environment: &[(&str, &str)], expected: &str| {
+        let ran = run(dir.golden(args).envs(environment.iter().copied()));
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains(expected), "{}", ran.err);
+        ran
+    };
+    refused(&["api"], &[("JWT_SECRET", SECRET)], "DATABASE_URL is not set");
+    refused(&["api"], &[("DATABASE_URL", "sqlite://x")], "JWT_SECRET is not set");
+    refused(&["migrate"], &[], "DATABASE_URL is not set");
+    refused(&["token", "mint", "--tenant", "a", "--role", "admin"], &[], "JWT_SECRET is not set");
+    refused(&["token", "mint", "--tenant", "a", "--role", "root"], &[], "unknown role `root`");
+    refused(&["dev", "--listen", "8000"], &[], "--listen on the command line: `8000` is not an address");
+    refused(&["dev"], &[("GOLDEN_LOG_FORMAT", "xml")], "GOLDEN_LOG_FORMAT in the environment: `xml`");
+    refused(&["jobs", "submit", "noop", "--delay", "soon"], &[], "`soon` is not a duration");
+    refused(&["jobs", "submit", "noop", "{"], &[], "the payload is not JSON");
+    refused(&["dlq", "replay", "a", "b", "--edit-payload", "x"], &[], "name one ID");
+    let ran = refused(&["dev"], &[("JWT_SECRET", "hunter2")], "JWT_SECRET in the environment: 7 bytes are too few");
+    assert!(!ran.err.contains("hunter2"));
+
+    fs::write(dir.path("golden.toml"), "drain_timeout = \"soon\"").unwrap();
+    refused(&["dev"], &[], "drain_timeout in golden.toml: `soon` is not a duration");
+    fs::write(dir.path("golden.toml"), "lisen = \"x\"").unwrap();
+    refused(&["kinds"], &[], "golden.toml: unknown key `lisen`");
+    refused(&["--config", "other.toml", "kinds"], &[], "other.toml: ");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_from_one_that_refuses() {
+    // Nothing listens on port 1.
+    let ran = run(&mut Dir::new().golden(&["kinds", "--server", "http://127.0.0.1:1"]));
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("http://127.0.0.1:1/") && ran.err.contains("GOLDEN_SERVER"), "{}", ran.err);
+}

@@ -1,0 +1,55 @@
+//! `golden dev`, from its first line to its last.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::support::{Dev, run};
+
+#[test]
+fn the_printed_line_runs_a_job_and_ctrl_c_ends_in_good_order() {
+    let dev = Dev::start();
+    let ran = run(Command::new("sh").args(["-c", dev.curl()]));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let job: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&job["state"], &job["result"]), (&"succeeded".into(), &"hello from golden".into()));
+
+    dev.interrupt();
+    assert_eq!(dev.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut dev = Dev::start();
+    dev.submit(&["noop", r#"{"sleep_ms": 60000}"#]);
+    let mut log = BufReader::new(dev.child.stderr.take().unwrap()).lines();
+    dev.interrupt();
+    assert!(log.any(|line| line.unwrap().contains("draining")));
+    dev.interrupt();
+    assert_eq!(dev.wait().code(), Some(130));
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_setting_that_changes_it() {
+    let dev = Dev::start();
+    let address = dev.server().trim_start_matches("http://");
+    let ran = run(&mut dev.dir.golden(&["dev", "--listen", address]));
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains(address) && ran.err.contains("GOLDEN_LISTEN"), "{}", ran.err);
+}
+
+/// A token for another tenant, made with the secret that `golden dev` keeps.
+#[test]
+fn mint_knows_the_secret_of_the_dev_server_beside_it() {
+    let dev = Dev::start();
+    let minted = run(&mut dev.dir.golden(&["token", "mint", "--tenant", "acme", "--role", "observer"]));
+    assert_eq!(minted.code, 0, "{}", minted.err);
+    let ran = run(dev.golden(&["jobs", "list"]).env("GOLDEN_TOKEN", minted.out.trim()));
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+    let ran = run(dev.golden(&["jobs", "submit", "noop"]).env("GOLDEN_TOKEN", minted.out.trim()));
+    assert_eq!(ran.code, 4);
+    assert!(ran.err.contains("403"), "{}", ran.err);
+}

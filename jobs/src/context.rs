@@ -1,0 +1,109 @@
+//! What a run may use: its own facts, and the ports to the outside.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::value::RawValue;
+
+use crate::{
+    metrics::Metrics,
+    outbound::Outbound,
+    outcome::Failure,
+    record::JobRecord,
+    sandbox::{Executor, ExecutorError},
+    store::{Claimed, Report, Store, StoreError},
+};
+
+/// The outside world as handlers see it; one for a process.
+#[derive(Clone)]
+pub struct Ports {
+    pub store: Arc<dyn Store>,
+    pub metrics: Metrics,
+    pub outbound: Arc<dyn Outbound>,
+    /// Why there is none is what a job that needs it is told.
+    pub executor: Result<Arc<dyn Executor>, String>,
+}
+
+/// One run's view of the world.
+#[derive(Clone)]
+pub struct Context {
+    claimed: Arc<Claimed>,
+    ports: Ports,
+}
+
+impl Context {
+    pub fn new(claimed: Arc<Claimed>, ports: Ports) -> Self {
+        Self { claimed, ports }
+    }
+
+    /// The facts of this run: job, tenant, attempt, lease.
+    pub fn claimed(&self) -> &Claimed {
+        &self.claimed
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.ports.store
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.ports.metrics
+    }
+
+    pub fn outbound(&self) -> &dyn Outbound {
+        &*self.ports.outbound
+    }
+
+    pub fn executor(&self) -> Result<&dyn Executor, ExecutorError> {
+        match &self.ports.executor {
+            Ok(executor) => Ok(&**executor),
+            Err(reason) => Err(ExecutorError::Unavailable(reason.clone())),
+        }
+    }
+
+    /// The same for every run of this job: pass it to whatever must not happen twice.
+    pub fn idempotency_key(&self, step: &str) -> String {
+        format!("{}/{step}", self.claimed.run.id)
+    }
+
+    /// How long this run may still take at most.
+    pub fn timeout(&self) -> Duration {
+        self.claimed.timeout
+    }
+
+    /// What an earlier run of this job left for this one.
+    pub fn checkpoint(&self) -> Option<&RawValue> {
+        self.claimed.checkpoint.as_deref()
+    }
+
+    /// Shows how far the run has come to those who look. Fenced by the lease.
+    pub async fn progress(&self, progress: Box<RawValue>) -> Result<(), StoreError> {
+        self.report(Some(progress), None).await
+    }
+
+    /// Keeps `checkpoint` for the next run, should this one not reach its end.
+    pub async fn save(&self, checkpoint: Box<RawValue>) -> Result<(), StoreError> {
+        self.report(None, Some(checkpoint)).await
+    }
+
+    /// The jobs this one awaited, in the order they were submitted.
+    pub async fn children(&self) -> Result<Vec<JobRecord>, StoreError> {
+        self.ports.store.children(self.claimed.run.id).await
+    }
+
+    async fn report(
+        &self,
+        progress: Option<Box<RawValue>>,
+        checkpoint: Option<Box<RawValue>>,
+    ) -> Result<(), StoreError> {
+        let report = Report { run: self.claimed.run, progress, checkpoint };
+        match self.ports.store.report(vec![report]).await?.is_empty() {
+            true => Ok(()),
+            false => Err(StoreError::LeaseLost),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::retry("store_unavailable", error.to_string())
+    }
+}

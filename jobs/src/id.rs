@@ -1,0 +1,92 @@
+//! Ids: UUIDv7 with a prefix that says what kind of thing they name.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An id that does not have the form of its kind.
+#[derive(Debug, thiserror::Error)]
+#[error("not an id of the form `{prefix}<uuid>`")]
+pub struct MalformedId {
+    prefix: &'static str,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// A new id, later than every id made before in this process.
+            #[expect(clippy::new_without_default, reason = "a default id would be a surprise")]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                s.strip_prefix($prefix)
+                    .and_then(|rest| rest.parse().ok())
+                    .map(Self)
+                    .ok_or(MalformedId { prefix: $prefix })
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = MalformedId;
+
+            fn try_from(s: String) -> Result<Self, Self::Error> {
+                s.parse()
+            }
+        }
+    };
+}
+
+id!(
+    /// A job.
+    JobId, "job_"
+);
+id!(
+    /// A dead letter: what is left of a job that died.
+    DeadLetterId, "dlq_"
+);
+id!(
+    /// A webhook message; stable over its retries, so that receivers can tell repeats.
+    MessageId, "msg_"
+);
+id!(
+    /// A worker process, new at every start.
+    WorkerId, "wrk_"
+);
+
+impl From<MessageId> for JobId {
+    /// The delivery of a message is a job with the message's own number, which makes
+    /// submitting it twice harmless.
+    fn from(id: MessageId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<JobId> for MessageId {
+    fn from(id: JobId) -> Self {
+        Self(id.0)
+    }
+}

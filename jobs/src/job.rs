@@ -1,0 +1,94 @@
+//! The trait a kind of job implements, and its policy.
+
+use std::{future::Future, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{backoff::Backoff, context::Context, outcome::Outcome, role::Role};
+
+/// A kind of job: its payload is the implementing struct, its behaviour is [`run`](Job::run).
+///
+/// Runs are at-least-once: a worker may die after the work and before its record. Pass
+/// [`Context::idempotency_key`] on to whatever must not happen twice.
+pub trait Job: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
+    /// The name users submit it by, for example `http.call`.
+    const KIND: &'static str;
+    /// The pool that runs it.
+    const ROLE: Role;
+    /// Attempts, backoff and timeout, where a submission does not say otherwise.
+    const POLICY: Policy = Policy::DEFAULT;
+    /// Whether clients may submit it. Internal kinds are made by Golden itself.
+    const PUBLIC: bool = true;
+
+    /// What a succeeded run leaves as the job's result.
+    type Output: Serialize;
+
+    /// Checks what JSON Schema cannot say. Runs at intake; an error is a 422 that names it.
+    fn check(&self) -> Result<(), Invalid> {
+        Ok(())
+    }
+
+    /// One run of the job.
+    fn run(self, cx: &Context) -> impl Future<Output = Outcome<Self::Output>> + Send;
+}
+
+/// What is wrong with a payload, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{pointer}: {detail}")]
+pub struct Invalid {
+    /// JSON pointer into the payload; empty for the whole.
+    pub pointer: String,
+    /// What to do about it, in a sentence.
+    pub detail: String,
+}
+
+impl Invalid {
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// How a kind's jobs are retried and bounded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// Runs a job may begin before it is dead.
+    pub max_attempts: u32,
+    /// The most a submission may ask for.
+    pub max_attempts_limit: u32,
+    /// Wall time of one run.
+    pub timeout: Duration,
+    /// The most a submission may ask for.
+    pub timeout_limit: Duration,
+    /// The wait between attempts.
+    pub backoff: Backoff,
+}
+
+impl Policy {
+    /// Five attempts, 1 s × 2ⁿ up to 1 h with full jitter, 5 minutes each.
+    pub const DEFAULT: Self = Self {
+        max_attempts: 5,
+        max_attempts_limit: 100,
+        timeout: Duration::from_secs(300),
+        timeout_limit: Duration::from_secs(3600),
+        backoff: Backoff::DEFAULT,
+    };
+
+    #[must_use]
+    pub const fn attempts(mut self, max_attempts: u32) -> Self {
+        self.max_attempts = max_attempts;
+        self
+    }
+
+    #[must_use]
+    pub const fn timeout_secs(mut self, secs: u64) -> Self {
+        self.timeout = Duration::from_secs(secs);
+        self
+    }
+
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+}

@@ -1,0 +1,18 @@
+//! The kinds Golden brings. A new kind is one file beside these, and one line below.
+
+use crate::registry::Registry;
+
+mod http_call;
+mod noop;
+mod sandbox_run;
+mod webhook_deliver;
+
+pub use http_call::{Answer, HttpCall, Method};
+pub use noop::Noop;
+pub use sandbox_run::SandboxRun;
+pub use webhook_deliver::{Delivered, WebhookDeliver};
+
+/// Every kind of this build.
+pub fn registry() -> Registry {
+    Registry::default().with::<HttpCall>().with::<Noop>().with::<SandboxRun>().with::<WebhookDeliver>()
+}

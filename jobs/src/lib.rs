@@ -1,0 +1,50 @@
+//! What a job is, its states and rules, and where it is recorded.
+//!
+//! This crate decides; it neither listens (`golden-api`), nor runs (`golden-workers`),
+//! nor starts containers (`golden-sandbox`). Whatever it needs of the outside is a
+//! port: [`Store`](store::Store), [`Executor`](sandbox::Executor),
+//! [`Outbound`](outbound::Outbound).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`job`] | the trait a kind implements, and its policy |
+//! | [`kinds`] | the kinds Golden brings, and the list of them |
+//! | [`registry`] | the one crossing between JSON and typed payloads |
+//! | [`outcome`] | how a run may end, and what follows from it |
+//! | [`record`] | states and their transitions; a job as its readers see it |
+//! | [`egress`], [`address`] | where requests to URLs that users name may go |
+//! | [`backoff`] | how long to wait before the next attempt |
+//! | [`store`] | the record of everything, on PostgreSQL or SQLite |
+//! | [`wake`] | hints that there may be work |
+//! | [`text`], [`canonical`] | what people may type, and one form for all ways to write a value |
+//! | [`batch`] | turns many single calls into few set-based ones |
+//! | [`webhooks`] | signatures, bodies and the relay of events |
+
+pub mod address;
+pub mod backoff;
+pub mod batch;
+pub mod canonical;
+pub mod context;
+pub mod egress;
+pub mod id;
+pub mod job;
+pub mod kinds;
+pub mod metrics;
+pub mod outbound;
+pub mod outcome;
+pub mod record;
+pub mod registry;
+pub mod role;
+pub mod sandbox;
+pub mod store;
+pub mod text;
+pub mod wake;
+pub mod webhooks;
+
+pub use context::Context;
+pub use id::{DeadLetterId, JobId, MessageId, WorkerId};
+pub use job::{Job, Policy};
+pub use outcome::{Failure, Outcome, done};
+pub use record::State;
+pub use registry::Registry;
+pub use role::Role;

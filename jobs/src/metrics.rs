@@ -1,0 +1,138 @@
+//! The one table of metrics: each with its help, unit and labels.
+//!
+//! The names without `golden_` are those that operators of this system already know.
+
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
+};
+
+/// Buckets for times from 1 ms to an hour, in seconds.
+const SECONDS: [f64; 16] =
+    [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 150.0, 180.0, 300.0, 900.0, 3600.0];
+
+/// All metrics of a process. Cheap to clone; clones share their values.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    /// `golden_jobs_total{role,kind,outcome}`: runs that ended.
+    pub jobs: IntCounterVec,
+    /// `golden_job_duration_seconds{role,kind}`: from a run's start to its end.
+    pub job_duration: HistogramVec,
+    /// `golden_job_wait_seconds{role}`: from a job being due to its run's start.
+    pub job_wait: HistogramVec,
+    /// `golden_worker_busy{role}`: runs under way in this process.
+    pub worker_busy: IntGaugeVec,
+    /// `golden_worker_capacity{role}`: runs this process does at once at most.
+    pub worker_capacity: IntGaugeVec,
+    /// `golden_queue_depth{role,state}`.
+    pub queue_depth: IntGaugeVec,
+    /// `golden_active_jobs{role}`: ready and running.
+    pub active_jobs: IntGaugeVec,
+    /// `golden_oldest_job_age_seconds{role}`.
+    pub oldest_job_age: IntGaugeVec,
+    /// `golden_outbox_lag`: events not yet passed on.
+    pub outbox_lag: IntGauge,
+    /// `golden_http_requests_total{route,method,status}`.
+    pub http_requests: IntCounterVec,
+    /// `golden_http_request_duration_seconds{route}`.
+    pub http_duration: HistogramVec,
+    /// `golden_webhook_attempts_total{outcome}`.
+    pub webhook_attempts: IntCounterVec,
+    /// `dlq_message_count`: unresolved dead letters.
+    pub dlq_messages: IntGauge,
+    /// `idempotency_cache_hits_total`.
+    pub idempotency_hits: IntCounter,
+    /// `rbac_permission_denied_total{role,route}`.
+    pub permission_denied: IntCounterVec,
+    /// `sandbox_execution_failures_total{cause}`.
+    pub sandbox_failures: IntCounterVec,
+}
+
+impl Metrics {
+    /// A fresh set of metrics, all at zero.
+    #[expect(clippy::new_without_default, reason = "two sets in one process would be a mistake worth seeing")]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let table = Table(&registry);
+        Self {
+            jobs: table.counters("golden_jobs_total", "Runs that ended.", &["role", "kind", "outcome"]),
+            job_duration: table.seconds("golden_job_duration_seconds", "A run's duration.", &["role", "kind"]),
+            job_wait: table.seconds("golden_job_wait_seconds", "Due to start of run.", &["role"]),
+            worker_busy: table.gauges("golden_worker_busy", "Runs under way in this process.", &["role"]),
+            worker_capacity: table.gauges("golden_worker_capacity", "Runs at once at most.", &["role"]),
+            queue_depth: table.gauges("golden_queue_depth", "Jobs not yet ended.", &["role", "state"]),
+            active_jobs: table.gauges("golden_active_jobs", "Jobs ready or running.", &["role"]),
+            oldest_job_age: table.gauges("golden_oldest_job_age_seconds", "Wait of the oldest ready job.", &["role"]),
+            outbox_lag: table.gauge("golden_outbox_lag", "Events not yet passed on."),
+            http_requests: table.counters("golden_http_requests_total", "Requests.", &["route", "method", "status"]),
+            http_duration: table.seconds("golden_http_request_duration_seconds", "Time to answer.", &["route"]),
+            webhook_attempts: table.counters("golden_webhook_attempts_total", "Webhook attempts.", &["outcome"]),
+            dlq_messages: table.gauge("dlq_message_count", "Unresolved dead letters."),
+            idempotency_hits: table.counter("idempotency_cache_hits_total", "Requests answered from their key."),
+            permission_denied: table.counters(
+                "rbac_permission_denied_total",
+                "Requests refused for their role.",
+                &["role", "route"],
+            ),
+            sandbox_failures: table.counters(
+                "sandbox_execution_failures_total",
+                "Sandbox runs the platform failed.",
+                &["cause"],
+            ),
+            registry,
+        }
+    }
+
+    /// What a scrape shows, in the text format.
+    pub fn render(&self) -> String {
+        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+/// Makes metrics and registers them. A wrong or doubled name is a defect of this file, and
+/// the test below finds it.
+struct Table<'a>(&'a Registry);
+
+impl Table<'_> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.add(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.add(IntCounter::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.add(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.add(IntGauge::new(name, help))
+    }
+
+    fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+        self.add(HistogramVec::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels))
+    }
+
+    #[expect(clippy::expect_used, reason = "names are constants of this file, tested below")]
+    fn add<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        let metric = made.expect("a valid metric");
+        self.0.register(Box::new(metric.clone())).expect("a name used once");
+        metric
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_operators_know_are_there_before_anything_happened() {
+        let metrics = Metrics::new();
+        metrics.permission_denied.with_label_values(&["observer", "POST /v1/jobs"]).inc();
+        let text = metrics.render();
+        for name in ["dlq_message_count 0", "idempotency_cache_hits_total 0", "rbac_permission_denied_total{"] {
+            assert!(text.contains(name), "{name} is missing in\n{text}");
+        }
+    }
+}

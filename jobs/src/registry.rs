@@ -1,0 +1,127 @@
+//! The one crossing between JSON and typed payloads.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin};
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, value::RawValue};
+
+use crate::{
+    context::Context,
+    job::{Invalid, Job, Policy},
+    outcome::{End, Failure, Outcome},
+    role::Role,
+};
+
+/// The outcome of a run with its output as JSON.
+pub type RawOutcome = Outcome<Option<Box<RawValue>>>;
+
+type Run = fn(Box<RawValue>, Context) -> Pin<Box<dyn Future<Output = RawOutcome> + Send>>;
+
+/// A kind of job without its type.
+pub struct Kind {
+    pub name: &'static str,
+    pub role: Role,
+    pub policy: Policy,
+    /// Whether clients may submit it.
+    pub public: bool,
+    /// JSON Schema 2020-12 of the payload.
+    pub schema: Value,
+    validator: jsonschema::Validator,
+    check: fn(&RawValue) -> Result<(), Vec<Invalid>>,
+    run: Run,
+}
+
+impl Kind {
+    fn new<J: Job>() -> Self {
+        let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<J>().to_value();
+        // A schema of our own making that does not compile is a defect of the build.
+        let validator = match jsonschema::draft202012::new(&schema) {
+            Ok(validator) => validator,
+            Err(error) => unreachable!("the schema of {} does not compile: {error}", J::KIND),
+        };
+        Self {
+            name: J::KIND,
+            role: J::ROLE,
+            policy: J::POLICY,
+            public: J::PUBLIC,
+            schema,
+            validator,
+            check: check::<J>,
+            run: run::<J>,
+        }
+    }
+
+    /// Everything that is wrong with a payload: against its schema, then against its own rules.
+    pub fn validate(&self, payload: &RawValue) -> Result<(), Vec<Invalid>> {
+        let value: Value =
+            serde_json::from_str(payload.get()).map_err(|error| vec![Invalid::new("", error.to_string())])?;
+        self.validate_parsed(payload, &value)
+    }
+
+    /// The same for a payload that was read before: `value` is what its text says.
+    pub fn validate_parsed(&self, payload: &RawValue, value: &Value) -> Result<(), Vec<Invalid>> {
+        let errors: Vec<Invalid> = self
+            .validator
+            .iter_errors(value)
+            .map(|error| Invalid::new(error.instance_path().to_string(), error.to_string()))
+            .collect();
+        if errors.is_empty() { (self.check)(payload) } else { Err(errors) }
+    }
+
+    /// Runs one job of this kind. A payload that does not decode is that job's failure.
+    pub fn run(&self, payload: Box<RawValue>, cx: Context) -> Pin<Box<dyn Future<Output = RawOutcome> + Send>> {
+        (self.run)(payload, cx)
+    }
+}
+
+fn check<J: Job>(payload: &RawValue) -> Result<(), Vec<Invalid>> {
+    let job: J = serde_json::from_str(payload.get()).map_err(|error| vec![Invalid::new("", error.to_string())])?;
+    job.check().map_err(|error| vec![error])
+}
+
+fn run<J: Job>(payload: Box<RawValue>, cx: Context) -> Pin<Box<dyn Future<Output = RawOutcome> + Send>> {
+    Box::pin(async move {
+        let job: J = serde_json::from_str(payload.get()).map_err(|error| {
+            Failure::fatal("payload_undecodable", format!("the payload no longer fits kind {}: {error}", J::KIND))
+        })?;
+        drop(payload);
+        Ok(match job.run(&cx).await? {
+            End::Done(output) => End::Done(Some(serde_json::value::to_raw_value(&output).map_err(|error| {
+                Failure::fatal("output_unencodable", format!("the output of {} is not JSON: {error}", J::KIND))
+            })?)),
+            End::Snooze(wait) => End::Snooze(wait),
+            End::Await { children, checkpoint } => End::Await { children, checkpoint },
+        })
+    })
+}
+
+/// The kinds a process knows.
+#[derive(Default)]
+pub struct Registry(BTreeMap<&'static str, Kind>);
+
+impl Registry {
+    /// Adds a kind, or replaces the one of the same name.
+    #[must_use]
+    pub fn with<J: Job>(mut self) -> Self {
+        self.0.insert(J::KIND, Kind::new::<J>());
+        self
+    }
+
+    /// Changes one kind's policy, as an operator's settings ask.
+    #[must_use]
+    pub fn with_policy(mut self, kind: &str, change: impl FnOnce(Policy) -> Policy) -> Self {
+        if let Some(kind) = self.0.get_mut(kind) {
+            kind.policy = change(kind.policy);
+        }
+        self
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Kind> {
+        self.0.get(name)
+    }
+
+    /// All kinds, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Kind> {
+        self.0.values()
+    }
+}

@@ -1,0 +1,50 @@
+//! The closed list of worker roles.
+
+use std::{fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A worker pool's role. One spelling in code, CLI, config, database, metrics and manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Orchestrator,
+    PeerHub,
+    Sandbox,
+    Supervisor,
+    Webhook,
+}
+
+impl Role {
+    pub const ALL: [Self; 5] = [Self::Orchestrator, Self::PeerHub, Self::Sandbox, Self::Supervisor, Self::Webhook];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Orchestrator => "orchestrator",
+            Self::PeerHub => "peer-hub",
+            Self::Sandbox => "sandbox",
+            Self::Supervisor => "supervisor",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Not one of the five roles.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown role `{0}`: expected one of orchestrator, peer-hub, sandbox, supervisor, webhook")]
+pub struct UnknownRole(String);
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|role| role.as_str() == s).ok_or_else(|| UnknownRole(s.to_owned()))
+    }
+}

@@ -1,0 +1,50 @@
+-- Cancels job $2 of tenant $1 and all below it: what waits ends now, what runs is asked to
+-- stop. A row on its way between two of the tables is seen by neither branch; `missed`
+-- counts those, and the caller asks again. $3 the held clock.
+WITH RECURSIVE tree AS (
+    SELECT id, state FROM jobs WHERE id = $2 AND tenant_id = $1
+    UNION ALL
+    SELECT j.id, j.state FROM jobs j JOIN tree t ON j.parent_id = t.id
+), open AS MATERIALIZED (
+    SELECT id, state FROM tree WHERE state NOT IN ('succeeded', 'dead', 'cancelled')
+), flagged AS (
+    UPDATE running SET cancel = true WHERE id IN (SELECT id FROM open) RETURNING id
+), unqueued AS (
+    DELETE FROM ready WHERE id IN (SELECT id FROM open) RETURNING id
+), unscheduled AS (
+    DELETE FROM scheduled WHERE id IN (SELECT id FROM open) RETURNING id
+), ended AS (
+    UPDATE jobs j
+    SET state = 'cancelled', finished_at = COALESCE($3, now()), pending_children = 0
+    WHERE j.id IN (SELECT id FROM unqueued UNION ALL SELECT id FROM unscheduled
+                   UNION ALL SELECT id FROM open WHERE state = 'waiting')
+      AND j.state NOT IN ('succeeded', 'dead', 'cancelled')
+      -- A waiting job may have been resumed a moment ago: then it is found in `ready` next time.
+      AND (j.state = 'waiting' OR j.id IN (SELECT id FROM unqueued UNION ALL SELECT id FROM unscheduled))
+    RETURNING j.id, j.tenant_id, j.callback_url, j.parent_id, j.awaited
+), orphaned AS (
+    -- Their parent has ended: should it be run again, it waits for its new children only.
+    UPDATE jobs SET awaited = false WHERE id IN (SELECT id FROM flagged) AND id <> $2
+), told AS (
+    INSERT INTO outbox (id, tenant_id, job_id, event, created_at)
+    SELECT uuid_v7(), tenant_id, id, 'job.cancelled', COALESCE($3, now()) FROM ended
+    WHERE callback_url IS NOT NULL
+), counted AS (
+    -- Only the parent of the whole tree: those within it end with it.
+    UPDATE jobs p
+    SET pending_children = p.pending_children - 1,
+        state = CASE WHEN p.pending_children = 1 THEN 'queued' ELSE p.state END,
+        run_at = CASE WHEN p.pending_children = 1 THEN COALESCE($3, now()) ELSE p.run_at END
+    FROM ended e
+    WHERE e.id = $2 AND e.awaited AND p.id = e.parent_id AND p.state = 'waiting'
+    RETURNING p.id, p.role, p.priority, p.state
+), resumed AS (
+    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM counted WHERE state = 'queued'
+    RETURNING role
+)
+SELECT (SELECT count(*) FROM tree) > 0 AS found,
+       ARRAY (SELECT id FROM ended) AS ended,
+       (SELECT count(*) FROM flagged) AS flagged,
+       (SELECT count(*) FROM open) - (SELECT count(*) FROM ended) - (SELECT count(*) FROM flagged) AS missed,
+       EXISTS (SELECT 1 FROM ended WHERE callback_url IS NOT NULL) AS told,
+       (SELECT role FROM resumed) AS resumed

@@ -1,0 +1,2 @@
+-- One update a heartbeat, however many jobs the process holds. $2 the held clock.
+UPDATE workers SET heartbeat_at = COALESCE($2, now()) WHERE id = $1

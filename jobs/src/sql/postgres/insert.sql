@@ -1,0 +1,39 @@
+-- Records jobs, their idempotency keys and their place in the queue in one statement.
+-- Answers the jobs that are new. Keys are taken in order, so that two batches which share
+-- some wait for each other instead of locking each other out.
+-- $18 whether a parent awaits these jobs, $19 the held clock.
+WITH input AS MATERIALIZED (
+    SELECT i.*, COALESCE(i.due_at, COALESCE($19, now()) + i.delay_ms * interval '1 millisecond',
+                         COALESCE($19, now())) AS run_at
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::integer[],
+                $8::bigint[], $9::timestamptz[], $10::bigint[], $11::text[], $12::text[], $13::uuid[],
+                $14::text[], $15::text[], $16::bytea[])
+         AS i(id, tenant_id, kind, role, priority, payload, max_attempts, timeout_ms, due_at, delay_ms,
+              metadata, callback_url, parent_id, route, key, fingerprint)
+), keyed AS (
+    INSERT INTO idempotency_keys AS k (tenant_id, route, key, fingerprint, job_id, created_at)
+    SELECT tenant_id, route, key, fingerprint, id, COALESCE($19, now()) FROM input
+    WHERE key IS NOT NULL
+    ORDER BY tenant_id, route, key
+    ON CONFLICT (tenant_id, route, key) DO UPDATE
+        SET fingerprint = excluded.fingerprint, job_id = excluded.job_id, created_at = excluded.created_at
+        WHERE k.created_at <= excluded.created_at - $17 * interval '1 second'
+    RETURNING job_id
+), accepted AS (
+    INSERT INTO jobs (id, tenant_id, kind, role, state, priority, max_attempts, timeout_ms, payload, metadata,
+                      callback_url, parent_id, awaited, run_at, created_at)
+    SELECT id, tenant_id, kind, role,
+           CASE WHEN run_at <= COALESCE($19, now()) THEN 'queued' ELSE 'scheduled' END,
+           priority, max_attempts, timeout_ms, payload::json, metadata::json,
+           callback_url, parent_id, $18, run_at, COALESCE($19, now())
+    FROM input
+    WHERE key IS NULL OR id IN (SELECT job_id FROM keyed)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, role, state, priority, run_at, created_at
+), made_ready AS (
+    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM accepted WHERE state = 'queued'
+), made_scheduled AS (
+    INSERT INTO scheduled (id, run_at, role, priority)
+    SELECT id, run_at, role, priority FROM accepted WHERE state = 'scheduled'
+)
+SELECT id, run_at, created_at FROM accepted

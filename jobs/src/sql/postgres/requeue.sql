@@ -1,0 +1,13 @@
+-- Puts dead and cancelled jobs back to work with fresh attempts. Their end was counted by
+-- whoever awaited them, so nobody awaits them any more. $1 ids, $2 a new payload or null,
+-- $3 the held clock.
+WITH again AS (
+    UPDATE jobs
+    SET state = 'queued', attempt = 0, lost = 0, awaited = false, result = NULL, progress = NULL,
+        payload = COALESCE($2::json, payload), run_at = COALESCE($3, now()), finished_at = NULL
+    WHERE id = ANY ($1::uuid[]) AND state IN ('dead', 'cancelled')
+    RETURNING id, role, priority
+), made_ready AS (
+    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM again
+)
+SELECT id, role FROM again

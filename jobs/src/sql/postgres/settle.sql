@@ -1,0 +1,73 @@
+-- Every end of a run but success. What each verdict means is decided by the caller and
+-- comes as plain columns: the next state, the delay before it is due, whether the attempt
+-- is spent. A run that was asked to stop ends as cancelled, unless it died anyway.
+-- $1 ids, $2 leases, $3 states, $4 delays in ms, $5 attempt spent, $6 worker lost,
+-- $7 the attempt's outcome for the record, $8 error codes, $9 error messages,
+-- $10 checkpoints, $11 children awaited, $12 the held clock.
+WITH freed AS (
+    DELETE FROM running r
+    USING unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::boolean[],
+                 $7::text[], $8::text[], $9::text[], $10::text[], $11::integer[])
+          AS e(id, run_lease, state, delay_ms, spent, lost, outcome, error_code, error_message, checkpoint, children)
+    WHERE r.id = e.id AND r.run_lease = e.run_lease
+    RETURNING r.id, r.run_lease, r.worker_id, r.started_at, COALESCE($12, now()) AS now,
+              CASE WHEN r.cancel AND e.state <> 'dead' THEN 'cancelled' ELSE e.state END AS state,
+              CASE WHEN r.cancel AND e.state <> 'dead' THEN 'cancelled' ELSE e.outcome END AS outcome,
+              e.spent OR r.cancel AS spent, e.lost, e.delay_ms,
+              e.error_code, e.error_message, e.checkpoint, e.children
+), settled AS (
+    UPDATE jobs j
+    SET state = f.state,
+        attempt = j.attempt + f.spent::integer,
+        lost = CASE WHEN f.lost THEN j.lost + 1 ELSE 0 END,
+        run_at = CASE WHEN f.state IN ('queued', 'retrying', 'scheduled')
+                      THEN f.now + f.delay_ms * interval '1 millisecond' ELSE j.run_at END,
+        error_code = COALESCE(f.error_code, j.error_code),
+        error_message = COALESCE(f.error_message, j.error_message),
+        error_at = CASE WHEN f.error_code IS NULL THEN j.error_at ELSE f.now END,
+        checkpoint = COALESCE(f.checkpoint::json, j.checkpoint),
+        pending_children = CASE WHEN f.state = 'waiting' THEN f.children ELSE 0 END,
+        worker_id = f.worker_id,
+        started_at = f.started_at,
+        finished_at = CASE WHEN f.state IN ('dead', 'cancelled') THEN f.now END
+    FROM freed f WHERE j.id = f.id
+    RETURNING j.id, j.tenant_id, j.kind, j.role, j.state, j.priority, j.attempt, j.payload, j.run_at,
+              j.callback_url, j.parent_id, j.awaited, f.run_lease, f.outcome, f.error_code, f.error_message,
+              f.worker_id, f.started_at, f.now
+), kept AS (
+    INSERT INTO job_attempts (job_id, run_lease, attempt, outcome, error_code, error_message, worker_id,
+                              started_at, finished_at)
+    SELECT id, run_lease, attempt, outcome, error_code, error_message, worker_id, started_at, now
+    FROM settled WHERE outcome IS NOT NULL
+), made_ready AS (
+    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM settled WHERE state = 'queued'
+), made_scheduled AS (
+    INSERT INTO scheduled (id, run_at, role, priority)
+    SELECT id, run_at, role, priority FROM settled WHERE state IN ('retrying', 'scheduled')
+), buried AS (
+    INSERT INTO dlq_messages (id, tenant_id, job_id, original_subject, kind, role, payload, error_code, error,
+                              attempts, created_at)
+    SELECT uuid_v7(), tenant_id, id, 'jobs.' || role || '.' || kind, kind, role, payload, error_code,
+           error_message, attempt, now
+    FROM settled WHERE state = 'dead'
+), told AS (
+    INSERT INTO outbox (id, tenant_id, job_id, event, created_at)
+    SELECT uuid_v7(), tenant_id, id, 'job.' || state, now FROM settled
+    WHERE state IN ('dead', 'cancelled') AND callback_url IS NOT NULL
+    RETURNING job_id
+), counted AS (
+    UPDATE jobs p
+    SET pending_children = p.pending_children - c.ended,
+        state = CASE WHEN p.pending_children = c.ended THEN 'queued' ELSE p.state END,
+        run_at = CASE WHEN p.pending_children = c.ended THEN COALESCE($12, now()) ELSE p.run_at END
+    FROM (SELECT parent_id, count(*)::integer AS ended FROM settled
+          WHERE awaited AND state IN ('dead', 'cancelled') GROUP BY parent_id) c
+    WHERE p.id = c.parent_id AND p.state = 'waiting'
+    RETURNING p.id, p.role, p.priority, p.state
+), resumed AS (
+    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM counted WHERE state = 'queued'
+    RETURNING id, role
+)
+SELECT id, run_lease, state, NULL AS role FROM settled
+UNION ALL SELECT job_id, 0, 'told', NULL FROM told
+UNION ALL SELECT id, 0, 'resumed', role FROM resumed

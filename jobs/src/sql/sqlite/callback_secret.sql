@@ -1,0 +1,1 @@
+SELECT callback_secret FROM tenants WHERE id = ?1

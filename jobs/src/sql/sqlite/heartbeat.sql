@@ -1,0 +1,9 @@
+-- One update a heartbeat, however many jobs the process holds. ?1: the worker, ?2: now.
+
+-- step: update
+UPDATE workers SET heartbeat_at = ?2 WHERE id = ?1
+
+-- step: register
+-- ?3: host, ?4: pid, ?5: roles, ?6: version.
+INSERT INTO workers (id, host, pid, roles, version, started_at, heartbeat_at)
+VALUES (?1, ?3, ?4, ?5, ?6, ?2, ?2)

@@ -1,0 +1,14 @@
+-- Runs whose worker is not known or was last heard at ?1 or before.
+
+-- step: forgotten
+-- Silent workers that hold nothing.
+DELETE FROM workers
+WHERE heartbeat_at <= ?1 AND NOT EXISTS (SELECT 1 FROM running r WHERE r.worker_id = workers.id)
+
+-- step: lost
+-- ?2: at most so many.
+SELECT r.id, r.run_lease, r.role, j.attempt + 1 AS attempt, j.max_attempts, j.lost
+FROM running r CROSS JOIN jobs j ON j.id = r.id
+WHERE r.worker_id NOT IN (SELECT id FROM workers WHERE heartbeat_at > ?1)
+ORDER BY r.run_lease
+LIMIT ?2

@@ -1,0 +1,424 @@
+//! The record of everything: a trait of set-based verbs, on PostgreSQL and on SQLite.
+//!
+//! The store is the truth and decides by its own clock what is due and which lease is
+//! alive. Rules (what follows a failure, when a lost job is dead) are pure functions of
+//! [`crate::outcome`]; the store binds, fetches and fences.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+
+use crate::{
+    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    outcome::Verdict,
+    record::{Attempt, JobRecord, State},
+    role::Role,
+    wake::Wakes,
+};
+
+pub mod clock;
+mod connect;
+pub mod postgres;
+pub mod sqlite;
+
+pub use clock::StoreClock;
+pub use connect::{ConnectError, ConnectOptions, connect, migrate};
+
+/// A worker silent for this long has lost its jobs.
+pub const LOST_AFTER: Duration = Duration::from_secs(20);
+
+/// How long an idempotency key is remembered.
+pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+/// The record of jobs, workers, dead letters and events.
+///
+/// Every verb is one transaction, has a deadline, and takes or gives sets; an empty set
+/// does nothing. Writes of a run name its lease and change nothing once it is lost.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // Jobs come in.
+
+    /// Records jobs, each claimable at once or when its time comes.
+    ///
+    /// Answers one entry a job, in order. A job whose id is already recorded is left as it
+    /// is, so that inserting twice is harmless.
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>, StoreError>;
+
+    // Jobs run.
+
+    /// Leases up to `limit` of the most urgent ready jobs of `role`, each to one worker only.
+    async fn claim(&self, role: Role, limit: u32, worker: WorkerId) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Records how runs ended. Answers the runs whose lease was lost and for which nothing
+    /// was changed.
+    ///
+    /// A run that was asked to stop and did not succeed or die ends as cancelled.
+    async fn finish(&self, ends: Vec<RunEnd>) -> Result<Vec<Run>, StoreError>;
+
+    /// Records progress and checkpoints of runs under way. Answers the runs that are lost.
+    async fn report(&self, reports: Vec<Report>) -> Result<Vec<Run>, StoreError>;
+
+    /// Makes jobs ready whose time has come, at most `limit`, and says who has work.
+    async fn promote(&self, limit: u32) -> Result<Promoted, StoreError>;
+
+    // Workers live and die.
+
+    /// Records that a worker process lives. Answers `false` when it was taken for lost: then
+    /// its runs are not its own any more and it goes on under a new id.
+    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<bool, StoreError>;
+
+    /// A worker process ends in good order.
+    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError>;
+
+    /// Runs whose worker has been silent for `silence`, or is not known at all. Its rows are
+    /// removed once it has none left, so that it learns of it from its next heartbeat.
+    async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError>;
+
+    /// The runs of `worker` that were asked to stop.
+    async fn cancelled(&self, worker: WorkerId) -> Result<Vec<Run>, StoreError>;
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError>;
+
+    // Users act.
+
+    /// Cancels a job and everything below it: what waits ends now, what runs is asked to stop.
+    /// `None` when the tenant has no such job; else whether anything was still open.
+    async fn cancel(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError>;
+
+    /// Runs a job again: a dead or cancelled one with fresh attempts (resolving its dead
+    /// letter), a scheduled or retrying one now.
+    async fn retry(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError>;
+
+    async fn job(&self, tenant: &str, job: JobId) -> Result<Option<JobRecord>, StoreError>;
+
+    /// Jobs newest first.
+    async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// Which of these jobs have ended.
+    async fn ended(&self, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError>;
+
+    /// The children of a job, oldest first.
+    async fn children(&self, parent: JobId) -> Result<Vec<JobRecord>, StoreError>;
+
+    /// The runs of a job, oldest first.
+    async fn attempts(&self, job: JobId) -> Result<Vec<Attempt>, StoreError>;
+
+    // Dead letters.
+
+    /// Dead letters newest first.
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        page: Page<DeadLetterId>,
+    ) -> Result<Vec<DeadLetter>, StoreError>;
+
+    /// How many unresolved dead letters match.
+    async fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<u64, StoreError>;
+
+    /// Puts the jobs of up to `limit` unresolved dead letters back to work with fresh
+    /// attempts, each once however often and by however many it is asked for.
+    async fn replay(&self, replay: &Replay, limit: u32) -> Result<Vec<JobId>, StoreError>;
+
+    /// Marks up to `limit` unresolved dead letters as purged. Their jobs stay dead.
+    async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError>;
+
+    // Events and webhooks.
+
+    /// The oldest events not yet passed on.
+    async fn outbox(&self, limit: u32) -> Result<Vec<OutboxEvent>, StoreError>;
+
+    /// Forgets events that were passed on.
+    async fn passed_on(&self, events: &[MessageId]) -> Result<(), StoreError>;
+
+    /// The secret that signs the webhooks of a tenant's jobs; made at first use.
+    async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError>;
+
+    /// Records one attempt to deliver a webhook.
+    async fn record_delivery(&self, delivery: &Delivery) -> Result<(), StoreError>;
+
+    /// The attempts to deliver the webhooks of a job, oldest first.
+    async fn deliveries(&self, tenant: &str, job: JobId) -> Result<Vec<Delivery>, StoreError>;
+
+    // Housekeeping.
+
+    /// How much there is of what, for metrics.
+    async fn depths(&self) -> Result<Depths, StoreError>;
+
+    /// Answers when the store does.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// The hints that this store's verbs give.
+    fn wakes(&self) -> &Wakes;
+}
+
+/// Why a verb did nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The store did not answer in time or cannot be reached: try again.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The run belongs to somebody else by now.
+    #[error("the lease of this run was lost")]
+    LeaseLost,
+    /// The store refused the data itself: trying again will not help.
+    #[error("the store refused the data: {0}")]
+    Rejected(String),
+}
+
+/// A job to record.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub id: JobId,
+    pub tenant_id: String,
+    pub kind: String,
+    pub role: Role,
+    /// 0 (most urgent) to 9.
+    pub priority: u8,
+    pub payload: Box<RawValue>,
+    pub max_attempts: u32,
+    pub timeout: Duration,
+    pub due: Due,
+    pub metadata: Option<Box<RawValue>>,
+    pub callback_url: Option<String>,
+    pub parent_id: Option<JobId>,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// When a job may run, by the store's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    Now,
+    At(DateTime<Utc>),
+    In(Duration),
+}
+
+/// Makes a submission safe to repeat: unique on (tenant, route, key).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    pub route: String,
+    pub key: String,
+    /// SHA-256 of the request in canonical form.
+    pub fingerprint: [u8; 32],
+}
+
+/// What became of one job of an insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inserted {
+    New {
+        id: JobId,
+        run_at: DateTime<Utc>,
+        created_at: DateTime<Utc>,
+    },
+    /// The same request came before; this is its job.
+    Replayed {
+        id: JobId,
+    },
+    /// The key was used for another request.
+    KeyReused,
+}
+
+/// One run of a job: the job and the lease that fences the run's writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Run {
+    pub id: JobId,
+    pub lease: i64,
+}
+
+/// A job leased to a worker.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    pub run: Run,
+    pub tenant_id: String,
+    pub kind: String,
+    pub role: Role,
+    /// The number of this run, from 1.
+    pub attempt: u32,
+    pub max_attempts: u32,
+    pub timeout: Duration,
+    pub payload: Box<RawValue>,
+    pub checkpoint: Option<Box<RawValue>>,
+    pub parent_id: Option<JobId>,
+    /// When it was due, and when it was claimed: the difference is its wait.
+    pub run_at: DateTime<Utc>,
+    pub claimed_at: DateTime<Utc>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct RunEnd {
+    pub run: Run,
+    pub role: Role,
+    pub verdict: Verdict,
+}
+
+/// What a run says of itself while under way.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub run: Run,
+    pub progress: Option<Box<RawValue>>,
+    pub checkpoint: Option<Box<RawValue>>,
+}
+
+/// What [`Store::promote`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Promoted {
+    /// Jobs that became ready just now.
+    pub moved: u32,
+    /// The roles that have ready jobs.
+    pub ready: Vec<Role>,
+    /// How long until the next scheduled job is due.
+    pub next_due: Option<Duration>,
+}
+
+/// A worker process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerInfo {
+    pub id: WorkerId,
+    pub host: String,
+    pub pid: u32,
+    pub roles: Vec<Role>,
+    pub version: String,
+    /// By the store's clock, when read; ignored when written.
+    pub started_at: DateTime<Utc>,
+    pub heartbeat_at: DateTime<Utc>,
+}
+
+/// A run whose worker is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostRun {
+    pub run: Run,
+    pub role: Role,
+    /// The number of the run that was lost.
+    pub attempt: u32,
+    pub max_attempts: u32,
+    /// Workers this job lost in a row before.
+    pub lost_before: u32,
+}
+
+/// What [`Store::retry`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    NoSuchJob,
+    Requeued,
+    /// It is in a state from which there is nothing to retry.
+    NotNow(State),
+}
+
+/// Which jobs to list. Absent means any.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    pub tenant_id: String,
+    pub kind: Option<String>,
+    pub role: Option<Role>,
+    pub state: Option<State>,
+    pub created_after: Option<DateTime<Utc>>,
+    pub created_before: Option<DateTime<Utc>>,
+}
+
+/// A stretch of a list: at most `limit` entries, those before `before`.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<Id> {
+    pub before: Option<Id>,
+    pub limit: u32,
+}
+
+/// A job that died, as it was.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    pub id: DeadLetterId,
+    pub tenant_id: String,
+    pub job_id: Option<JobId>,
+    pub original_subject: String,
+    pub kind: String,
+    pub role: Role,
+    pub payload: Box<RawValue>,
+    pub error_code: String,
+    pub error: String,
+    pub attempts: u32,
+    pub created_at: DateTime<Utc>,
+    pub resolved: bool,
+    pub resolution: Option<String>,
+    pub resolved_by: Option<String>,
+    pub resolved_at: Option<DateTime<Utc>>,
+}
+
+/// Which dead letters are meant. Absent means any; an empty `ids` does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct DeadLetterFilter {
+    pub tenant_id: String,
+    pub ids: Vec<DeadLetterId>,
+    pub kind: Option<String>,
+    pub subject: Option<String>,
+    /// A piece of the error's text.
+    pub error: Option<String>,
+    pub since: Option<DateTime<Utc>>,
+    /// Only those that died before; lets a long replay end though its jobs die again.
+    pub until: Option<DateTime<Utc>>,
+    /// List resolved ones as well. Replay and purge never touch those.
+    pub include_resolved: bool,
+}
+
+/// A request to put dead jobs back to work.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    pub filter: DeadLetterFilter,
+    /// Who asked, for the record.
+    pub by: String,
+    /// Runs the job with this payload instead of its own.
+    pub payload: Option<Box<RawValue>>,
+}
+
+/// A state change that somebody listens to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEvent {
+    pub id: MessageId,
+    pub tenant_id: String,
+    pub job_id: JobId,
+    /// For example `job.succeeded`.
+    pub event: String,
+    pub created_at: DateTime<Utc>,
+}
+
+/// One attempt to deliver a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Delivery {
+    pub message_id: MessageId,
+    pub attempt: u32,
+    #[serde(skip)]
+    pub tenant_id: String,
+    /// The job the message is about.
+    pub job_id: JobId,
+    pub event: String,
+    pub url: String,
+    /// The receiver's status, if it answered.
+    pub status: Option<u16>,
+    pub latency_ms: u64,
+    /// The first KiB of the receiver's answer.
+    pub answer: Option<String>,
+    pub error: Option<String>,
+    /// By the store's clock; ignored when written.
+    pub at: DateTime<Utc>,
+}
+
+/// How much there is of what.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Depths {
+    pub roles: Vec<RoleDepth>,
+    pub dead_letters: u64,
+    pub outbox: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoleDepth {
+    pub role: Role,
+    pub ready: u64,
+    pub scheduled: u64,
+    pub running: u64,
+    /// How long the oldest ready job has been waiting.
+    pub oldest_wait: Duration,
+}
+
+/// Shares one store between the parts of a process.
+pub type SharedStore = Arc<dyn Store>;

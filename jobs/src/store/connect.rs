@@ -1,0 +1,78 @@
+//! From a database URL to a store.
+
+use std::sync::Arc;
+
+use sqlx::migrate::Migrator;
+
+use super::{SharedStore, StoreClock, postgres::PostgresStore, sqlite::SqliteStore};
+
+/// How to reach the store.
+#[derive(Debug, Clone)]
+pub struct ConnectOptions {
+    /// `sqlite://path` or `postgres://…`.
+    pub url: String,
+    /// Connections of this process at most; PostgreSQL only.
+    pub max_connections: u32,
+    pub clock: StoreClock,
+}
+
+impl ConnectOptions {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), max_connections: 8, clock: StoreClock::Own }
+    }
+}
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("DATABASE_URL `{0}` is not understood: use sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
+    UnknownScheme(String),
+    #[error("cannot reach the database: {0}")]
+    Unreachable(String),
+    #[error("the database schema is at version {found}, this binary needs {needed}: run `golden migrate`")]
+    OldSchema { found: i64, needed: i64 },
+    #[error("migration failed: {0}")]
+    Migration(String),
+}
+
+/// Opens the store. Refuses a schema older than this binary's.
+pub async fn connect(options: ConnectOptions) -> Result<SharedStore, ConnectError> {
+    match scheme(&options.url)? {
+        Dialect::Postgres => Ok(Arc::new(PostgresStore::connect(options).await?)),
+        Dialect::Sqlite => Ok(Arc::new(SqliteStore::connect(options).await?)),
+    }
+}
+
+/// Brings the schema up to this binary's version. Answers the version.
+pub async fn migrate(url: &str) -> Result<i64, ConnectError> {
+    match scheme(url)? {
+        Dialect::Postgres => super::postgres::migrate(url).await,
+        Dialect::Sqlite => super::sqlite::migrate(url).await,
+    }
+}
+
+enum Dialect {
+    Postgres,
+    Sqlite,
+}
+
+fn scheme(url: &str) -> Result<Dialect, ConnectError> {
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => Ok(Dialect::Postgres),
+        Some("sqlite") => Ok(Dialect::Sqlite),
+        // Without what follows the scheme: it may hold a password.
+        Some(other) => Err(ConnectError::UnknownScheme(format!("{other}:…"))),
+        None => Err(ConnectError::UnknownScheme(url.to_owned())),
+    }
+}
+
+/// The version of the newest migration in this binary.
+pub(super) fn needed_version(migrations: &Migrator) -> i64 {
+    migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// Refuses a schema that is older than this binary.
+pub(super) fn check_version(found: i64, migrations: &Migrator) -> Result<(), ConnectError> {
+    let needed = needed_version(migrations);
+    if found < needed { Err(ConnectError::OldSchema { found, needed }) } else { Ok(()) }
+}

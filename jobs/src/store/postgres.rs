@@ -1,0 +1,450 @@
+//! The store on PostgreSQL: binds, fetches and maps; what is decided is decided elsewhere.
+//!
+//! One verb is one file in `sql/postgres`. Each is a single statement wherever that can be,
+//! so that it is a transaction by itself and costs one round trip.
+
+mod dead_letters;
+mod heartbeat;
+mod insert;
+mod notify;
+mod rows;
+mod settle;
+mod steer;
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::{
+    PgPool, Row,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use uuid::Uuid;
+
+use super::{
+    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, Inserted, JobFilter,
+    LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd, Store, StoreClock,
+    StoreError, WorkerInfo, connect,
+};
+use crate::{
+    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    record::{Attempt, JobRecord},
+    role::Role,
+    wake::Wakes,
+};
+use notify::Notifier;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// The longest any verb may take; after that the caller is told and may try again.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A store on PostgreSQL.
+pub struct PostgresStore {
+    pool: PgPool,
+    clock: StoreClock,
+    wakes: Wakes,
+    notifier: Notifier,
+    /// Tenants known to have a row, to spare the question.
+    tenants: Mutex<HashSet<String>>,
+    /// Workers this process registered: one that is gone by its next heartbeat was taken for lost.
+    registered: Mutex<HashSet<WorkerId>>,
+}
+
+impl PostgresStore {
+    pub(super) async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(DEADLINE)
+            .connect_with(connect_options(&options.url)?)
+            .await
+            .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+        let found = schema_version(&pool).await.map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+        connect::check_version(found, &MIGRATIONS)?;
+        let wakes = Wakes::default();
+        let notifier = Notifier::start(pool.clone(), wakes.clone());
+        Ok(Self {
+            pool,
+            clock: options.clock,
+            wakes,
+            notifier,
+            tenants: Mutex::default(),
+            registered: Mutex::default(),
+        })
+    }
+
+    fn now(&self) -> Option<DateTime<Utc>> {
+        self.clock.held()
+    }
+
+    /// Gives a verb its deadline, and another try where it lost a deadlock.
+    async fn in_time<T, F, Fut>(&self, verb: F) -> Result<T, StoreError>
+    where
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, sqlx::Error>> + Send,
+    {
+        let tries = async {
+            let mut tries_left = 3;
+            loop {
+                tries_left -= 1;
+                match verb().await {
+                    Err(error) if tries_left > 0 && lost_a_deadlock(&error) => {}
+                    result => return result.map_err(rows::classify),
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, tries)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {DEADLINE:?}"))))
+    }
+
+    /// Wakes whoever has work now, here and in other processes.
+    fn wake(&self, roles: impl IntoIterator<Item = Role>) {
+        for role in roles {
+            self.wakes.wake(role);
+            self.notifier.wake(role);
+        }
+    }
+}
+
+/// Brings the schema up to date. Answers its version.
+pub(super) async fn migrate(url: &str) -> Result<i64, ConnectError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(DEADLINE)
+        .connect_with(connect_options(url)?)
+        .await
+        .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+    let migrated = MIGRATIONS.run(&pool).await;
+    pool.close().await;
+    migrated.map_err(|error| ConnectError::Migration(error.to_string()))?;
+    Ok(connect::needed_version(&MIGRATIONS))
+}
+
+/// The newest migration that was applied; 0 for an empty database.
+async fn schema_version(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    let migrated: bool =
+        sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await?;
+    if !migrated {
+        return Ok(0);
+    }
+    sqlx::query_scalar("SELECT COALESCE(max(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(pool).await
+}
+
+/// The plans of the set-based statements are pinned: left free, the planner turns to hash
+/// joins and sequential scans between batches of 500 and 2,000, at a tenth of the speed.
+fn connect_options(url: &str) -> Result<PgConnectOptions, ConnectError> {
+    let options: PgConnectOptions =
+        url.parse().map_err(|error: sqlx::Error| ConnectError::Unreachable(error.to_string()))?;
+    Ok(options.application_name("golden").options([
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("enable_seqscan", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
+        ("statement_timeout", "30s"),
+    ]))
+}
+
+fn lost_a_deadlock(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == "40P01" || code == "40001")
+}
+
+fn role_names() -> Vec<&'static str> {
+    Role::ALL.into_iter().map(Role::as_str).collect()
+}
+
+fn ids(jobs: &[JobId]) -> Vec<Uuid> {
+    jobs.iter().map(|id| id.0).collect()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>, StoreError> {
+        self.insert_jobs(jobs).await
+    }
+
+    async fn claim(&self, role: Role, limit: u32, worker: WorkerId) -> Result<Vec<Claimed>, StoreError> {
+        let rows = self
+            .in_time(|| {
+                sqlx::query(include_str!("../sql/postgres/claim.sql"))
+                    .bind(role.as_str())
+                    .bind(i64::from(limit))
+                    .bind(worker.0)
+                    .bind(self.now())
+                    .fetch_all(&self.pool)
+            })
+            .await?;
+        let mut claimed =
+            rows.iter().map(|row| rows::claimed(row, role)).collect::<Result<Vec<_>, _>>().map_err(rows::classify)?;
+        claimed.sort_unstable_by_key(|job| job.run.lease);
+        Ok(claimed)
+    }
+
+    async fn finish(&self, ends: Vec<RunEnd>) -> Result<Vec<Run>, StoreError> {
+        self.finish_runs(ends).await
+    }
+
+    async fn report(&self, reports: Vec<Report>) -> Result<Vec<Run>, StoreError> {
+        let (ids, leases): (Vec<Uuid>, Vec<i64>) = reports.iter().map(|r| (r.run.id.0, r.run.lease)).unzip();
+        let (progress, checkpoints): (Vec<_>, Vec<_>) = reports
+            .iter()
+            .map(|r| (r.progress.as_ref().map(|p| p.get()), r.checkpoint.as_ref().map(|c| c.get())))
+            .unzip();
+        let written: HashSet<i64> = self
+            .in_time(|| {
+                sqlx::query_scalar(include_str!("../sql/postgres/report.sql"))
+                    .bind(&ids)
+                    .bind(&leases)
+                    .bind(&progress)
+                    .bind(&checkpoints)
+                    .fetch_all(&self.pool)
+            })
+            .await?
+            .into_iter()
+            .collect();
+        Ok(reports.into_iter().map(|r| r.run).filter(|run| !written.contains(&run.lease)).collect())
+    }
+
+    async fn promote(&self, limit: u32) -> Result<Promoted, StoreError> {
+        let row = self
+            .in_time(|| {
+                sqlx::query(include_str!("../sql/postgres/promote.sql"))
+                    .bind(i64::from(limit))
+                    .bind(role_names())
+                    .bind(self.now())
+                    .fetch_one(&self.pool)
+            })
+            .await?;
+        let promoted = rows::promoted(&row, limit).map_err(rows::classify)?;
+        promoted.ready.iter().for_each(|role| self.wakes.wake(*role));
+        Ok(promoted)
+    }
+
+    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<bool, StoreError> {
+        self.beat(worker).await
+    }
+
+    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
+        self.in_time(|| sqlx::query(include_str!("../sql/postgres/retire.sql")).bind(worker.0).execute(&self.pool))
+            .await?;
+        Ok(())
+    }
+
+    async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError> {
+        self.in_time(|| async {
+            let rows = sqlx::query(include_str!("../sql/postgres/lost.sql"))
+                .bind(millis(silence))
+                .bind(i64::from(limit))
+                .bind(self.now())
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(rows::lost).collect()
+        })
+        .await
+    }
+
+    async fn cancelled(&self, worker: WorkerId) -> Result<Vec<Run>, StoreError> {
+        self.in_time(|| async {
+            let rows =
+                sqlx::query(include_str!("../sql/postgres/cancelled.sql")).bind(worker.0).fetch_all(&self.pool).await?;
+            rows.iter().map(|row| Ok(Run { id: JobId(row.try_get(0)?), lease: row.try_get(1)? })).collect()
+        })
+        .await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
+        self.in_time(|| async {
+            let rows = sqlx::query(include_str!("../sql/postgres/workers.sql")).fetch_all(&self.pool).await?;
+            rows.iter().map(rows::worker).collect()
+        })
+        .await
+    }
+
+    async fn cancel(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError> {
+        self.cancel_tree(tenant, job).await
+    }
+
+    async fn retry(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError> {
+        self.retry_job(tenant, job, by).await
+    }
+
+    async fn job(&self, tenant: &str, job: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.in_time(|| async {
+            let row = sqlx::query(include_str!("../sql/postgres/job.sql"))
+                .bind(tenant)
+                .bind(job.0)
+                .fetch_optional(&self.pool)
+                .await?;
+            row.as_ref().map(rows::job).transpose()
+        })
+        .await
+    }
+
+    async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError> {
+        self.in_time(|| async {
+            let rows = sqlx::query(include_str!("../sql/postgres/jobs.sql"))
+                .bind(&filter.tenant_id)
+                .bind(&filter.kind)
+                .bind(filter.role.map(Role::as_str))
+                .bind(filter.state.map(|state| state.as_str()))
+                .bind(filter.created_after)
+                .bind(filter.created_before)
+                .bind(page.before.map(|id| id.0))
+                .bind(i64::from(page.limit))
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(rows::job).collect()
+        })
+        .await
+    }
+
+    async fn ended(&self, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+        let ended: Vec<Uuid> = self
+            .in_time(|| {
+                sqlx::query_scalar(include_str!("../sql/postgres/ended.sql")).bind(ids(jobs)).fetch_all(&self.pool)
+            })
+            .await?;
+        Ok(ended.into_iter().map(JobId).collect())
+    }
+
+    async fn children(&self, parent: JobId) -> Result<Vec<JobRecord>, StoreError> {
+        self.in_time(|| async {
+            let rows =
+                sqlx::query(include_str!("../sql/postgres/children.sql")).bind(parent.0).fetch_all(&self.pool).await?;
+            rows.iter().map(rows::job).collect()
+        })
+        .await
+    }
+
+    async fn attempts(&self, job: JobId) -> Result<Vec<Attempt>, StoreError> {
+        self.in_time(|| async {
+            let rows =
+                sqlx::query(include_str!("../sql/postgres/attempts.sql")).bind(job.0).fetch_all(&self.pool).await?;
+            rows.iter().map(rows::attempt).collect()
+        })
+        .await
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        page: Page<DeadLetterId>,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.list_dead_letters(filter, page).await
+    }
+
+    async fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<u64, StoreError> {
+        self.count_open_dead_letters(filter).await
+    }
+
+    async fn replay(&self, replay: &Replay, limit: u32) -> Result<Vec<JobId>, StoreError> {
+        self.replay_dead_letters(replay, limit).await
+    }
+
+    async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError> {
+        self.purge_dead_letters(filter, by, limit).await
+    }
+
+    async fn outbox(&self, limit: u32) -> Result<Vec<OutboxEvent>, StoreError> {
+        self.in_time(|| async {
+            let rows = sqlx::query(include_str!("../sql/postgres/outbox.sql"))
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(rows::event).collect()
+        })
+        .await
+    }
+
+    async fn passed_on(&self, events: &[MessageId]) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = events.iter().map(|id| id.0).collect();
+        self.in_time(|| sqlx::query(include_str!("../sql/postgres/passed_on.sql")).bind(&ids).execute(&self.pool))
+            .await?;
+        Ok(())
+    }
+
+    async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {
+        self.know_tenants([tenant]).await?;
+        self.in_time(|| {
+            sqlx::query_scalar(include_str!("../sql/postgres/callback_secret.sql")).bind(tenant).fetch_one(&self.pool)
+        })
+        .await
+    }
+
+    async fn record_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        self.in_time(|| {
+            sqlx::query(include_str!("../sql/postgres/record_delivery.sql"))
+                .bind(delivery.message_id.0)
+                .bind(i32::try_from(delivery.attempt).unwrap_or(i32::MAX))
+                .bind(&delivery.tenant_id)
+                .bind(delivery.job_id.0)
+                .bind(&delivery.event)
+                .bind(&delivery.url)
+                .bind(delivery.status.map(i32::from))
+                .bind(i64::try_from(delivery.latency_ms).unwrap_or(i64::MAX))
+                .bind(delivery.answer.as_deref().map(rows::without_nul))
+                .bind(delivery.error.as_deref().map(rows::without_nul))
+                .bind(self.now())
+                .execute(&self.pool)
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn deliveries(&self, tenant: &str, job: JobId) -> Result<Vec<Delivery>, StoreError> {
+        self.in_time(|| async {
+            let rows = sqlx::query(include_str!("../sql/postgres/deliveries.sql"))
+                .bind(tenant)
+                .bind(job.0)
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(rows::delivery).collect()
+        })
+        .await
+    }
+
+    async fn depths(&self) -> Result<Depths, StoreError> {
+        self.in_time(|| async {
+            let rows = sqlx::query(include_str!("../sql/postgres/depths.sql"))
+                .bind(role_names())
+                .bind(self.now())
+                .fetch_all(&self.pool)
+                .await?;
+            let mut depths = Depths::default();
+            for row in &rows {
+                depths.dead_letters = rows::count(row, "dead_letters")?;
+                depths.outbox = rows::count(row, "outbox")?;
+                depths.roles.push(RoleDepth {
+                    role: rows::role(row, "role")?,
+                    ready: rows::count(row, "ready")?,
+                    scheduled: rows::count(row, "scheduled")?,
+                    running: rows::count(row, "running")?,
+                    oldest_wait: Duration::from_millis(rows::count(row, "oldest_wait_ms")?),
+                });
+            }
+            Ok(depths)
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.in_time(|| sqlx::query("SELECT 1").execute(&self.pool)).await?;
+        Ok(())
+    }
+
+    fn wakes(&self) -> &Wakes {
+        &self.wakes
+    }
+}

@@ -1,0 +1,88 @@
+//! Dead letters: listed, put back to work, given up.
+
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{PostgresStore, rows};
+use crate::{
+    id::{DeadLetterId, JobId},
+    store::{DeadLetter, DeadLetterFilter, Page, Replay, StoreError},
+};
+
+impl PostgresStore {
+    pub(super) async fn list_dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        page: Page<DeadLetterId>,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.in_time(|| async {
+            let query = sqlx::query(include_str!("../../sql/postgres/dead_letters.sql"));
+            let rows = rows::bind_filter(query, filter)
+                .bind(filter.include_resolved)
+                .bind(page.before.map(|id| id.0))
+                .bind(i64::from(page.limit))
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(rows::dead_letter).collect()
+        })
+        .await
+    }
+
+    pub(super) async fn count_open_dead_letters(&self, filter: &DeadLetterFilter) -> Result<u64, StoreError> {
+        self.in_time(|| async {
+            let query = sqlx::query(include_str!("../../sql/postgres/count_dead_letters.sql"));
+            let row = rows::bind_filter(query, filter).fetch_one(&self.pool).await?;
+            rows::count(&row, 0)
+        })
+        .await
+    }
+
+    pub(super) async fn replay_dead_letters(&self, replay: &Replay, limit: u32) -> Result<Vec<JobId>, StoreError> {
+        let again = self
+            .in_time(|| async {
+                let mut tx = self.pool.begin().await?;
+                let query = sqlx::query(include_str!("../../sql/postgres/resolve.sql"));
+                let resolved = rows::bind_filter(query, &replay.filter)
+                    .bind(i64::from(limit))
+                    .bind("replayed")
+                    .bind(&replay.by)
+                    .bind(self.now())
+                    .fetch_all(&mut *tx)
+                    .await?;
+                let jobs: Vec<Option<Uuid>> = resolved.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+                let again = sqlx::query(include_str!("../../sql/postgres/requeue.sql"))
+                    .bind(jobs.into_iter().flatten().collect::<Vec<_>>())
+                    .bind(replay.payload.as_ref().map(|payload| payload.get()))
+                    .bind(self.now())
+                    .fetch_all(&mut *tx)
+                    .await?;
+                tx.commit().await?;
+                again
+                    .iter()
+                    .map(|row| Ok((JobId(row.try_get("id")?), rows::role(row, "role")?)))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .await?;
+        self.wake(again.iter().map(|(_, role)| *role));
+        Ok(again.into_iter().map(|(id, _)| id).collect())
+    }
+
+    pub(super) async fn purge_dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        by: &str,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let purged = self
+            .in_time(|| {
+                rows::bind_filter(sqlx::query(include_str!("../../sql/postgres/resolve.sql")), filter)
+                    .bind(i64::from(limit))
+                    .bind("purged")
+                    .bind(by)
+                    .bind(self.now())
+                    .fetch_all(&self.pool)
+            })
+            .await?;
+        Ok(purged.len() as u64)
+    }
+}

@@ -1,0 +1,255 @@
+//! Rows of PostgreSQL, and what they become.
+
+use std::{borrow::Cow, time::Duration};
+
+use serde_json::value::RawValue;
+use sqlx::{ColumnIndex, Postgres, Row, postgres::PgArguments, postgres::PgRow, query::Query};
+use uuid::Uuid;
+
+use crate::{
+    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    record::{Attempt, JobRecord, RecordedError},
+    role::Role,
+    store::{
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, LostRun, OutboxEvent, Promoted, Run, StoreError, WorkerInfo,
+    },
+};
+
+type Read<T> = Result<T, sqlx::Error>;
+
+/// What a failed statement means for the caller. Data that the database refuses (class 22
+/// data exception, 23 constraint violation) will be refused again; all else may pass.
+pub(super) fn classify(error: sqlx::Error) -> StoreError {
+    let refused = error
+        .as_database_error()
+        .and_then(|e| e.code())
+        .is_some_and(|code| code.starts_with("22") || code.starts_with("23"));
+    match refused {
+        true => StoreError::Rejected(error.to_string()),
+        false => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// PostgreSQL's text has no NUL; what an outside server answered may.
+pub(super) fn without_nul(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { Cow::Borrowed(text) }
+}
+
+pub(super) fn role(row: &PgRow, column: &str) -> Read<Role> {
+    parsed(row.try_get(column)?)
+}
+
+pub(super) fn count<I: ColumnIndex<PgRow>>(row: &PgRow, column: I) -> Read<u64> {
+    Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+}
+
+fn parsed<T>(text: &str) -> Read<T>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+fn small(row: &PgRow, column: &str) -> Read<u32> {
+    Ok(u32::try_from(row.try_get::<i32, _>(column)?).unwrap_or(0))
+}
+
+fn json(row: &PgRow, column: &str) -> Read<Option<Box<RawValue>>> {
+    row.try_get::<Option<String>, _>(column)?
+        .map(|text| RawValue::from_string(text).map_err(|error| sqlx::Error::Decode(Box::new(error))))
+        .transpose()
+}
+
+fn payload(row: &PgRow) -> Read<Box<RawValue>> {
+    Ok(json(row, "payload")?.unwrap_or_else(|| RawValue::NULL.to_owned()))
+}
+
+fn recorded_error(row: &PgRow, at: &str) -> Read<Option<RecordedError>> {
+    let code: Option<String> = row.try_get("error_code")?;
+    let message: Option<String> = row.try_get("error_message")?;
+    let at = row.try_get(at)?;
+    Ok(match (code, message, at) {
+        (Some(code), Some(message), Some(at)) => Some(RecordedError { code, message, at }),
+        _ => None,
+    })
+}
+
+pub(super) fn claimed(row: &PgRow, role: Role) -> Read<Claimed> {
+    Ok(Claimed {
+        run: run(row)?,
+        tenant_id: row.try_get("tenant_id")?,
+        kind: row.try_get("kind")?,
+        role,
+        attempt: small(row, "attempt")?,
+        max_attempts: small(row, "max_attempts")?,
+        timeout: Duration::from_millis(count(row, "timeout_ms")?),
+        payload: payload(row)?,
+        checkpoint: json(row, "checkpoint")?,
+        parent_id: row.try_get::<Option<Uuid>, _>("parent_id")?.map(JobId),
+        run_at: row.try_get("run_at")?,
+        claimed_at: row.try_get("started_at")?,
+    })
+}
+
+fn run(row: &PgRow) -> Read<Run> {
+    Ok(Run { id: JobId(row.try_get("id")?), lease: row.try_get("run_lease")? })
+}
+
+pub(super) fn lost(row: &PgRow) -> Read<LostRun> {
+    Ok(LostRun {
+        run: run(row)?,
+        role: role(row, "role")?,
+        attempt: small(row, "attempt")?,
+        max_attempts: small(row, "max_attempts")?,
+        lost_before: small(row, "lost")?,
+    })
+}
+
+pub(super) fn promoted(row: &PgRow, limit: u32) -> Read<Promoted> {
+    let moved = u32::try_from(row.try_get::<i64, _>("moved")?).unwrap_or(u32::MAX);
+    let ready: Vec<String> = row.try_get("ready")?;
+    let next: Option<i64> = row.try_get("next_due_ms")?;
+    let next_due = next.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+    Ok(Promoted {
+        moved,
+        ready: ready.iter().map(|role| parsed(role)).collect::<Read<_>>()?,
+        // A full batch means that more may be due already.
+        next_due: if moved == limit { Some(Duration::ZERO) } else { next_due },
+    })
+}
+
+pub(super) fn worker(row: &PgRow) -> Read<WorkerInfo> {
+    let roles: Vec<String> = row.try_get("roles")?;
+    Ok(WorkerInfo {
+        id: WorkerId(row.try_get("id")?),
+        host: row.try_get("host")?,
+        pid: u32::try_from(row.try_get::<i64, _>("pid")?).unwrap_or(0),
+        roles: roles.iter().map(|role| parsed(role)).collect::<Read<_>>()?,
+        version: row.try_get("version")?,
+        started_at: row.try_get("started_at")?,
+        heartbeat_at: row.try_get("heartbeat_at")?,
+    })
+}
+
+/// What one look of `cancel.sql` did.
+pub(super) struct Cancelled {
+    pub found: bool,
+    pub ended: Vec<JobId>,
+    pub flagged: u64,
+    pub missed: i64,
+    pub told: bool,
+    pub resumed: Option<Role>,
+}
+
+pub(super) fn cancelled(row: &PgRow) -> Read<Cancelled> {
+    let ended: Vec<Uuid> = row.try_get("ended")?;
+    let resumed: Option<String> = row.try_get("resumed")?;
+    Ok(Cancelled {
+        found: row.try_get("found")?,
+        ended: ended.into_iter().map(JobId).collect(),
+        flagged: count(row, "flagged")?,
+        missed: row.try_get("missed")?,
+        told: row.try_get("told")?,
+        resumed: resumed.as_deref().map(parsed).transpose()?,
+    })
+}
+
+pub(super) fn job(row: &PgRow) -> Read<JobRecord> {
+    Ok(JobRecord {
+        id: JobId(row.try_get("id")?),
+        tenant_id: row.try_get("tenant_id")?,
+        kind: row.try_get("kind")?,
+        role: role(row, "role")?,
+        state: parsed(row.try_get("state")?)?,
+        priority: u8::try_from(row.try_get::<i16, _>("priority")?).unwrap_or(9),
+        attempt: small(row, "attempt")?,
+        max_attempts: small(row, "max_attempts")?,
+        timeout_ms: count(row, "timeout_ms")?,
+        payload: payload(row)?,
+        result: json(row, "result")?,
+        progress: json(row, "progress")?,
+        metadata: json(row, "metadata")?,
+        callback_url: row.try_get("callback_url")?,
+        parent_id: row.try_get::<Option<Uuid>, _>("parent_id")?.map(JobId),
+        error: recorded_error(row, "error_at")?,
+        worker_id: row.try_get::<Option<Uuid>, _>("worker_id")?.map(WorkerId),
+        cancel_requested: row.try_get("cancel_requested")?,
+        run_at: row.try_get("run_at")?,
+        created_at: row.try_get("created_at")?,
+        started_at: row.try_get("started_at")?,
+        finished_at: row.try_get("finished_at")?,
+        cost_micros: row.try_get("cost_micros")?,
+    })
+}
+
+pub(super) fn attempt(row: &PgRow) -> Read<Attempt> {
+    Ok(Attempt {
+        attempt: small(row, "attempt")?,
+        outcome: row.try_get("outcome")?,
+        error: recorded_error(row, "finished_at")?,
+        worker_id: row.try_get::<Option<Uuid>, _>("worker_id")?.map(WorkerId),
+        started_at: row.try_get("started_at")?,
+        finished_at: row.try_get("finished_at")?,
+    })
+}
+
+pub(super) fn dead_letter(row: &PgRow) -> Read<DeadLetter> {
+    Ok(DeadLetter {
+        id: DeadLetterId(row.try_get("id")?),
+        tenant_id: row.try_get("tenant_id")?,
+        job_id: row.try_get::<Option<Uuid>, _>("job_id")?.map(JobId),
+        original_subject: row.try_get("original_subject")?,
+        kind: row.try_get("kind")?,
+        role: role(row, "role")?,
+        payload: payload(row)?,
+        error_code: row.try_get("error_code")?,
+        error: row.try_get("error")?,
+        attempts: small(row, "attempts")?,
+        created_at: row.try_get("created_at")?,
+        resolved: row.try_get("resolved")?,
+        resolution: row.try_get("resolution")?,
+        resolved_by: row.try_get("resolved_by")?,
+        resolved_at: row.try_get("resolved_at")?,
+    })
+}
+
+/// Binds $1 to $7, which mean the same in every statement over dead letters.
+pub(super) fn bind_filter<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    filter: &'q DeadLetterFilter,
+) -> Query<'q, Postgres, PgArguments> {
+    query
+        .bind(&filter.tenant_id)
+        .bind(filter.ids.iter().map(|id| id.0).collect::<Vec<Uuid>>())
+        .bind(&filter.kind)
+        .bind(&filter.subject)
+        .bind(&filter.error)
+        .bind(filter.since)
+        .bind(filter.until)
+}
+
+pub(super) fn event(row: &PgRow) -> Read<OutboxEvent> {
+    Ok(OutboxEvent {
+        id: MessageId(row.try_get("id")?),
+        tenant_id: row.try_get("tenant_id")?,
+        job_id: JobId(row.try_get("job_id")?),
+        event: row.try_get("event")?,
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+pub(super) fn delivery(row: &PgRow) -> Read<Delivery> {
+    Ok(Delivery {
+        message_id: MessageId(row.try_get("message_id")?),
+        attempt: small(row, "attempt")?,
+        tenant_id: row.try_get("tenant_id")?,
+        job_id: JobId(row.try_get("job_id")?),
+        event: row.try_get("event")?,
+        url: row.try_get("url")?,
+        status: row.try_get::<Option<i32>, _>("status")?.and_then(|status| u16::try_from(status).ok()),
+        latency_ms: count(row, "latency_ms")?,
+        answer: row.try_get("answer")?,
+        error: row.try_get("error")?,
+        at: row.try_get("at")?,
+    })
+}

@@ -1,0 +1,237 @@
+//! Runs end.
+
+use std::collections::HashSet;
+
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use uuid::Uuid;
+
+use super::{PostgresStore, insert::record, millis, rows};
+use crate::{
+    id::JobId,
+    outcome::Verdict,
+    role::Role,
+    store::{NewJob, Run, RunEnd, StoreError},
+};
+
+/// What the store was told and did about the ends of a batch.
+#[derive(Default)]
+struct Settled {
+    held: HashSet<Run>,
+    /// Runs that were asked to stop, whatever their verdict was.
+    cancelled: HashSet<Run>,
+    told: bool,
+    resumed: Vec<Role>,
+}
+
+impl PostgresStore {
+    pub(super) async fn finish_runs(&self, mut ends: Vec<RunEnd>) -> Result<Vec<Run>, StoreError> {
+        // Rows are taken in one order by all, so that two batches do not lock each other out.
+        ends.sort_unstable_by_key(|end| end.run.id);
+        let (succeeded, other): (Vec<&RunEnd>, Vec<&RunEnd>) =
+            ends.iter().partition(|end| matches!(end.verdict, Verdict::Succeeded { .. }));
+        let settled = self
+            .in_time(|| async {
+                let mut settled = Settled::default();
+                if other.is_empty() {
+                    self.succeed(&mut *self.pool.acquire().await?, &succeeded, &mut settled).await?;
+                } else {
+                    let mut tx = self.pool.begin().await?;
+                    self.succeed(&mut tx, &succeeded, &mut settled).await?;
+                    self.settle(&mut tx, &other, &mut settled).await?;
+                    let children = awaited_children(&other, &settled);
+                    if !children.is_empty() {
+                        self.bear(&mut tx, &children, &mut settled).await?;
+                    }
+                    tx.commit().await?;
+                }
+                Ok(settled)
+            })
+            .await?;
+
+        self.wake(settled.resumed.iter().copied());
+        if settled.told {
+            self.wakes.tell();
+            self.notifier.tell();
+        }
+        for end in ends.iter().filter(|end| settled.held.contains(&end.run)) {
+            match settled.cancelled.contains(&end.run) {
+                true => self.wakes.ended(end.run.id),
+                false => self.wakes.settled(end.run.id, end.role, &end.verdict),
+            }
+        }
+        Ok(ends.into_iter().map(|end| end.run).filter(|run| !settled.held.contains(run)).collect())
+    }
+
+    async fn succeed(
+        &self,
+        connection: &mut PgConnection,
+        ends: &[&RunEnd],
+        settled: &mut Settled,
+    ) -> Result<(), sqlx::Error> {
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let results: Vec<Option<&str>> = ends
+            .iter()
+            .map(|end| match &end.verdict {
+                Verdict::Succeeded { result } => result.as_ref().map(|result| result.get()),
+                _ => None,
+            })
+            .collect();
+        let rows = sqlx::query(include_str!("../../sql/postgres/succeed.sql"))
+            .bind(ends.iter().map(|end| end.run.id.0).collect::<Vec<_>>())
+            .bind(ends.iter().map(|end| end.run.lease).collect::<Vec<_>>())
+            .bind(results)
+            .bind(self.now())
+            .fetch_all(connection)
+            .await?;
+        settled.read(&rows)
+    }
+
+    /// Records the children that runs wait for.
+    async fn bear(
+        &self,
+        connection: &mut PgConnection,
+        children: &[NewJob],
+        settled: &mut Settled,
+    ) -> Result<(), sqlx::Error> {
+        let new = record(connection, &children.iter().collect::<Vec<_>>(), true, self.now()).await?;
+        if new.len() == children.len() {
+            return Ok(());
+        }
+        let (parents, named): (Vec<Option<Uuid>>, Vec<Uuid>) =
+            children.iter().map(|child| (child.parent_id.map(|id| id.0), child.id.0)).unzip();
+        let resumed = sqlx::query(include_str!("../../sql/postgres/adopt.sql"))
+            .bind(parents)
+            .bind(named)
+            .bind(self.now())
+            .fetch_all(connection)
+            .await?;
+        for row in &resumed {
+            settled.resumed.push(rows::role(row, "role")?);
+        }
+        Ok(())
+    }
+
+    async fn settle(
+        &self,
+        connection: &mut PgConnection,
+        ends: &[&RunEnd],
+        settled: &mut Settled,
+    ) -> Result<(), sqlx::Error> {
+        let columns: Vec<Columns<'_>> = ends.iter().map(|end| Columns::of(&end.verdict)).collect();
+        let rows = sqlx::query(include_str!("../../sql/postgres/settle.sql"))
+            .bind(ends.iter().map(|end| end.run.id.0).collect::<Vec<Uuid>>())
+            .bind(ends.iter().map(|end| end.run.lease).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.state).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.delay_ms).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.spent).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.lost).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.outcome).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.error.map(|e| e.0)).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.error.map(|e| rows::without_nul(e.1).into_owned())).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.checkpoint).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.children).collect::<Vec<_>>())
+            .bind(self.now())
+            .fetch_all(connection)
+            .await?;
+        settled.read(&rows)
+    }
+}
+
+impl Settled {
+    fn read(&mut self, rows: &[PgRow]) -> Result<(), sqlx::Error> {
+        for row in rows {
+            let id = JobId(row.try_get("id")?);
+            match row.try_get("state")? {
+                "told" => self.told = true,
+                "resumed" => self.resumed.push(rows::role(row, "role")?),
+                state => {
+                    let run = Run { id, lease: row.try_get("run_lease")? };
+                    self.held.insert(run);
+                    if state == "cancelled" {
+                        self.cancelled.insert(run);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The children of the runs that do wait for them: not of those that lost their lease or
+/// were asked to stop.
+fn awaited_children(ends: &[&RunEnd], settled: &Settled) -> Vec<NewJob> {
+    let mut awaited = Vec::new();
+    for end in ends.iter().filter(|end| settled.held.contains(&end.run) && !settled.cancelled.contains(&end.run)) {
+        if let Verdict::Await { children, .. } = &end.verdict {
+            let parent_id = Some(end.run.id);
+            awaited.extend(children.iter().map(|child| NewJob { parent_id, ..child.clone() }));
+        }
+    }
+    awaited
+}
+
+/// A verdict as the columns of `settle.sql`.
+struct Columns<'a> {
+    state: &'static str,
+    delay_ms: i64,
+    spent: bool,
+    lost: bool,
+    outcome: Option<&'static str>,
+    error: Option<(&'a str, &'a str)>,
+    checkpoint: Option<&'a str>,
+    children: i32,
+}
+
+impl<'a> Columns<'a> {
+    fn of(verdict: &'a Verdict) -> Self {
+        let plain = Self {
+            state: "queued",
+            delay_ms: 0,
+            spent: false,
+            lost: false,
+            outcome: None,
+            error: None,
+            checkpoint: None,
+            children: 0,
+        };
+        match verdict {
+            Verdict::Succeeded { .. } => unreachable!("succeeded runs take the lean path"),
+            Verdict::Retry { delay, error } => Self {
+                state: if delay.is_zero() { "queued" } else { "retrying" },
+                delay_ms: millis(*delay),
+                spent: true,
+                outcome: Some("retry"),
+                error: Some((&error.code, &error.message)),
+                ..plain
+            },
+            Verdict::Dead { error } => Self {
+                state: "dead",
+                spent: true,
+                outcome: Some("dead"),
+                error: Some((&error.code, &error.message)),
+                ..plain
+            },
+            Verdict::Snooze { delay } => {
+                Self { state: if delay.is_zero() { "queued" } else { "scheduled" }, delay_ms: millis(*delay), ..plain }
+            }
+            Verdict::Release => plain,
+            Verdict::Await { children, checkpoint } => Self {
+                state: if children.is_empty() { "queued" } else { "waiting" },
+                checkpoint: checkpoint.as_ref().map(|checkpoint| checkpoint.get()),
+                children: i32::try_from(children.len()).unwrap_or(i32::MAX),
+                ..plain
+            },
+            Verdict::Cancelled => Self { state: "cancelled", spent: true, outcome: Some("cancelled"), ..plain },
+            Verdict::Lost { dead } => Self {
+                state: if *dead { "dead" } else { "queued" },
+                spent: true,
+                lost: true,
+                outcome: Some("lost"),
+                error: Some(("worker_lost", "the worker running this job fell silent")),
+                ..plain
+            },
+        }
+    }
+}

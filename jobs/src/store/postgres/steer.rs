@@ -1,0 +1,89 @@
+//! Users act on a job: cancel it, run it again.
+
+use super::{PostgresStore, rows};
+use crate::{
+    id::JobId,
+    store::{Retried, Store, StoreError},
+};
+
+impl PostgresStore {
+    pub(super) async fn cancel_tree(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError> {
+        let mut any_open = false;
+        // A job on its way between two tables is missed once; the next look finds it.
+        for _ in 0..100 {
+            let cancelled = self
+                .in_time(|| async {
+                    let row = sqlx::query(include_str!("../../sql/postgres/cancel.sql"))
+                        .bind(tenant)
+                        .bind(job.0)
+                        .bind(self.now())
+                        .fetch_one(&self.pool)
+                        .await?;
+                    rows::cancelled(&row)
+                })
+                .await?;
+            if !cancelled.found {
+                return Ok(None);
+            }
+            any_open |= !cancelled.ended.is_empty() || cancelled.flagged > 0;
+            cancelled.ended.iter().for_each(|id| self.wakes.ended(*id));
+            self.wake(cancelled.resumed);
+            if cancelled.flagged > 0 {
+                self.wakes.cancel();
+                self.notifier.cancel();
+            }
+            if cancelled.told {
+                self.wakes.tell();
+                self.notifier.tell();
+            }
+            if cancelled.missed == 0 {
+                return Ok(Some(any_open));
+            }
+            tokio::task::yield_now().await;
+        }
+        Err(StoreError::Unavailable("the job kept moving while it was being cancelled".to_owned()))
+    }
+
+    pub(super) async fn retry_job(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError> {
+        let Some(record) = self.job(tenant, job).await? else { return Ok(Retried::NoSuchJob) };
+        let role = self
+            .in_time(|| async {
+                let mut tx = self.pool.begin().await?;
+                let again = sqlx::query(include_str!("../../sql/postgres/requeue.sql"))
+                    .bind(vec![job.0])
+                    .bind(None::<&str>)
+                    .bind(self.now())
+                    .fetch_optional(&mut *tx)
+                    .await?;
+                let moved = match again {
+                    Some(row) => {
+                        sqlx::query(include_str!("../../sql/postgres/resolve_job.sql"))
+                            .bind(job.0)
+                            .bind(by)
+                            .bind(self.now())
+                            .execute(&mut *tx)
+                            .await?;
+                        Some(row)
+                    }
+                    None => {
+                        sqlx::query(include_str!("../../sql/postgres/hasten.sql"))
+                            .bind(tenant)
+                            .bind(job.0)
+                            .bind(self.now())
+                            .fetch_optional(&mut *tx)
+                            .await?
+                    }
+                };
+                tx.commit().await?;
+                moved.map(|row| rows::role(&row, "role")).transpose()
+            })
+            .await?;
+        Ok(match role {
+            Some(role) => {
+                self.wake([role]);
+                Retried::Requeued
+            }
+            None => Retried::NotNow(record.state),
+        })
+    }
+}

@@ -1,0 +1,380 @@
+//! The store on SQLite: binds, fetches and maps; what is decided is decided elsewhere.
+//!
+//! One verb is one file in `sql/sqlite`. Reads go to a few connections that cannot write;
+//! writes to the one task that owns the one connection that can.
+
+mod chores;
+mod claim;
+mod finish;
+mod hints;
+mod insert;
+mod moves;
+mod open;
+mod params;
+mod rows;
+mod settle;
+mod steps;
+mod users;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use rand::Rng;
+use sqlx::{Row, SqlitePool, sqlite::SqlitePoolOptions};
+use uuid::Uuid;
+
+use super::{
+    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, Inserted, JobFilter,
+    LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreClock, StoreError,
+    WorkerInfo,
+};
+use crate::{
+    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    record::{Attempt, JobRecord},
+    role::Role,
+    wake::Wakes,
+};
+pub(super) use open::migrate;
+use params::{hex, list, micros};
+use steps::step;
+use users::bind_filter;
+use writer::Writer;
+
+/// The longest any verb may take; after that the caller is told and may try again.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Connections that read.
+const READERS: u32 = 4;
+
+const DEPTHS: &str = include_str!("../sql/sqlite/depths.sql");
+const DEPTHS_OF_ROLES: &str = step(DEPTHS, "roles");
+const TOTALS: &str = step(DEPTHS, "totals");
+
+/// A store in a SQLite file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: SqlitePool,
+    clock: StoreClock,
+    wakes: Wakes,
+    /// Tenants known to have a row, to spare the question.
+    tenants: Mutex<HashSet<String>>,
+    /// Workers this process registered: one that is gone by its next heartbeat was taken for lost.
+    registered: Mutex<HashSet<WorkerId>>,
+}
+
+impl SqliteStore {
+    pub(super) async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
+        let to_write = open::connect_options(&options.url)?;
+        let connection = open::open(&to_write).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(DEADLINE)
+            .test_before_acquire(false)
+            .connect_lazy_with(open::to_read(&to_write));
+        let wakes = Wakes::default();
+        let writer = Writer::start(connection, to_write, options.clock.clone(), wakes.clone());
+        Ok(Self {
+            writer,
+            readers,
+            clock: options.clock,
+            wakes,
+            tenants: Mutex::default(),
+            registered: Mutex::default(),
+        })
+    }
+
+    /// Gives a read its deadline.
+    async fn read<T>(&self, read: impl Future<Output = Result<T, sqlx::Error>> + Send) -> Result<T, StoreError> {
+        match tokio::time::timeout(DEADLINE, read).await {
+            Ok(answer) => answer.map_err(|error| rows::classify(&error)),
+            Err(_) => Err(too_late()),
+        }
+    }
+
+    /// The tenants among these that may not have a row yet, each with a fresh secret.
+    fn strangers<'a>(&self, tenants: impl Iterator<Item = &'a str>) -> Vec<(String, [u8; 32])> {
+        let known = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let strangers: HashSet<&str> = tenants.filter(|tenant| !known.contains(*tenant)).collect();
+        strangers.into_iter().map(|tenant| (tenant.to_owned(), rand::rng().random())).collect()
+    }
+}
+
+fn too_late() -> StoreError {
+    StoreError::Unavailable(format!("no answer within {DEADLINE:?}"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "here is the clock that others ask: this machine's")]
+fn now(clock: &StoreClock) -> DateTime<Utc> {
+    clock.held().unwrap_or_else(Utc::now)
+}
+
+fn role_names() -> [&'static str; Role::ALL.len()] {
+    Role::ALL.map(Role::as_str)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>, StoreError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let strangers = self.strangers(jobs.iter().map(|job| job.tenant_id.as_str()));
+        let names: Vec<String> = strangers.iter().map(|(tenant, _)| tenant.clone()).collect();
+        let inserted = self.writer.call(insert::Insert { jobs, strangers }).await?;
+        if !names.is_empty() {
+            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+        }
+        Ok(inserted)
+    }
+
+    async fn claim(&self, role: Role, limit: u32, worker: WorkerId) -> Result<Vec<Claimed>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let writer = self.writer.clone();
+        Ok(self.writer.call(claim::Claim { role, limit, worker, writer }).await?.collect())
+    }
+
+    async fn finish(&self, ends: Vec<RunEnd>) -> Result<Vec<Run>, StoreError> {
+        if ends.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.writer.call(finish::Finish { ends }).await
+    }
+
+    async fn report(&self, reports: Vec<Report>) -> Result<Vec<Run>, StoreError> {
+        if reports.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.writer.call(finish::Reports { reports }).await
+    }
+
+    async fn promote(&self, limit: u32) -> Result<Promoted, StoreError> {
+        self.writer.call(chores::Promote { limit }).await
+    }
+
+    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<bool, StoreError> {
+        let registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(&worker.id);
+        let alive = self.writer.call(chores::Heartbeat { worker: worker.clone(), registered }).await?;
+        let mut known = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        if alive {
+            known.insert(worker.id)
+        } else {
+            known.remove(&worker.id)
+        };
+        Ok(alive)
+    }
+
+    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
+        self.writer.call(chores::Retire { worker }).await
+    }
+
+    async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError> {
+        self.writer.call(chores::Lost { silence, limit }).await
+    }
+
+    async fn cancelled(&self, worker: WorkerId) -> Result<Vec<Run>, StoreError> {
+        self.read(async {
+            let rows = sqlx::query(include_str!("../sql/sqlite/cancelled.sql"))
+                .bind(worker.0)
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(rows::run).collect()
+        })
+        .await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
+        self.read(async {
+            let rows = sqlx::query(include_str!("../sql/sqlite/workers.sql")).fetch_all(&self.readers).await?;
+            rows.iter().map(rows::worker).collect()
+        })
+        .await
+    }
+
+    async fn cancel(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError> {
+        self.writer.call(users::Cancel { tenant: tenant.to_owned(), job }).await
+    }
+
+    async fn retry(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError> {
+        self.writer.call(users::Retry { tenant: tenant.to_owned(), job, by: by.to_owned() }).await
+    }
+
+    async fn job(&self, tenant: &str, job: JobId) -> Result<Option<JobRecord>, StoreError> {
+        self.read(async {
+            let row = sqlx::query(include_str!("../sql/sqlite/job.sql"))
+                .bind(tenant)
+                .bind(job.0)
+                .fetch_optional(&self.readers)
+                .await?;
+            row.as_ref().map(rows::job).transpose()
+        })
+        .await
+    }
+
+    async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError> {
+        self.read(async {
+            let rows = sqlx::query(include_str!("../sql/sqlite/jobs.sql"))
+                .bind(&filter.tenant_id)
+                .bind(&filter.kind)
+                .bind(filter.role.map(Role::as_str))
+                .bind(filter.state.map(|state| state.as_str()))
+                .bind(filter.created_after.map(micros))
+                .bind(filter.created_before.map(micros))
+                .bind(page.before.map(|id| id.0))
+                .bind(page.limit)
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(rows::job).collect()
+        })
+        .await
+    }
+
+    async fn ended(&self, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read(async {
+            let ended: Vec<Uuid> = sqlx::query_scalar(include_str!("../sql/sqlite/ended.sql"))
+                .bind(list(jobs.iter().map(|id| hex(id.0)))?)
+                .fetch_all(&self.readers)
+                .await?;
+            Ok(ended.into_iter().map(JobId).collect())
+        })
+        .await
+    }
+
+    async fn children(&self, parent: JobId) -> Result<Vec<JobRecord>, StoreError> {
+        self.read(async {
+            let rows =
+                sqlx::query(include_str!("../sql/sqlite/children.sql")).bind(parent.0).fetch_all(&self.readers).await?;
+            rows.iter().map(rows::job).collect()
+        })
+        .await
+    }
+
+    async fn attempts(&self, job: JobId) -> Result<Vec<Attempt>, StoreError> {
+        self.read(async {
+            let rows =
+                sqlx::query(include_str!("../sql/sqlite/attempts.sql")).bind(job.0).fetch_all(&self.readers).await?;
+            rows.iter().map(rows::attempt).collect()
+        })
+        .await
+    }
+
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        page: Page<DeadLetterId>,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        self.read(async {
+            let rows = bind_filter(sqlx::query(include_str!("../sql/sqlite/dead_letters.sql")), filter)?
+                .bind(filter.include_resolved)
+                .bind(page.before.map(|id| id.0))
+                .bind(page.limit)
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(rows::dead_letter).collect()
+        })
+        .await
+    }
+
+    async fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<u64, StoreError> {
+        self.read(async {
+            let row = bind_filter(sqlx::query(include_str!("../sql/sqlite/count_dead_letters.sql")), filter)?
+                .fetch_one(&self.readers)
+                .await?;
+            rows::count(&row, "open")
+        })
+        .await
+    }
+
+    async fn replay(&self, replay: &Replay, limit: u32) -> Result<Vec<JobId>, StoreError> {
+        self.writer.call(users::ReplayDead { replay: replay.clone(), limit }).await
+    }
+
+    async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError> {
+        self.writer.call(users::Purge { filter: filter.clone(), by: by.to_owned(), limit }).await
+    }
+
+    async fn outbox(&self, limit: u32) -> Result<Vec<OutboxEvent>, StoreError> {
+        self.read(async {
+            let rows =
+                sqlx::query(include_str!("../sql/sqlite/outbox.sql")).bind(limit).fetch_all(&self.readers).await?;
+            rows.iter().map(rows::event).collect()
+        })
+        .await
+    }
+
+    async fn passed_on(&self, events: &[MessageId]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.writer.call(chores::PassedOn { events: events.to_vec() }).await
+    }
+
+    async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {
+        if let Some(stranger) = self.strangers(std::iter::once(tenant)).pop() {
+            self.writer.call(chores::Know { stranger }).await?;
+            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned());
+        }
+        self.read(async {
+            let row = sqlx::query(include_str!("../sql/sqlite/callback_secret.sql"))
+                .bind(tenant)
+                .fetch_one(&self.readers)
+                .await?;
+            let secret: &[u8] = row.try_get(0)?;
+            secret.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+        })
+        .await
+    }
+
+    async fn record_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        self.writer.call(chores::RecordDelivery { delivery: delivery.clone() }).await
+    }
+
+    async fn deliveries(&self, tenant: &str, job: JobId) -> Result<Vec<Delivery>, StoreError> {
+        self.read(async {
+            let rows = sqlx::query(include_str!("../sql/sqlite/deliveries.sql"))
+                .bind(tenant)
+                .bind(job.0)
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(rows::delivery).collect()
+        })
+        .await
+    }
+
+    async fn depths(&self) -> Result<Depths, StoreError> {
+        let now = micros(now(&self.clock));
+        self.read(async {
+            let roles = sqlx::query(DEPTHS_OF_ROLES).bind(list(role_names())?).fetch_all(&self.readers).await?;
+            let totals = sqlx::query(TOTALS).fetch_one(&self.readers).await?;
+            Ok(Depths {
+                roles: roles.iter().map(|row| rows::role_depth(row, now)).collect::<Result<_, _>>()?,
+                dead_letters: rows::count(&totals, "dead_letters")?,
+                outbox: rows::count(&totals, "outbox")?,
+            })
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.read(async { sqlx::query("SELECT 1").execute(&self.readers).await.map(|_| ()) }).await
+    }
+
+    fn wakes(&self) -> &Wakes {
+        &self.wakes
+    }
+}

@@ -1,0 +1,178 @@
+//! What keeps the store going: jobs come due, workers live and die, events are passed on.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{
+    insert::know_tenants,
+    params::{hex, list, millis, without_nul},
+    role_names, rows,
+    steps::step,
+    writer::{Tx, Verb},
+};
+use crate::{
+    id::{MessageId, WorkerId},
+    role::Role,
+    store::{Delivery, LostRun, Promoted, WorkerInfo},
+};
+
+const PROMOTE: &str = include_str!("../../sql/sqlite/promote.sql");
+const MOVED: &str = step(PROMOTE, "moved");
+const TAKEN: &str = step(PROMOTE, "taken");
+const WAITING: &str = step(PROMOTE, "waiting");
+const NEXT: &str = step(PROMOTE, "next");
+
+const HEARTBEAT: &str = include_str!("../../sql/sqlite/heartbeat.sql");
+const UPDATE: &str = step(HEARTBEAT, "update");
+const REGISTER: &str = step(HEARTBEAT, "register");
+
+const LOST_FILE: &str = include_str!("../../sql/sqlite/lost.sql");
+const FORGOTTEN: &str = step(LOST_FILE, "forgotten");
+const LOST: &str = step(LOST_FILE, "lost");
+
+pub(super) struct Promote {
+    pub limit: u32,
+}
+
+#[async_trait]
+impl Verb for Promote {
+    type Answer = Promoted;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Promoted, sqlx::Error> {
+        let moved = sqlx::query(MOVED).bind(tx.now).bind(self.limit).execute(&mut *tx.connection).await?;
+        let moved = u32::try_from(moved.rows_affected()).unwrap_or(u32::MAX);
+        if moved > 0 {
+            sqlx::query(TAKEN).bind(tx.now).bind(self.limit).execute(&mut *tx.connection).await?;
+        }
+        let ready: Vec<String> =
+            sqlx::query_scalar(WAITING).bind(list(role_names())?).fetch_all(&mut *tx.connection).await?;
+        let ready = ready.iter().map(|role| rows::parsed(role)).collect::<Result<Vec<Role>, _>>()?;
+        ready.iter().for_each(|role| tx.hints.wake(*role));
+        let next: Option<i64> = sqlx::query_scalar(NEXT).bind(tx.now).fetch_one(&mut *tx.connection).await?;
+        let next_due = next.map(|at| Duration::from_micros(u64::try_from(at - tx.now).unwrap_or(0)));
+        // A full batch means that more may be due already.
+        let next_due = if moved == self.limit { Some(Duration::ZERO) } else { next_due };
+        Ok(Promoted { moved, ready, next_due })
+    }
+}
+
+pub(super) struct Heartbeat {
+    pub worker: WorkerInfo,
+    /// Whether this process registered the worker before. If so, a row that is gone was
+    /// taken away by the rescue of its jobs.
+    pub registered: bool,
+}
+
+#[async_trait]
+impl Verb for Heartbeat {
+    /// Whether the worker lives on.
+    type Answer = bool;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
+        let worker = &self.worker;
+        let updated =
+            sqlx::query(UPDATE).bind(worker.id.0).bind(tx.now).execute(&mut *tx.connection).await?.rows_affected();
+        if updated > 0 || self.registered {
+            return Ok(updated > 0);
+        }
+        sqlx::query(REGISTER)
+            .bind(worker.id.0)
+            .bind(tx.now)
+            .bind(&worker.host)
+            .bind(worker.pid)
+            .bind(list(&worker.roles)?)
+            .bind(&worker.version)
+            .execute(&mut *tx.connection)
+            .await?;
+        Ok(true)
+    }
+}
+
+pub(super) struct Retire {
+    pub worker: WorkerId,
+}
+
+#[async_trait]
+impl Verb for Retire {
+    type Answer = ();
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
+        let retire = sqlx::query(include_str!("../../sql/sqlite/retire.sql"));
+        retire.bind(self.worker.0).execute(&mut *tx.connection).await.map(|_| ())
+    }
+}
+
+pub(super) struct Lost {
+    pub silence: Duration,
+    pub limit: u32,
+}
+
+#[async_trait]
+impl Verb for Lost {
+    type Answer = Vec<LostRun>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Vec<LostRun>, sqlx::Error> {
+        let heard_by = tx.now.saturating_sub(millis(self.silence).saturating_mul(1000));
+        sqlx::query(FORGOTTEN).bind(heard_by).execute(&mut *tx.connection).await?;
+        let rows = sqlx::query(LOST).bind(heard_by).bind(self.limit).fetch_all(&mut *tx.connection).await?;
+        rows.iter().map(rows::lost).collect()
+    }
+}
+
+/// Gives a tenant its row, and with it the secret, unless it has one.
+pub(super) struct Know {
+    pub stranger: (String, [u8; 32]),
+}
+
+#[async_trait]
+impl Verb for Know {
+    type Answer = ();
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
+        know_tenants(tx, std::slice::from_ref(&self.stranger)).await
+    }
+}
+
+pub(super) struct PassedOn {
+    pub events: Vec<MessageId>,
+}
+
+#[async_trait]
+impl Verb for PassedOn {
+    type Answer = ();
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
+        let ids = list(self.events.iter().map(|id| hex(id.0)))?;
+        let forget = sqlx::query(include_str!("../../sql/sqlite/passed_on.sql"));
+        forget.bind(ids).execute(&mut *tx.connection).await.map(|_| ())
+    }
+}
+
+pub(super) struct RecordDelivery {
+    pub delivery: Delivery,
+}
+
+#[async_trait]
+impl Verb for RecordDelivery {
+    type Answer = ();
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
+        let delivery = &self.delivery;
+        sqlx::query(include_str!("../../sql/sqlite/record_delivery.sql"))
+            .bind(delivery.message_id.0)
+            .bind(delivery.attempt)
+            .bind(&delivery.tenant_id)
+            .bind(delivery.job_id.0)
+            .bind(&delivery.event)
+            .bind(&delivery.url)
+            .bind(delivery.status)
+            .bind(i64::try_from(delivery.latency_ms).unwrap_or(i64::MAX))
+            .bind(delivery.answer.as_deref().map(without_nul))
+            .bind(delivery.error.as_deref().map(without_nul))
+            .bind(tx.now)
+            .execute(&mut *tx.connection)
+            .await
+            .map(|_| ())
+    }
+}

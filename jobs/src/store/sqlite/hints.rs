@@ -1,0 +1,52 @@
+//! The hints of a verb, kept until what they are about is committed.
+
+use std::time::Duration;
+
+use crate::{id::JobId, role::Role, wake::Wakes};
+
+#[derive(Default)]
+pub(super) struct Hints {
+    roles: Vec<Role>,
+    due_in: Option<Duration>,
+    ended: Vec<JobId>,
+    tell: bool,
+    cancel: bool,
+}
+
+impl Hints {
+    pub(super) fn wake(&mut self, role: Role) {
+        if !self.roles.contains(&role) {
+            self.roles.push(role);
+        }
+    }
+
+    pub(super) fn due_in(&mut self, delay: Duration) {
+        self.due_in = Some(self.due_in.map_or(delay, |soonest| soonest.min(delay)));
+    }
+
+    pub(super) fn ended(&mut self, id: JobId) {
+        self.ended.push(id);
+    }
+
+    pub(super) fn tell(&mut self) {
+        self.tell = true;
+    }
+
+    pub(super) fn cancel(&mut self) {
+        self.cancel = true;
+    }
+
+    pub(super) fn give(self, wakes: &Wakes) {
+        self.roles.into_iter().for_each(|role| wakes.wake(role));
+        if let Some(delay) = self.due_in {
+            wakes.due_in(delay);
+        }
+        self.ended.into_iter().for_each(|id| wakes.ended(id));
+        if self.tell {
+            wakes.tell();
+        }
+        if self.cancel {
+            wakes.cancel();
+        }
+    }
+}

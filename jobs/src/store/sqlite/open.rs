@@ -1,0 +1,87 @@
+//! From a URL to connections, and to a schema.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions as _, Connection, SqliteConnection,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::store::{ConnectError, connect};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// How long a connection waits for another process to end its transaction. Shorter than the
+/// deadline of a verb, so that the caller is told why.
+const BUSY: Duration = Duration::from_secs(4);
+
+/// Opens the connection that writes, on a schema that is new enough.
+pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, ConnectError> {
+    if !options.get_filename().exists() {
+        return Err(ConnectError::OldSchema { found: 0, needed: connect::needed_version(&MIGRATIONS) });
+    }
+    let mut connection = options.connect().await.map_err(unreachable)?;
+    let found = schema_version(&mut connection).await.map_err(unreachable)?;
+    connect::check_version(found, &MIGRATIONS)?;
+    Ok(connection)
+}
+
+/// Brings the schema up to date, making the file and its folder where there is none.
+/// Answers its version.
+pub(in crate::store) async fn migrate(url: &str) -> Result<i64, ConnectError> {
+    let options = connect_options(url)?.create_if_missing(true);
+    if let Some(folder) = options.get_filename().parent().filter(|folder| *folder != Path::new("")) {
+        tokio::fs::create_dir_all(folder)
+            .await
+            .map_err(|error| ConnectError::Unreachable(format!("{}: {error}", folder.display())))?;
+    }
+    let mut connection = options.connect().await.map_err(unreachable)?;
+    let migrated = MIGRATIONS.run(&mut connection).await;
+    // The schema is in the file already; closing only folds the log into it.
+    let _ = connection.close().await;
+    migrated.map_err(|error| ConnectError::Migration(error.to_string()))?;
+    Ok(connect::needed_version(&MIGRATIONS))
+}
+
+/// The newest migration that was applied; 0 for an empty database.
+async fn schema_version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    let migrated: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')")
+            .fetch_one(&mut *connection)
+            .await?;
+    if !migrated {
+        return Ok(0);
+    }
+    sqlx::query_scalar("SELECT COALESCE(max(version), 0) FROM _sqlx_migrations WHERE success")
+        .fetch_one(connection)
+        .await
+}
+
+/// With a write-ahead log, readers and the writer do not wait for each other; FULL syncs it
+/// at every commit, so that what was accepted survives a power cut.
+pub(super) fn connect_options(url: &str) -> Result<SqliteConnectOptions, ConnectError> {
+    let options = SqliteConnectOptions::from_str(url).map_err(unreachable)?;
+    Ok(options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // Only macOS knows it: there, a plain fsync stops short of the disk.
+        .pragma("fullfsync", "ON")
+        .foreign_keys(false)
+        .busy_timeout(BUSY)
+        .pragma("temp_store", "memory")
+        // 16 MiB (negative numbers are KiB): the hot pages of the tables that churn.
+        .pragma("cache_size", "-16384")
+        // Folding the log back every 1,000 pages (the default) rewrites hot pages too often.
+        .pragma("wal_autocheckpoint", "4000")
+        .row_buffer_size(1024))
+}
+
+/// Readers come in number and go through much that they need once: 2 MiB each will do.
+pub(super) fn to_read(to_write: &SqliteConnectOptions) -> SqliteConnectOptions {
+    to_write.clone().read_only(true).pragma("cache_size", "-2048")
+}
+
+fn unreachable(error: sqlx::Error) -> ConnectError {
+    ConnectError::Unreachable(error.to_string())
+}

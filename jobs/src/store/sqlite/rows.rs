@@ -1,0 +1,227 @@
+//! Rows of SQLite, and what they become.
+
+use std::{str::FromStr, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+use sqlx::{Row, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use crate::{
+    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    record::{Attempt, JobRecord, RecordedError},
+    role::Role,
+    store::{Claimed, DeadLetter, Delivery, LostRun, OutboxEvent, RoleDepth, Run, StoreError, WorkerInfo},
+};
+
+type Read<T> = Result<T, sqlx::Error>;
+
+/// What a failed statement means for the caller. Data that the database refuses (a
+/// constraint, a value of the wrong type or too long) will be refused again; all else,
+/// from a full disk to a busy file, may pass.
+pub(super) fn classify(error: &sqlx::Error) -> StoreError {
+    // The result codes of https://sqlite.org/rescode.html, without what extends them.
+    const TOO_BIG: u32 = 18;
+    const CONSTRAINT: u32 = 19;
+    const MISMATCH: u32 = 20;
+    let primary = error.as_database_error().and_then(|e| e.code()?.parse::<u32>().ok()).map(|code| code & 0xff);
+    match (primary, error) {
+        (Some(TOO_BIG | CONSTRAINT | MISMATCH), _) | (None, sqlx::Error::Encode(_)) => {
+            StoreError::Rejected(error.to_string())
+        }
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+pub(super) fn parsed<T>(text: &str) -> Read<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+pub(super) fn role(row: &SqliteRow) -> Read<Role> {
+    parsed(row.try_get("role")?)
+}
+
+pub(super) fn count(row: &SqliteRow, column: &str) -> Read<u64> {
+    Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+}
+
+pub(super) fn job_id(row: &SqliteRow, column: &str) -> Read<JobId> {
+    Ok(JobId(row.try_get(column)?))
+}
+
+pub(super) fn time(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+fn small(row: &SqliteRow, column: &str) -> Read<u32> {
+    Ok(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
+}
+
+fn at(row: &SqliteRow, column: &str) -> Read<DateTime<Utc>> {
+    Ok(time(row.try_get(column)?))
+}
+
+fn perhaps_at(row: &SqliteRow, column: &str) -> Read<Option<DateTime<Utc>>> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(time))
+}
+
+fn raw(text: String) -> Read<Box<RawValue>> {
+    RawValue::from_string(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
+fn json(row: &SqliteRow, column: &str) -> Read<Option<Box<RawValue>>> {
+    row.try_get::<Option<String>, _>(column)?.map(raw).transpose()
+}
+
+fn recorded_error(row: &SqliteRow, at: &str) -> Read<Option<RecordedError>> {
+    let code: Option<String> = row.try_get("error_code")?;
+    let message: Option<String> = row.try_get("error_message")?;
+    Ok(match (code, message, perhaps_at(row, at)?) {
+        (Some(code), Some(message), Some(at)) => Some(RecordedError { code, message, at }),
+        _ => None,
+    })
+}
+
+pub(super) fn run(row: &SqliteRow) -> Read<Run> {
+    Ok(Run { id: job_id(row, "id")?, lease: row.try_get("run_lease")? })
+}
+
+pub(super) fn claimed(row: &SqliteRow, role: Role) -> Read<Claimed> {
+    Ok(Claimed {
+        run: run(row)?,
+        tenant_id: row.try_get("tenant_id")?,
+        kind: row.try_get("kind")?,
+        role,
+        attempt: small(row, "attempt")?,
+        max_attempts: small(row, "max_attempts")?,
+        timeout: Duration::from_millis(count(row, "timeout_ms")?),
+        payload: raw(row.try_get("payload")?)?,
+        checkpoint: json(row, "checkpoint")?,
+        parent_id: row.try_get::<Option<Uuid>, _>("parent_id")?.map(JobId),
+        run_at: at(row, "run_at")?,
+        claimed_at: at(row, "started_at")?,
+    })
+}
+
+pub(super) fn lost(row: &SqliteRow) -> Read<LostRun> {
+    Ok(LostRun {
+        run: run(row)?,
+        role: role(row)?,
+        attempt: small(row, "attempt")?,
+        max_attempts: small(row, "max_attempts")?,
+        lost_before: small(row, "lost")?,
+    })
+}
+
+pub(super) fn worker(row: &SqliteRow) -> Read<WorkerInfo> {
+    let roles: &str = row.try_get("roles")?;
+    Ok(WorkerInfo {
+        id: WorkerId(row.try_get("id")?),
+        host: row.try_get("host")?,
+        pid: small(row, "pid")?,
+        roles: serde_json::from_str(roles).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        version: row.try_get("version")?,
+        started_at: at(row, "started_at")?,
+        heartbeat_at: at(row, "heartbeat_at")?,
+    })
+}
+
+pub(super) fn job(row: &SqliteRow) -> Read<JobRecord> {
+    Ok(JobRecord {
+        id: job_id(row, "id")?,
+        tenant_id: row.try_get("tenant_id")?,
+        kind: row.try_get("kind")?,
+        role: role(row)?,
+        state: parsed(row.try_get("state")?)?,
+        priority: u8::try_from(row.try_get::<i64, _>("priority")?).unwrap_or(9),
+        attempt: small(row, "attempt")?,
+        max_attempts: small(row, "max_attempts")?,
+        timeout_ms: count(row, "timeout_ms")?,
+        payload: raw(row.try_get("payload")?)?,
+        result: json(row, "result")?,
+        progress: json(row, "progress")?,
+        metadata: json(row, "metadata")?,
+        callback_url: row.try_get("callback_url")?,
+        parent_id: row.try_get::<Option<Uuid>, _>("parent_id")?.map(JobId),
+        error: recorded_error(row, "error_at")?,
+        worker_id: row.try_get::<Option<Uuid>, _>("worker_id")?.map(WorkerId),
+        cancel_requested: row.try_get("cancel_requested")?,
+        run_at: at(row, "run_at")?,
+        created_at: at(row, "created_at")?,
+        started_at: perhaps_at(row, "started_at")?,
+        finished_at: perhaps_at(row, "finished_at")?,
+        cost_micros: row.try_get("cost_micros")?,
+    })
+}
+
+pub(super) fn attempt(row: &SqliteRow) -> Read<Attempt> {
+    Ok(Attempt {
+        attempt: small(row, "attempt")?,
+        outcome: row.try_get("outcome")?,
+        error: recorded_error(row, "finished_at")?,
+        worker_id: row.try_get::<Option<Uuid>, _>("worker_id")?.map(WorkerId),
+        started_at: at(row, "started_at")?,
+        finished_at: perhaps_at(row, "finished_at")?,
+    })
+}
+
+pub(super) fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
+    Ok(DeadLetter {
+        id: DeadLetterId(row.try_get("id")?),
+        tenant_id: row.try_get("tenant_id")?,
+        job_id: row.try_get::<Option<Uuid>, _>("job_id")?.map(JobId),
+        original_subject: row.try_get("original_subject")?,
+        kind: row.try_get("kind")?,
+        role: role(row)?,
+        payload: raw(row.try_get("payload")?)?,
+        error_code: row.try_get("error_code")?,
+        error: row.try_get("error")?,
+        attempts: small(row, "attempts")?,
+        created_at: at(row, "created_at")?,
+        resolved: row.try_get("resolved")?,
+        resolution: row.try_get("resolution")?,
+        resolved_by: row.try_get("resolved_by")?,
+        resolved_at: perhaps_at(row, "resolved_at")?,
+    })
+}
+
+pub(super) fn event(row: &SqliteRow) -> Read<OutboxEvent> {
+    Ok(OutboxEvent {
+        id: MessageId(row.try_get("id")?),
+        tenant_id: row.try_get("tenant_id")?,
+        job_id: job_id(row, "job_id")?,
+        event: row.try_get("event")?,
+        created_at: at(row, "created_at")?,
+    })
+}
+
+pub(super) fn delivery(row: &SqliteRow) -> Read<Delivery> {
+    Ok(Delivery {
+        message_id: MessageId(row.try_get("message_id")?),
+        attempt: small(row, "attempt")?,
+        tenant_id: row.try_get("tenant_id")?,
+        job_id: job_id(row, "job_id")?,
+        event: row.try_get("event")?,
+        url: row.try_get("url")?,
+        status: row.try_get::<Option<i64>, _>("status")?.and_then(|status| u16::try_from(status).ok()),
+        latency_ms: count(row, "latency_ms")?,
+        answer: row.try_get("answer")?,
+        error: row.try_get("error")?,
+        at: at(row, "at")?,
+    })
+}
+
+pub(super) fn role_depth(row: &SqliteRow, now: i64) -> Read<RoleDepth> {
+    let oldest: Option<i64> = row.try_get("oldest")?;
+    let waited = oldest.map_or(0, |run_at| now.saturating_sub(run_at));
+    Ok(RoleDepth {
+        role: role(row)?,
+        ready: count(row, "ready")?,
+        scheduled: count(row, "scheduled")?,
+        running: count(row, "running")?,
+        oldest_wait: Duration::from_micros(u64::try_from(waited).unwrap_or(0)),
+    })
+}

@@ -1,0 +1,198 @@
+//! What users ask for: cancel, retry, replay, purge.
+
+use async_trait::async_trait;
+use sqlx::{
+    Row, Sqlite,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
+use uuid::Uuid;
+
+use super::{
+    moves,
+    params::{hex, list, micros},
+    rows,
+    steps::step,
+    writer::{Tx, Verb},
+};
+use crate::{
+    id::JobId,
+    record::{Move, State},
+    store::{DeadLetterFilter, Replay, Retried},
+};
+
+const CANCEL: &str = include_str!("../../sql/sqlite/cancel.sql");
+const TREE: &str = step(CANCEL, "tree");
+const FLAGGED: &str = step(CANCEL, "flagged");
+const ENDED: &str = step(CANCEL, "ended");
+
+const RETRY: &str = include_str!("../../sql/sqlite/retry.sql");
+const FOUND: &str = step(RETRY, "found");
+const REQUEUED: &str = step(RETRY, "requeued");
+const RESOLVED: &str = step(RETRY, "resolved");
+const HASTENED: &str = step(RETRY, "hastened");
+
+const REPLAY: &str = include_str!("../../sql/sqlite/replay.sql");
+const PICKED: &str = step(REPLAY, "picked");
+const REPLAYED: &str = step(REPLAY, "resolved");
+
+const PURGE: &str = include_str!("../../sql/sqlite/purge.sql");
+
+pub(super) struct Cancel {
+    pub tenant: String,
+    pub job: JobId,
+}
+
+#[async_trait]
+impl Verb for Cancel {
+    /// Whether anything was still open; `None` without such a job.
+    type Answer = Option<bool>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Option<bool>, sqlx::Error> {
+        let tree = sqlx::query(TREE).bind(&self.tenant).bind(self.job.0).fetch_all(&mut *tx.connection).await?;
+        if tree.is_empty() {
+            return Ok(None);
+        }
+        let (mut below, mut running, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        for row in &tree {
+            let id = rows::job_id(row, "id")?;
+            if id != self.job {
+                below.push(id);
+            }
+            if row.try_get("running")? {
+                running.push(id);
+            } else if row.try_get("open")? {
+                waiting.push(id);
+            }
+        }
+        // Parents within the tree end with it; only the one above it is left to be told.
+        moves::unawait(tx, &below).await?;
+        if !running.is_empty() {
+            let ids = list(running.iter().map(|id| hex(id.0)))?;
+            sqlx::query(FLAGGED).bind(ids).execute(&mut *tx.connection).await?;
+            tx.hints.cancel();
+        }
+        if !waiting.is_empty() {
+            moves::withdraw(tx, &waiting).await?;
+            let ids = list(waiting.iter().map(|id| hex(id.0)))?;
+            sqlx::query(ENDED).bind(ids).bind(tx.now).execute(&mut *tx.connection).await?;
+            moves::ended(tx, &waiting).await?;
+        }
+        Ok(Some(!running.is_empty() || !waiting.is_empty()))
+    }
+}
+
+pub(super) struct Retry {
+    pub tenant: String,
+    pub job: JobId,
+    pub by: String,
+}
+
+#[async_trait]
+impl Verb for Retry {
+    type Answer = Retried;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Retried, sqlx::Error> {
+        let found = sqlx::query(FOUND).bind(&self.tenant).bind(self.job.0).fetch_optional(&mut *tx.connection).await?;
+        let Some(row) = found else { return Ok(Retried::NoSuchJob) };
+        let state: State = rows::parsed(row.try_get("state")?)?;
+        if state.after(Move::Replay).is_some() {
+            requeue(tx, &[self.job], None).await?;
+            sqlx::query(RESOLVED).bind(self.job.0).bind(&self.by).bind(tx.now).execute(&mut *tx.connection).await?;
+        } else if state.after(Move::Due).is_some() {
+            moves::withdraw(tx, &[self.job]).await?;
+            sqlx::query(HASTENED).bind(self.job.0).bind(tx.now).execute(&mut *tx.connection).await?;
+            moves::ready(tx, [(rows::role(&row)?, row.try_get("priority")?, self.job)]).await?;
+        } else {
+            return Ok(Retried::NotNow(state));
+        }
+        Ok(Retried::Requeued)
+    }
+}
+
+/// Puts dead and cancelled jobs back to work. Answers those that were.
+async fn requeue(tx: &mut Tx<'_>, jobs: &[JobId], payload: Option<&str>) -> Result<Vec<JobId>, sqlx::Error> {
+    let ids = list(jobs.iter().map(|id| hex(id.0)))?;
+    let rows = sqlx::query(REQUEUED).bind(ids).bind(payload).bind(tx.now).fetch_all(&mut *tx.connection).await?;
+    let again = rows
+        .iter()
+        .map(|row| Ok((rows::role(row)?, row.try_get("priority")?, rows::job_id(row, "id")?)))
+        .collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let ids = again.iter().map(|(.., id)| *id).collect();
+    moves::ready(tx, again).await?;
+    Ok(ids)
+}
+
+pub(super) struct ReplayDead {
+    pub replay: Replay,
+    pub limit: u32,
+}
+
+#[async_trait]
+impl Verb for ReplayDead {
+    type Answer = Vec<JobId>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Vec<JobId>, sqlx::Error> {
+        let picked: Vec<SqliteRow> = bind_filter(sqlx::query(PICKED), &self.replay.filter)?
+            .bind(self.limit)
+            .fetch_all(&mut *tx.connection)
+            .await?;
+        let (mut letters, mut jobs) = (Vec::with_capacity(picked.len()), Vec::with_capacity(picked.len()));
+        for row in &picked {
+            letters.push(hex(row.try_get::<Uuid, _>("id")?));
+            jobs.extend(row.try_get::<Option<Uuid>, _>("job_id")?.map(JobId));
+        }
+        if letters.is_empty() {
+            return Ok(Vec::new());
+        }
+        sqlx::query(REPLAYED)
+            .bind(list(letters)?)
+            .bind(&self.replay.by)
+            .bind(tx.now)
+            .execute(&mut *tx.connection)
+            .await?;
+        requeue(tx, &jobs, self.replay.payload.as_ref().map(|payload| payload.get())).await
+    }
+}
+
+pub(super) struct Purge {
+    pub filter: DeadLetterFilter,
+    pub by: String,
+    pub limit: u32,
+}
+
+#[async_trait]
+impl Verb for Purge {
+    type Answer = u64;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<u64, sqlx::Error> {
+        let purged = bind_filter(sqlx::query(PURGE), &self.filter)?
+            .bind(self.limit)
+            .bind(&self.by)
+            .bind(tx.now)
+            .execute(&mut *tx.connection)
+            .await?;
+        Ok(purged.rows_affected())
+    }
+}
+
+type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+/// Binds ?1 to ?7, which mean the same in every statement over dead letters.
+pub(super) fn bind_filter<'q>(
+    statement: Statement<'q>,
+    filter: &'q DeadLetterFilter,
+) -> Result<Statement<'q>, sqlx::Error> {
+    let ids = match filter.ids.is_empty() {
+        true => None,
+        false => Some(list(filter.ids.iter().map(|id| hex(id.0)))?),
+    };
+    Ok(statement
+        .bind(&filter.tenant_id)
+        .bind(ids)
+        .bind(&filter.kind)
+        .bind(&filter.subject)
+        .bind(&filter.error)
+        .bind(filter.since.map(micros))
+        .bind(filter.until.map(micros)))
+}

@@ -1,0 +1,114 @@
+//! Hints that there may be work. Any of them may be lost: the poll is the net under them.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::{Notify, broadcast};
+
+use crate::{id::JobId, outcome::Verdict, role::Role, store::Due};
+
+/// Wakes the pools of this process, and carries news to those who wait for a job.
+#[derive(Clone, Default)]
+pub struct Wakes(Arc<Inner>);
+
+struct Inner {
+    roles: [Notify; Role::ALL.len()],
+    /// A job became due later than now: the promoter should look when.
+    due: Notify,
+    due_in: Mutex<Option<Duration>>,
+    outbox: Notify,
+    cancel: Notify,
+    ended: broadcast::Sender<JobId>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            roles: Default::default(),
+            due: Notify::new(),
+            due_in: Mutex::new(None),
+            outbox: Notify::new(),
+            cancel: Notify::new(),
+            ended: broadcast::Sender::new(4096),
+        }
+    }
+}
+
+impl Wakes {
+    /// There may be work for `role`.
+    pub fn wake(&self, role: Role) {
+        self.0.roles[role as usize].notify_one();
+    }
+
+    pub async fn woken(&self, role: Role) {
+        self.0.roles[role as usize].notified().await;
+    }
+
+    /// A job will be due in `delay`.
+    pub fn due_in(&self, delay: Duration) {
+        let mut soonest = self.0.due_in.lock().unwrap_or_else(PoisonError::into_inner);
+        if soonest.is_none_or(|known| delay < known) {
+            *soonest = Some(delay);
+            self.0.due.notify_one();
+        }
+    }
+
+    /// Waits for a [`due_in`](Self::due_in) and gives the soonest one since the last call.
+    pub async fn next_due(&self) -> Duration {
+        loop {
+            self.0.due.notified().await;
+            let soonest = self.0.due_in.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(delay) = soonest {
+                return delay;
+            }
+        }
+    }
+
+    /// The outbox has something to pass on.
+    pub fn tell(&self) {
+        self.0.outbox.notify_one();
+    }
+
+    pub async fn told(&self) {
+        self.0.outbox.notified().await;
+    }
+
+    /// A running job was asked to stop.
+    pub fn cancel(&self) {
+        self.0.cancel.notify_one();
+    }
+
+    pub async fn cancelled(&self) {
+        self.0.cancel.notified().await;
+    }
+
+    /// A job may have ended.
+    pub fn ended(&self, id: JobId) {
+        // No receiver means that nobody waits.
+        let _ = self.0.ended.send(id);
+    }
+
+    pub fn watch_ended(&self) -> broadcast::Receiver<JobId> {
+        self.0.ended.subscribe()
+    }
+
+    /// Gives the hints that follow from runs that ended.
+    pub fn settled(&self, id: JobId, role: Role, verdict: &Verdict) {
+        match verdict {
+            Verdict::Retry { delay, .. } | Verdict::Snooze { delay } => self.due_in(*delay),
+            Verdict::Release | Verdict::Lost { dead: false } => self.wake(role),
+            Verdict::Await { children, .. } if children.is_empty() => self.wake(role),
+            Verdict::Await { children, .. } => children.iter().for_each(|child| match child.due {
+                Due::Now => self.wake(child.role),
+                Due::In(delay) => self.due_in(delay),
+                // By whose clock is for the promoter to find out.
+                Due::At(_) => self.due_in(Duration::ZERO),
+            }),
+            Verdict::Succeeded { .. } | Verdict::Dead { .. } | Verdict::Cancelled | Verdict::Lost { dead: true } => {
+                self.ended(id)
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What the tests of this module tell about.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, value::RawValue};
+
+use crate::{
+    id::{JobId, MessageId},
+    record::{JobRecord, State},
+    role::Role,
+    store::OutboxEvent,
+};
+
+pub(super) fn raw(value: &Value) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).unwrap()
+}
+
+fn then() -> DateTime<Utc> {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+pub(super) fn event(id: MessageId, job_id: JobId) -> OutboxEvent {
+    OutboxEvent { id, tenant_id: "acme".to_owned(), job_id, event: "job.succeeded".to_owned(), created_at: then() }
+}
+
+pub(super) fn finished_job() -> JobRecord {
+    JobRecord {
+        id: JobId::new(),
+        tenant_id: "acme".to_owned(),
+        kind: "noop".to_owned(),
+        role: Role::Orchestrator,
+        state: State::Succeeded,
+        priority: 5,
+        attempt: 2,
+        max_attempts: 5,
+        timeout_ms: 1000,
+        payload: raw(&Value::Null),
+        result: None,
+        progress: None,
+        metadata: None,
+        callback_url: Some("https://example.com/hook".to_owned()),
+        parent_id: None,
+        error: None,
+        worker_id: None,
+        cancel_requested: false,
+        run_at: then(),
+        created_at: then(),
+        started_at: Some(then()),
+        finished_at: Some(then()),
+        cost_micros: 0,
+    }
+}

@@ -1,0 +1,113 @@
+//! What cases start from: jobs, verdicts, JSON.
+
+use std::time::Duration;
+
+use golden_jobs::{
+    JobId, Role, WorkerId,
+    outcome::{JobError, Verdict},
+    store::{Claimed, DeadLetterFilter, Due, Idempotency, JobFilter, NewJob, Page, Replay, WorkerInfo},
+};
+use serde_json::value::RawValue;
+
+use crate::bed::ALL;
+
+/// Whose jobs these are, unless a case says otherwise.
+pub(crate) const TENANT: &str = "acme";
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+/// A job with nothing special about it.
+pub(crate) fn job() -> NewJob {
+    NewJob {
+        id: JobId::new(),
+        tenant_id: TENANT.into(),
+        kind: "noop".into(),
+        role: Role::Orchestrator,
+        priority: 5,
+        payload: json("{}"),
+        max_attempts: 5,
+        timeout: MINUTE,
+        due: Due::Now,
+        metadata: None,
+        callback_url: None,
+        parent_id: None,
+        idempotency: None,
+    }
+}
+
+/// A job whose end somebody listens to.
+pub(crate) fn job_with_callback() -> NewJob {
+    NewJob { callback_url: Some("https://example.com/hook".into()), ..job() }
+}
+
+pub(crate) fn job_of(tenant: &str) -> NewJob {
+    NewJob { tenant_id: tenant.into(), ..job() }
+}
+
+/// A submission that may be repeated under `key`; `fingerprint` stands for what it asks.
+pub(crate) fn keyed(key: &str, fingerprint: u8) -> NewJob {
+    let idempotency = Idempotency { route: "POST /v1/jobs".into(), key: key.into(), fingerprint: [fingerprint; 32] };
+    NewJob { idempotency: Some(idempotency), ..job() }
+}
+
+/// JSON as it was typed.
+pub(crate) fn json(text: impl Into<String>) -> Box<RawValue> {
+    RawValue::from_string(text.into()).unwrap()
+}
+
+pub(crate) fn succeeded() -> Verdict {
+    Verdict::Succeeded { result: None }
+}
+
+pub(crate) fn retry_in(delay: Duration) -> Verdict {
+    Verdict::Retry { delay, error: JobError::new("noop_failed", "it failed as asked") }
+}
+
+pub(crate) fn dead() -> Verdict {
+    dead_of("noop_failed", "it failed for good")
+}
+
+pub(crate) fn dead_of(code: &str, message: &str) -> Verdict {
+    Verdict::Dead { error: JobError::new(code, message) }
+}
+
+/// Runs `children`, then the job again.
+pub(crate) fn await_all(children: Vec<NewJob>) -> Verdict {
+    Verdict::Await { children, checkpoint: None }
+}
+
+/// A job made by the run of another.
+pub(crate) fn child_of(parent: &Claimed) -> NewJob {
+    NewJob { parent_id: Some(parent.run.id), ..job() }
+}
+
+pub(crate) fn worker() -> WorkerInfo {
+    WorkerInfo {
+        id: WorkerId::new(),
+        host: "host".into(),
+        pid: 4711,
+        roles: vec![Role::Orchestrator, Role::PeerHub],
+        version: "1.2.3".into(),
+        started_at: Default::default(),
+        heartbeat_at: Default::default(),
+    }
+}
+
+/// All jobs of the tenant.
+pub(crate) fn any_job() -> JobFilter {
+    JobFilter { tenant_id: TENANT.into(), ..JobFilter::default() }
+}
+
+/// All unresolved dead letters of the tenant.
+pub(crate) fn any_letter() -> DeadLetterFilter {
+    DeadLetterFilter { tenant_id: TENANT.into(), ..DeadLetterFilter::default() }
+}
+
+pub(crate) fn replay(filter: DeadLetterFilter) -> Replay {
+    Replay { filter, by: "ops@acme".into(), payload: None }
+}
+
+pub(crate) fn everything<Id>() -> Page<Id> {
+    Page { before: None, limit: ALL }
+}

@@ -1,0 +1,185 @@
+//! Who is woken by what. Hints may be lost between processes; within one they are not.
+
+use std::time::Duration;
+
+use golden_jobs::{
+    Role,
+    outcome::Verdict,
+    store::{Due, NewJob},
+};
+use tokio::time::timeout;
+
+use crate::{
+    bed::{ALL, Bed},
+    both_stores,
+    given::{
+        MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, job, job_with_callback, replay, retry_in,
+        succeeded,
+    },
+};
+
+both_stores! {
+    an_insert_wakes_the_role_of_the_job
+    an_insert_for_later_says_when
+    promoting_wakes_the_roles_that_have_work
+    what_was_given_back_wakes_its_role
+    a_retry_or_snooze_says_when
+    children_are_woken_for_and_their_end_wakes_the_parents_role
+    children_due_later_say_when
+    a_parent_that_need_not_wait_wakes_its_role
+    putting_a_job_back_wakes_its_role
+    a_cancelled_run_is_hinted_at
+    an_end_is_told_to_those_who_wait_for_it
+    an_event_wakes_the_relay
+}
+
+/// How long a hint may take on a busy machine; a test that passes does not wait for it.
+const SOON: Duration = Duration::from_secs(10);
+
+async fn woken(store: &Bed, role: Role) {
+    timeout(SOON, store.wakes().woken(role)).await.expect("the role is woken");
+}
+
+/// Takes the hints given so far, as a pool that has looked for work would have.
+async fn settle(store: &Bed) {
+    for role in Role::ALL {
+        let _ = timeout(Duration::from_millis(50), store.wakes().woken(role)).await;
+    }
+}
+
+async fn next_due(store: &Bed) -> Duration {
+    timeout(SOON, store.wakes().next_due()).await.expect("the promoter is told when to look")
+}
+
+async fn an_insert_wakes_the_role_of_the_job(store: Bed) {
+    store.insert(vec![job(), NewJob { role: Role::Sandbox, ..job() }]).await.unwrap();
+
+    woken(&store, Role::Orchestrator).await;
+    woken(&store, Role::Sandbox).await;
+}
+
+async fn an_insert_for_later_says_when(store: Bed) {
+    let later = |seconds| NewJob { due: Due::In(SECOND * seconds), ..job() };
+    store.insert(vec![later(90), later(30), later(60)]).await.unwrap();
+    assert_eq!(next_due(&store).await, SECOND * 30);
+
+    store.submit(NewJob { due: Due::At(store.clock.now() + MINUTE), ..job() }).await;
+    assert_eq!(next_due(&store).await, MINUTE);
+}
+
+async fn promoting_wakes_the_roles_that_have_work(store: Bed) {
+    store.submit(NewJob { due: Due::In(SECOND), ..job() }).await;
+    settle(&store).await;
+
+    store.later(SECOND).await;
+
+    woken(&store, Role::Orchestrator).await;
+}
+
+async fn what_was_given_back_wakes_its_role(store: Bed) {
+    for verdict in [Verdict::Release, Verdict::Lost { dead: false }] {
+        let run = store.start(NewJob { role: Role::Supervisor, ..job() }).await;
+        settle(&store).await;
+        store.end(&run, verdict).await;
+        woken(&store, Role::Supervisor).await;
+        store.claim_one(Role::Supervisor).await;
+    }
+}
+
+async fn a_retry_or_snooze_says_when(store: Bed) {
+    store.through(job(), retry_in(MINUTE)).await;
+    assert_eq!(next_due(&store).await, MINUTE);
+
+    store.through(job(), Verdict::Snooze { delay: SECOND }).await;
+    assert_eq!(next_due(&store).await, SECOND);
+}
+
+async fn children_are_woken_for_and_their_end_wakes_the_parents_role(store: Bed) {
+    for verdict in [succeeded(), dead(), Verdict::Cancelled, Verdict::Release] {
+        let parent = store.start(job()).await;
+        settle(&store).await;
+        store.end(&parent, await_all(vec![NewJob { role: Role::Sandbox, ..child_of(&parent) }])).await;
+        woken(&store, Role::Sandbox).await;
+
+        let child = store.claim_one(Role::Sandbox).await;
+        store.end(&child, verdict).await;
+        if !store.state(child.run.id).await.is_terminal() {
+            store.cancel(TENANT, child.run.id).await.unwrap();
+        }
+        woken(&store, Role::Orchestrator).await;
+        store.claim_one(Role::Orchestrator).await;
+    }
+}
+
+async fn children_due_later_say_when(store: Bed) {
+    let parent = store.start(job()).await;
+
+    let child = NewJob { due: Due::In(MINUTE), ..child_of(&parent) };
+    store.end(&parent, await_all(vec![child])).await;
+
+    assert_eq!(next_due(&store).await, MINUTE);
+}
+
+async fn a_parent_that_need_not_wait_wakes_its_role(store: Bed) {
+    let run = store.start(job()).await;
+    settle(&store).await;
+
+    store.end(&run, await_all(vec![])).await;
+
+    woken(&store, Role::Orchestrator).await;
+}
+
+async fn putting_a_job_back_wakes_its_role(store: Bed) {
+    let id = store.through(job(), dead()).await;
+    settle(&store).await;
+    store.retry(TENANT, id, "ops").await.unwrap();
+    woken(&store, Role::Orchestrator).await;
+
+    let run = store.claim_one(Role::Orchestrator).await;
+    store.end(&run, retry_in(MINUTE)).await;
+    settle(&store).await;
+    store.retry(TENANT, id, "ops").await.unwrap();
+    woken(&store, Role::Orchestrator).await;
+
+    let run = store.claim_one(Role::Orchestrator).await;
+    store.end(&run, dead()).await;
+    settle(&store).await;
+    store.replay(&replay(any_letter()), ALL).await.unwrap();
+    woken(&store, Role::Orchestrator).await;
+}
+
+async fn a_cancelled_run_is_hinted_at(store: Bed) {
+    let run = store.start(job()).await;
+
+    store.cancel(TENANT, run.run.id).await.unwrap();
+
+    timeout(SOON, store.wakes().cancelled()).await.expect("the pools look for runs to stop");
+}
+
+async fn an_end_is_told_to_those_who_wait_for_it(store: Bed) {
+    let mut ended = store.wakes().watch_ended();
+    for verdict in [succeeded(), dead(), Verdict::Cancelled, Verdict::Lost { dead: true }] {
+        let id = store.through(job(), verdict).await;
+        assert_eq!(timeout(SOON, ended.recv()).await.unwrap().unwrap(), id);
+    }
+
+    let id = store.submit(job()).await;
+    store.cancel(TENANT, id).await.unwrap();
+    assert_eq!(timeout(SOON, ended.recv()).await.unwrap().unwrap(), id);
+
+    let run = store.start(job()).await;
+    store.cancel(TENANT, run.run.id).await.unwrap();
+    store.end(&run, retry_in(SECOND)).await;
+    assert_eq!(timeout(SOON, ended.recv()).await.unwrap().unwrap(), run.run.id);
+}
+
+async fn an_event_wakes_the_relay(store: Bed) {
+    for verdict in [succeeded(), dead(), Verdict::Cancelled] {
+        store.through(job_with_callback(), verdict).await;
+        timeout(SOON, store.wakes().told()).await.expect("the relay is told");
+    }
+
+    let id = store.submit(job_with_callback()).await;
+    store.cancel(TENANT, id).await.unwrap();
+    timeout(SOON, store.wakes().told()).await.expect("the relay is told");
+}

@@ -1,0 +1,71 @@
+//! What every store must do, run against SQLite and PostgreSQL alike.
+//!
+//! A case is an `async fn(Bed)` whose name is the rule it shows. [`both_stores!`] makes it two
+//! tests, `…::sqlite::rule` and `…::postgres::rule`, each with a database of its own. The
+//! store's clock is held: time passes when a case says so.
+//!
+//! | module | shows |
+//! |---|---|
+//! | [`intake`] | how jobs come in and become due |
+//! | [`idempotency`] | a submission may be repeated |
+//! | [`claims`] | who gets which job |
+//! | [`finish`] | what follows from each verdict |
+//! | [`fence`] | a late run changes nothing |
+//! | [`children`] | a job waits for others |
+//! | [`workers`] | workers fall silent, jobs do not |
+//! | [`cancel`], [`retry`] | what users do to a job |
+//! | [`dead_letters`] | what dies, and how it comes back |
+//! | [`events`] | the outbox, webhook secrets and deliveries |
+//! | [`reads`] | lists, pages, attempts, depths |
+//! | [`tenants`] | nobody sees or touches another's |
+//! | [`hints`] | who is woken by what |
+//! | [`schema`] | versions, checks, the runbook's statements |
+//! | [`random`] | random verbs, against a [`model`] of all the above |
+
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+
+mod bed;
+mod cancel;
+mod children;
+mod claims;
+mod dead_letters;
+mod events;
+mod fence;
+mod finish;
+mod given;
+mod hints;
+mod idempotency;
+mod intake;
+mod model;
+mod random;
+mod reads;
+mod retry;
+mod schema;
+mod tenants;
+mod workers;
+
+/// Makes every case of a module a test on SQLite and one on PostgreSQL.
+///
+/// A case that is not named here is dead code, which the compiler reports.
+macro_rules! both_stores {
+    ($($case:ident)*) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::bed::on_sqlite(super::$case).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::bed::on_postgres(super::$case).await;
+                }
+            )*
+        }
+    };
+}
+use both_stores;

@@ -1,0 +1,191 @@
+//! Lists, pages, attempts, depths.
+
+use golden_jobs::{
+    JobId, Role, State,
+    outcome::Verdict,
+    store::{Due, JobFilter, NewJob, Page, RoleDepth},
+};
+
+use crate::{
+    bed::{ALL, Bed},
+    both_stores,
+    given::{
+        MINUTE, SECOND, any_job, any_letter, await_all, child_of, dead, everything, job, job_with_callback, retry_in,
+        succeeded,
+    },
+};
+
+both_stores! {
+    jobs_are_found_by_what_is_known_of_them
+    jobs_are_found_by_the_state_that_they_show
+    pages_are_complete_and_do_not_overlap
+    a_page_holds_what_matches_however_far_apart
+    ended_names_those_that_have_ended
+    attempts_tell_every_run_in_order
+    depths_count_what_there_is
+}
+
+async fn found(store: &Bed, filter: JobFilter) -> Vec<JobId> {
+    store.jobs(&filter, everything()).await.unwrap().into_iter().map(|job| job.id).collect()
+}
+
+async fn jobs_are_found_by_what_is_known_of_them(store: Bed) {
+    let first = store.submit(job()).await;
+    store.clock.advance(MINUTE);
+    let between = store.clock.now();
+    store.clock.advance(MINUTE);
+    let second = store.submit(NewJob { kind: "review".into(), role: Role::PeerHub, ..job() }).await;
+
+    assert_eq!(found(&store, any_job()).await, [second, first], "newest first");
+    assert_eq!(found(&store, JobFilter { kind: Some("review".into()), ..any_job() }).await, [second]);
+    assert_eq!(found(&store, JobFilter { role: Some(Role::Orchestrator), ..any_job() }).await, [first]);
+    assert_eq!(found(&store, JobFilter { created_after: Some(between), ..any_job() }).await, [second]);
+    assert_eq!(found(&store, JobFilter { created_before: Some(between), ..any_job() }).await, [first]);
+    let neither = JobFilter { kind: Some("noop".into()), role: Some(Role::PeerHub), ..any_job() };
+    assert_eq!(found(&store, neither).await, []);
+}
+
+/// What a list filters by is what it shows, though a claim does not write to the job's own row.
+async fn jobs_are_found_by_the_state_that_they_show(store: Bed) {
+    let succeeded = store.through(job(), succeeded()).await;
+    let dead = store.through(job(), dead()).await;
+    let cancelled = store.through(job(), Verdict::Cancelled).await;
+    let due = store.submit(NewJob { role: Role::Sandbox, due: Due::In(SECOND), ..job() }).await;
+    let tried = store.through(job(), retry_in(SECOND)).await;
+    store.later(SECOND).await;
+    assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, tried);
+    let retrying = store.through(job(), retry_in(MINUTE)).await;
+    let parent = store.start(job()).await;
+    let child = child_of(&parent);
+    let (waiting, queued) = (parent.run.id, child.id);
+    store.end(&parent, await_all(vec![child])).await;
+    let scheduled = store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
+
+    let expected = [
+        (State::Succeeded, vec![succeeded]),
+        (State::Dead, vec![dead]),
+        (State::Cancelled, vec![cancelled]),
+        (State::Queued, vec![queued, due]),
+        (State::Running, vec![tried]),
+        (State::Retrying, vec![retrying]),
+        (State::Waiting, vec![waiting]),
+        (State::Scheduled, vec![scheduled]),
+    ];
+    for (state, expected) in expected {
+        let mut found = found(&store, JobFilter { state: Some(state), ..any_job() }).await;
+        found.sort_by(|a, b| b.cmp(a));
+        let mut expected = expected;
+        expected.sort_by(|a, b| b.cmp(a));
+        assert_eq!(found, expected, "{state}");
+    }
+}
+
+async fn pages(store: &Bed, filter: &JobFilter, limit: u32) -> Vec<JobId> {
+    let (mut paged, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.jobs(filter, Page { before, limit }).await.unwrap();
+        let Some(last) = page.last() else {
+            return paged;
+        };
+        assert!(page.len() <= limit as usize);
+        before = Some(last.id);
+        paged.extend(page.into_iter().map(|job| job.id));
+    }
+}
+
+async fn pages_are_complete_and_do_not_overlap(store: Bed) {
+    store.insert((0..25).map(|_| job()).collect()).await.unwrap();
+    let whole = found(&store, any_job()).await;
+    assert_eq!(whole.len(), 25);
+    assert!(whole.is_sorted_by(|a, b| a > b));
+
+    for limit in [1, 7, 25, 26] {
+        assert_eq!(pages(&store, &any_job(), limit).await, whole);
+    }
+}
+
+async fn a_page_holds_what_matches_however_far_apart(store: Bed) {
+    let jobs: Vec<_> =
+        (0..30).map(|n| NewJob { kind: if n % 10 == 0 { "rare".into() } else { "noop".into() }, ..job() }).collect();
+    store.insert(jobs).await.unwrap();
+    let rare = JobFilter { kind: Some("rare".into()), ..any_job() };
+
+    assert_eq!(store.jobs(&rare, Page { before: None, limit: 2 }).await.unwrap().len(), 2);
+    assert_eq!(pages(&store, &rare, 2).await, found(&store, rare.clone()).await);
+}
+
+async fn ended_names_those_that_have_ended(store: Bed) {
+    let mut ended = Vec::new();
+    for verdict in [succeeded(), dead(), Verdict::Cancelled] {
+        ended.push(store.through(job(), verdict).await);
+    }
+    let retrying = store.through(job(), retry_in(MINUTE)).await;
+    let running = store.start(job()).await.run.id;
+    let queued = store.submit(job()).await;
+
+    let mut asked = ended.clone();
+    asked.extend([retrying, running, queued, JobId::new()]);
+    let mut answer = store.ended(&asked).await.unwrap();
+
+    answer.sort();
+    assert_eq!(answer, ended);
+}
+
+async fn attempts_tell_every_run_in_order(store: Bed) {
+    let id = store.submit(job()).await;
+    let start = store.clock.now();
+    let verdicts = [
+        Verdict::Snooze { delay: SECOND },
+        Verdict::Release,
+        await_all(vec![]),
+        retry_in(SECOND),
+        Verdict::Lost { dead: false },
+        succeeded(),
+    ];
+    for verdict in verdicts {
+        store.clock.advance(SECOND);
+        let run = store.claim_one(Role::Orchestrator).await;
+        store.clock.advance(SECOND);
+        store.end(&run, verdict).await;
+        store.later(SECOND).await;
+    }
+
+    let attempts = store.attempts(id).await.unwrap();
+
+    // Runs that spent no attempt leave no record.
+    let told: Vec<_> = attempts.iter().map(|run| (run.attempt, run.outcome.as_str())).collect();
+    assert_eq!(told, [(1, "retry"), (2, "lost"), (3, "succeeded")]);
+    for (n, run) in (3..).zip(&attempts) {
+        assert_eq!(run.started_at, start + SECOND * (3 * n + 1));
+        assert_eq!(run.finished_at, Some(run.started_at + SECOND));
+        assert_eq!(run.worker_id, Some(store.worker));
+        assert_eq!(run.error.is_some(), run.outcome != "succeeded");
+    }
+    assert!(store.attempts(JobId::new()).await.unwrap().is_empty());
+}
+
+async fn depths_count_what_there_is(store: Bed) {
+    store.insert((0..3).map(|_| job()).collect()).await.unwrap();
+    store.clock.advance(SECOND);
+    store.submit(NewJob { priority: 0, ..job() }).await;
+    store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
+    store.submit(NewJob { role: Role::Sandbox, ..job() }).await;
+    store.claim(Role::Sandbox, ALL, store.worker).await.unwrap();
+    store.through(NewJob { role: Role::Webhook, ..job_with_callback() }, dead()).await;
+    store.clock.advance(SECOND);
+
+    let depths = store.depths().await.unwrap();
+
+    assert_eq!((depths.dead_letters, depths.outbox), (1, 1));
+    let empty = |role| RoleDepth { role, ready: 0, scheduled: 0, running: 0, oldest_wait: Default::default() };
+    let mut roles = depths.roles;
+    roles.sort_by_key(|depth| depth.role);
+    let expected = Role::ALL.map(|role| match role {
+        Role::Orchestrator => RoleDepth { ready: 4, scheduled: 1, oldest_wait: SECOND * 2, ..empty(role) },
+        Role::Sandbox => RoleDepth { running: 1, ..empty(role) },
+        role => empty(role),
+    });
+    assert_eq!(roles, expected);
+    store.purge(&any_letter(), "ops", ALL).await.unwrap();
+    assert_eq!(store.depths().await.unwrap().dead_letters, 0);
+}

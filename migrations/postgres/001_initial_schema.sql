@@ -1,0 +1,316 @@
+-- Golden's tables. The store is the truth: every decision about a job is one
+-- transaction over these, and whatever else carries messages is only a hint.
+--
+-- `jobs` is the record: inserted once, updated when a run ends. What churns is
+-- narrow and beside it: `ready` (may be claimed, in claim order), `scheduled`
+-- (due later) and `running` (who holds which run under which lease). A job that
+-- is not terminal is in exactly one of these, or waits; one transaction moves it.
+
+-- Ids that sort by time (RFC 9562, version 7), for rows made inside a statement.
+CREATE FUNCTION uuid_v7() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    SELECT encode(
+        set_bit(set_bit(
+            overlay(uuid_send(gen_random_uuid())
+                    PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+                    FROM 1 FOR 6),
+            52, 1), 53, 1),
+        'hex')::uuid
+$$;
+
+-- A tenant appears with its first job. Jobs carry no foreign key to it: the
+-- check would lock this one row for every insert of the tenant.
+CREATE TABLE tenants (
+    id              text        PRIMARY KEY,
+    weight          integer     NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 1000),
+    -- Signs the webhooks of jobs that carry a callback_url (Standard Webhooks).
+    callback_secret bytea       NOT NULL CHECK (length(callback_secret) = 32),
+    created_at      timestamptz NOT NULL
+);
+
+CREATE TABLE jobs (
+    id               uuid        PRIMARY KEY,
+    tenant_id        text        NOT NULL,
+    kind             text        NOT NULL,
+    role             text        NOT NULL
+        CHECK (role IN ('orchestrator', 'peer-hub', 'sandbox', 'supervisor', 'webhook')),
+    -- The state as of the last write to this row. A claim does not write here:
+    -- `job_view` lays `running` and `ready` over it and shows one state.
+    state            text        NOT NULL
+        CHECK (state IN ('queued', 'scheduled', 'retrying', 'waiting', 'succeeded', 'dead', 'cancelled')),
+    priority         smallint    NOT NULL CHECK (priority BETWEEN 0 AND 9),
+    -- Runs that spent an attempt. The run under way, if any, is attempt + 1.
+    attempt          integer     NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+    max_attempts     integer     NOT NULL CHECK (max_attempts >= 1),
+    -- Workers lost in a row. Three end the job whatever max_attempts says.
+    lost             integer     NOT NULL DEFAULT 0,
+    timeout_ms       bigint      NOT NULL CHECK (timeout_ms > 0),
+    -- json, not jsonb: the text is kept as it came, parsed only by who reads it. jsonb also refuses
+    -- what JSON allows (\u0000, half of a surrogate pair), and with it the batch that holds it.
+    payload          json        NOT NULL,
+    result           json,
+    checkpoint       json,
+    progress         json,
+    metadata         json,
+    callback_url     text,
+    parent_id        uuid,
+    -- Children not yet ended, while this job waits for them.
+    pending_children integer     NOT NULL DEFAULT 0 CHECK (pending_children >= 0),
+    -- Whether the end of this job is counted off its parent's pending_children. A job that
+    -- is put back to work after its end was counted once, so it is cleared then.
+    awaited          boolean     NOT NULL DEFAULT false,
+    error_code       text,
+    error_message    text,
+    error_at         timestamptz,
+    worker_id        uuid,
+    run_at           timestamptz NOT NULL,
+    created_at       timestamptz NOT NULL,
+    started_at       timestamptz,
+    finished_at      timestamptz,
+    cost_micros      bigint      NOT NULL DEFAULT 0,
+    CHECK ((state IN ('succeeded', 'dead', 'cancelled')) = (finished_at IS NOT NULL))
+) WITH (fillfactor = 85); -- Room for the one update of a run's end to stay on its page.
+
+-- Lists are by tenant, newest first; ids are UUIDv7 and so sort by time. No index
+-- holds a column that a run's end changes, so that update touches no index (HOT).
+CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
+CREATE INDEX jobs_by_parent ON jobs (parent_id) WHERE parent_id IS NOT NULL;
+
+-- Claim order: urgency (0 first), then the fair-queueing tag, then age. The key
+-- holds all a claim needs to choose, so that choosing reads the index alone.
+CREATE TABLE ready (
+    role     text     NOT NULL,
+    priority smallint NOT NULL,
+    fair_tag bigint   NOT NULL DEFAULT 0,
+    id       uuid     NOT NULL UNIQUE
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+        autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX ready_in_claim_order ON ready (role, priority, fair_tag, id);
+
+-- Apart from `ready`, so that claims never step over rows of the future.
+CREATE TABLE scheduled (
+    id       uuid        PRIMARY KEY,
+    run_at   timestamptz NOT NULL,
+    role     text        NOT NULL,
+    priority smallint    NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+        autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX scheduled_by_due ON scheduled (run_at);
+
+-- The fence. Every claim takes a new, ever-growing run_lease, and whatever a run
+-- writes names it: a late worker finds no row and changes nothing. There is no
+-- index on worker_id: the planner would take it for the finish (measured: a third
+-- of the speed), and rescue, which needs it, is rare and the table small.
+CREATE SEQUENCE run_lease_seq AS bigint;
+CREATE TABLE running (
+    id         uuid        PRIMARY KEY,
+    run_lease  bigint      NOT NULL DEFAULT nextval('run_lease_seq'),
+    worker_id  uuid        NOT NULL,
+    role       text        NOT NULL,
+    cancel     boolean     NOT NULL DEFAULT false,
+    started_at timestamptz NOT NULL
+) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+        autovacuum_vacuum_cost_delay = 0);
+
+-- One row a run that did not succeed. A success is told by the job's own row, so
+-- that the common case writes nothing here.
+CREATE TABLE job_attempts (
+    job_id        uuid        NOT NULL,
+    run_lease     bigint      NOT NULL,
+    attempt       integer     NOT NULL,
+    outcome       text        NOT NULL,
+    error_code    text,
+    error_message text,
+    worker_id     uuid,
+    started_at    timestamptz NOT NULL,
+    finished_at   timestamptz NOT NULL,
+    PRIMARY KEY (job_id, run_lease)
+);
+
+-- One row a worker process and one update a heartbeat, however many jobs it holds.
+CREATE TABLE workers (
+    id           uuid        PRIMARY KEY,
+    host         text        NOT NULL,
+    pid          bigint      NOT NULL,
+    roles        text[]      NOT NULL,
+    version      text        NOT NULL,
+    started_at   timestamptz NOT NULL,
+    heartbeat_at timestamptz NOT NULL
+);
+
+-- The answer to "has this request been accepted before?", written with the job.
+CREATE TABLE idempotency_keys (
+    tenant_id   text        NOT NULL,
+    route       text        NOT NULL,
+    key         text        NOT NULL,
+    fingerprint bytea       NOT NULL,
+    job_id      uuid        NOT NULL,
+    created_at  timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, route, key)
+);
+
+-- A paused queue takes jobs and gives none out; tenant_id '' stands for the role.
+CREATE TABLE queues (
+    role      text        NOT NULL,
+    tenant_id text        NOT NULL DEFAULT '',
+    paused    boolean     NOT NULL DEFAULT false,
+    paused_by text,
+    paused_at timestamptz,
+    PRIMARY KEY (role, tenant_id)
+);
+
+-- Jobs submitted by the clock. (schedule, slot) is unique through the job's
+-- idempotency key, so that any number of replicas fire a slot once.
+CREATE TABLE schedules (
+    id         uuid        PRIMARY KEY,
+    tenant_id  text        NOT NULL,
+    name       text        NOT NULL,
+    cron       text        NOT NULL,
+    time_zone  text        NOT NULL,
+    catch_up   text        NOT NULL CHECK (catch_up IN ('skip', 'one')),
+    submission json        NOT NULL,
+    paused     boolean     NOT NULL DEFAULT false,
+    next_slot  timestamptz NOT NULL,
+    created_at timestamptz NOT NULL,
+    UNIQUE (tenant_id, name)
+);
+
+-- Written in the transaction in which a job dies. Runbooks query this table as it
+-- stands: keep `resolved`, `original_subject` and their meaning.
+CREATE TABLE dlq_messages (
+    id               uuid        PRIMARY KEY,
+    tenant_id        text        NOT NULL,
+    job_id           uuid,
+    original_subject text        NOT NULL,
+    kind             text        NOT NULL,
+    role             text        NOT NULL,
+    payload          json        NOT NULL,
+    error_code       text        NOT NULL,
+    error            text        NOT NULL,
+    attempts         integer     NOT NULL,
+    created_at       timestamptz NOT NULL,
+    resolved         boolean     NOT NULL DEFAULT false,
+    resolution       text        CHECK (resolution IN ('replayed', 'purged')),
+    resolved_by      text,
+    resolved_at      timestamptz,
+    CHECK (resolved = (resolved_at IS NOT NULL))
+);
+CREATE INDEX dlq_open ON dlq_messages (tenant_id, id) WHERE NOT resolved;
+CREATE INDEX dlq_by_job ON dlq_messages (job_id) WHERE NOT resolved;
+
+-- Where a tenant wants its events sent. `secrets` keeps several while one rotates.
+CREATE TABLE webhook_endpoints (
+    id          uuid        PRIMARY KEY,
+    tenant_id   text        NOT NULL,
+    url         text        NOT NULL,
+    events      text[]      NOT NULL,
+    format      text        NOT NULL DEFAULT 'standard' CHECK (format IN ('standard', 'cloudevents')),
+    secrets     json        NOT NULL,
+    disabled_at timestamptz,
+    created_at  timestamptz NOT NULL
+);
+CREATE INDEX webhook_endpoints_by_tenant ON webhook_endpoints (tenant_id);
+
+-- Every attempt to deliver a webhook. The delivery itself is a job of kind
+-- webhook.deliver whose id is message_id; this says what the receiver answered.
+CREATE TABLE webhook_deliveries (
+    message_id uuid        NOT NULL,
+    attempt    integer     NOT NULL,
+    tenant_id  text        NOT NULL,
+    job_id     uuid        NOT NULL,
+    event      text        NOT NULL,
+    url        text        NOT NULL,
+    status     integer,
+    latency_ms bigint      NOT NULL,
+    answer     text,
+    error      text,
+    at         timestamptz NOT NULL,
+    PRIMARY KEY (message_id, attempt)
+);
+CREATE INDEX webhook_deliveries_by_job ON webhook_deliveries (job_id);
+
+-- Money is micro-USD. `reserved` is the sum of reservations held or unsettled,
+-- `spent` the sum of the ledger.
+CREATE TABLE budget_limits (
+    tenant_id   text        PRIMARY KEY,
+    total_limit bigint      NOT NULL CHECK (total_limit >= 0),
+    spent       bigint      NOT NULL DEFAULT 0 CHECK (spent >= 0),
+    reserved    bigint      NOT NULL DEFAULT 0 CHECK (reserved >= 0),
+    period      text        NOT NULL DEFAULT 'month' CHECK (period IN ('day', 'week', 'month', 'forever')),
+    period_start timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE budget_reservations (
+    id            uuid        PRIMARY KEY,
+    tenant_id     text        NOT NULL,
+    job_id        uuid        NOT NULL,
+    step          text        NOT NULL,
+    amount        bigint      NOT NULL CHECK (amount >= 0),
+    state         text        NOT NULL CHECK (state IN ('held', 'unsettled', 'settled', 'released')),
+    dispatched_at timestamptz,
+    created_at    timestamptz NOT NULL,
+    UNIQUE (tenant_id, step)
+);
+CREATE TABLE budget_ledger (
+    reservation_id uuid        NOT NULL,
+    account        text        NOT NULL,
+    amount         bigint      NOT NULL,
+    at             timestamptz NOT NULL,
+    PRIMARY KEY (reservation_id, account)
+);
+
+-- What the replicas know together of one dependency.
+CREATE TABLE circuit_breakers (
+    name       text        PRIMARY KEY,
+    state      text        NOT NULL CHECK (state IN ('closed', 'half_open', 'open', 'forced_open', 'disabled')),
+    opened     integer     NOT NULL DEFAULT 0,
+    until      timestamptz,
+    reason     text,
+    updated_at timestamptz NOT NULL
+);
+
+-- Hash-chained per tenant; who changed what and when. Append-only by trigger.
+CREATE TABLE audit_log (
+    tenant_id text        NOT NULL,
+    seq       bigint      NOT NULL,
+    payload   json        NOT NULL,
+    prev_hash bytea       NOT NULL CHECK (length(prev_hash) = 32),
+    hash      bytea       NOT NULL CHECK (length(hash) = 32),
+    at        timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+);
+CREATE FUNCTION audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'audit_log is append-only';
+END $$;
+CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION audit_log_is_append_only();
+CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only();
+
+-- A state change that someone listens to, written in its transaction and removed
+-- when the relay has passed it on. The id becomes the webhook's message id, so a
+-- relay that runs twice delivers once.
+CREATE TABLE outbox (
+    id         uuid        PRIMARY KEY,
+    tenant_id  text        NOT NULL,
+    job_id     uuid        NOT NULL,
+    event      text        NOT NULL,
+    created_at timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+
+-- The one state that users see.
+CREATE VIEW job_view AS
+SELECT j.id, j.tenant_id, j.kind, j.role,
+       CASE WHEN r.id IS NOT NULL THEN 'running'
+            WHEN q.id IS NOT NULL THEN 'queued'
+            ELSE j.state END AS state,
+       j.priority,
+       j.attempt + CASE WHEN r.id IS NOT NULL THEN 1 ELSE 0 END AS attempt,
+       j.max_attempts, j.timeout_ms, j.payload, j.result, j.checkpoint, j.progress, j.metadata,
+       j.callback_url, j.parent_id, j.error_code, j.error_message, j.error_at,
+       COALESCE(r.worker_id, j.worker_id) AS worker_id,
+       COALESCE(r.cancel, false) AS cancel_requested,
+       j.run_at, j.created_at, COALESCE(r.started_at, j.started_at) AS started_at, j.finished_at,
+       j.cost_micros
+FROM jobs j
+LEFT JOIN running r ON r.id = j.id
+LEFT JOIN ready q ON q.id = j.id;

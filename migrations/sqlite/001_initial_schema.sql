@@ -1,0 +1,319 @@
+-- Golden's tables. The store is the truth: every decision about a job is one
+-- transaction over these, and whatever else carries messages is only a hint.
+--
+-- `jobs` is the record: inserted once, updated when a run ends. What churns is
+-- narrow and beside it: `ready` (may be claimed, in claim order), `scheduled`
+-- (due later) and `running` (who holds which run under which lease). A job that
+-- is not terminal is in exactly one of these, or waits; one transaction moves it.
+--
+-- The twin of the PostgreSQL schema: the same tables, columns and meanings. What
+-- differs everywhere, because of the types SQLite has:
+--   * ids are UUIDs as BLOBs of 16 bytes, which compare as they do in PostgreSQL;
+--   * times are INTEGER microseconds since 1970 in UTC;
+--   * json is TEXT that a CHECK keeps valid, arrays are json;
+--   * booleans are 0 and 1, so that `resolved = FALSE` reads as it does there;
+--   * tables are STRICT: a value of another type is refused, not kept as it came.
+-- WITHOUT ROWID stores a table in its primary key, which saves narrow tables a
+-- second tree.
+
+-- A tenant appears with its first job.
+CREATE TABLE tenants (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    weight          INTEGER NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 1000),
+    -- Signs the webhooks of jobs that carry a callback_url (Standard Webhooks).
+    callback_secret BLOB    NOT NULL CHECK (length(callback_secret) = 32),
+    created_at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    id               BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id        TEXT    NOT NULL,
+    kind             TEXT    NOT NULL,
+    role             TEXT    NOT NULL
+        CHECK (role IN ('orchestrator', 'peer-hub', 'sandbox', 'supervisor', 'webhook')),
+    -- The state as of the last write to this row. A claim does not write here:
+    -- `job_view` lays `running` and `ready` over it and shows one state.
+    state            TEXT    NOT NULL
+        CHECK (state IN ('queued', 'scheduled', 'retrying', 'waiting', 'succeeded', 'dead', 'cancelled')),
+    priority         INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
+    -- Runs that spent an attempt. The run under way, if any, is attempt + 1.
+    attempt          INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+    max_attempts     INTEGER NOT NULL CHECK (max_attempts >= 1),
+    -- Workers lost in a row. Three end the job whatever max_attempts says.
+    lost             INTEGER NOT NULL DEFAULT 0,
+    timeout_ms       INTEGER NOT NULL CHECK (timeout_ms > 0),
+    payload          TEXT    NOT NULL CHECK (json_valid(payload)),
+    result           TEXT    CHECK (json_valid(result)),
+    checkpoint       TEXT    CHECK (json_valid(checkpoint)),
+    progress         TEXT    CHECK (json_valid(progress)),
+    metadata         TEXT    CHECK (json_valid(metadata)),
+    callback_url     TEXT,
+    parent_id        BLOB    CHECK (length(parent_id) = 16),
+    -- Children not yet ended, while this job waits for them.
+    pending_children INTEGER NOT NULL DEFAULT 0 CHECK (pending_children >= 0),
+    -- Whether a parent still counts this job in its pending_children.
+    awaited          INTEGER NOT NULL DEFAULT 0 CHECK (awaited IN (0, 1)),
+    error_code       TEXT,
+    error_message    TEXT,
+    error_at         INTEGER,
+    worker_id        BLOB    CHECK (length(worker_id) = 16),
+    run_at           INTEGER NOT NULL,
+    created_at       INTEGER NOT NULL,
+    started_at       INTEGER,
+    finished_at      INTEGER,
+    cost_micros      INTEGER NOT NULL DEFAULT 0,
+    CHECK ((state IN ('succeeded', 'dead', 'cancelled')) = (finished_at IS NOT NULL))
+-- With a rowid: rows may hold long payloads, which would make the upper pages of a
+-- tree by id hold few keys.
+) STRICT;
+
+-- Lists are by tenant, newest first; ids are UUIDv7 and so sort by time. No index
+-- holds a column that a run's end changes, so that update touches no index.
+CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
+CREATE INDEX jobs_by_parent ON jobs (parent_id) WHERE parent_id IS NOT NULL;
+
+-- Claim order: urgency (0 first), then the fair-queueing tag, then age. The key
+-- is all there is, so that a claim reads and removes one stretch of one tree.
+CREATE TABLE ready (
+    role     TEXT    NOT NULL,
+    priority INTEGER NOT NULL,
+    fair_tag INTEGER NOT NULL DEFAULT 0,
+    id       BLOB    NOT NULL UNIQUE,
+    PRIMARY KEY (role, priority, fair_tag, id)
+) STRICT, WITHOUT ROWID;
+
+-- Apart from `ready`, so that claims never step over rows of the future.
+CREATE TABLE scheduled (
+    id       BLOB    NOT NULL PRIMARY KEY,
+    run_at   INTEGER NOT NULL,
+    role     TEXT    NOT NULL,
+    priority INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX scheduled_by_due ON scheduled (run_at);
+
+-- The fence. Every claim takes a new, ever-growing run_lease, and whatever a run
+-- writes names it: a late worker finds no row and changes nothing. AUTOINCREMENT
+-- is what PostgreSQL's sequence is there: without it SQLite would give the number
+-- of the last row out again once that row is gone. The lease is the key, so that
+-- a claim appends and an end removes by it. There is no index on worker_id:
+-- rescue, which needs it, is rare and the table small.
+CREATE TABLE running (
+    run_lease  INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         BLOB    NOT NULL UNIQUE,
+    worker_id  BLOB    NOT NULL CHECK (length(worker_id) = 16),
+    role       TEXT    NOT NULL,
+    cancel     INTEGER NOT NULL DEFAULT 0 CHECK (cancel IN (0, 1)),
+    started_at INTEGER NOT NULL
+) STRICT;
+
+-- One row a run that did not succeed. A success is told by the job's own row, so
+-- that the common case writes nothing here.
+CREATE TABLE job_attempts (
+    job_id        BLOB    NOT NULL,
+    run_lease     INTEGER NOT NULL,
+    attempt       INTEGER NOT NULL,
+    outcome       TEXT    NOT NULL,
+    error_code    TEXT,
+    error_message TEXT,
+    worker_id     BLOB,
+    started_at    INTEGER NOT NULL,
+    finished_at   INTEGER NOT NULL,
+    PRIMARY KEY (job_id, run_lease)
+) STRICT, WITHOUT ROWID;
+
+-- One row a worker process and one update a heartbeat, however many jobs it holds.
+CREATE TABLE workers (
+    id           BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    host         TEXT    NOT NULL,
+    pid          INTEGER NOT NULL,
+    roles        TEXT    NOT NULL CHECK (json_valid(roles)),
+    version      TEXT    NOT NULL,
+    started_at   INTEGER NOT NULL,
+    heartbeat_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The answer to "has this request been accepted before?", written with the job.
+CREATE TABLE idempotency_keys (
+    tenant_id   TEXT    NOT NULL,
+    route       TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    fingerprint BLOB    NOT NULL,
+    job_id      BLOB    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, route, key)
+) STRICT, WITHOUT ROWID;
+
+-- A paused queue takes jobs and gives none out; tenant_id '' stands for the role.
+CREATE TABLE queues (
+    role      TEXT    NOT NULL,
+    tenant_id TEXT    NOT NULL DEFAULT '',
+    paused    INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+    paused_by TEXT,
+    paused_at INTEGER,
+    PRIMARY KEY (role, tenant_id)
+) STRICT, WITHOUT ROWID;
+
+-- Jobs submitted by the clock. (schedule, slot) is unique through the job's
+-- idempotency key, so that any number of replicas fire a slot once.
+CREATE TABLE schedules (
+    id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id  TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    cron       TEXT    NOT NULL,
+    time_zone  TEXT    NOT NULL,
+    catch_up   TEXT    NOT NULL CHECK (catch_up IN ('skip', 'one')),
+    submission TEXT    NOT NULL CHECK (json_valid(submission)),
+    paused     INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+    next_slot  INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (tenant_id, name)
+) STRICT;
+
+-- Written in the transaction in which a job dies. Runbooks query this table as it
+-- stands: keep `resolved`, `original_subject` and their meaning.
+CREATE TABLE dlq_messages (
+    id               BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id        TEXT    NOT NULL,
+    job_id           BLOB    CHECK (length(job_id) = 16),
+    original_subject TEXT    NOT NULL,
+    kind             TEXT    NOT NULL,
+    role             TEXT    NOT NULL,
+    payload          TEXT    NOT NULL CHECK (json_valid(payload)),
+    error_code       TEXT    NOT NULL,
+    error            TEXT    NOT NULL,
+    attempts         INTEGER NOT NULL,
+    created_at       INTEGER NOT NULL,
+    resolved         INTEGER NOT NULL DEFAULT 0 CHECK (resolved IN (0, 1)),
+    resolution       TEXT    CHECK (resolution IN ('replayed', 'purged')),
+    resolved_by      TEXT,
+    resolved_at      INTEGER,
+    CHECK (resolved = (resolved_at IS NOT NULL))
+) STRICT;
+CREATE INDEX dlq_open ON dlq_messages (tenant_id, id) WHERE NOT resolved;
+CREATE INDEX dlq_by_job ON dlq_messages (job_id) WHERE NOT resolved;
+
+-- Where a tenant wants its events sent. `secrets` keeps several while one rotates.
+CREATE TABLE webhook_endpoints (
+    id          BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id   TEXT    NOT NULL,
+    url         TEXT    NOT NULL,
+    events      TEXT    NOT NULL CHECK (json_valid(events)),
+    format      TEXT    NOT NULL DEFAULT 'standard' CHECK (format IN ('standard', 'cloudevents')),
+    secrets     TEXT    NOT NULL CHECK (json_valid(secrets)),
+    disabled_at INTEGER,
+    created_at  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX webhook_endpoints_by_tenant ON webhook_endpoints (tenant_id);
+
+-- Every attempt to deliver a webhook. The delivery itself is a job of kind
+-- webhook.deliver whose id is message_id; this says what the receiver answered.
+CREATE TABLE webhook_deliveries (
+    message_id BLOB    NOT NULL,
+    attempt    INTEGER NOT NULL,
+    tenant_id  TEXT    NOT NULL,
+    job_id     BLOB    NOT NULL,
+    event      TEXT    NOT NULL,
+    url        TEXT    NOT NULL,
+    status     INTEGER,
+    latency_ms INTEGER NOT NULL,
+    answer     TEXT,
+    error      TEXT,
+    at         INTEGER NOT NULL,
+    PRIMARY KEY (message_id, attempt)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_deliveries_by_job ON webhook_deliveries (job_id);
+
+-- Money is micro-USD. `reserved` is the sum of reservations held or unsettled,
+-- `spent` the sum of the ledger.
+CREATE TABLE budget_limits (
+    tenant_id    TEXT    NOT NULL PRIMARY KEY,
+    total_limit  INTEGER NOT NULL CHECK (total_limit >= 0),
+    spent        INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0),
+    reserved     INTEGER NOT NULL DEFAULT 0 CHECK (reserved >= 0),
+    period       TEXT    NOT NULL DEFAULT 'month' CHECK (period IN ('day', 'week', 'month', 'forever')),
+    period_start INTEGER NOT NULL DEFAULT (unixepoch() * 1000000)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE budget_reservations (
+    id            BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id     TEXT    NOT NULL,
+    job_id        BLOB    NOT NULL,
+    step          TEXT    NOT NULL,
+    amount        INTEGER NOT NULL CHECK (amount >= 0),
+    state         TEXT    NOT NULL CHECK (state IN ('held', 'unsettled', 'settled', 'released')),
+    dispatched_at INTEGER,
+    created_at    INTEGER NOT NULL,
+    UNIQUE (tenant_id, step)
+) STRICT;
+CREATE TABLE budget_ledger (
+    reservation_id BLOB    NOT NULL,
+    account        TEXT    NOT NULL,
+    amount         INTEGER NOT NULL,
+    at             INTEGER NOT NULL,
+    PRIMARY KEY (reservation_id, account)
+) STRICT, WITHOUT ROWID;
+
+-- What the replicas know together of one dependency.
+CREATE TABLE circuit_breakers (
+    name       TEXT    NOT NULL PRIMARY KEY,
+    state      TEXT    NOT NULL CHECK (state IN ('closed', 'half_open', 'open', 'forced_open', 'disabled')),
+    opened     INTEGER NOT NULL DEFAULT 0,
+    until      INTEGER,
+    reason     TEXT,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Hash-chained per tenant; who changed what and when. Append-only by trigger. SQLite
+-- has no TRUNCATE to guard against: a DELETE of everything runs the trigger, too. But
+-- its INSERT OR REPLACE removes a row without asking the trigger on DELETE.
+CREATE TABLE audit_log (
+    tenant_id TEXT    NOT NULL,
+    seq       INTEGER NOT NULL,
+    payload   TEXT    NOT NULL CHECK (json_valid(payload)),
+    prev_hash BLOB    NOT NULL CHECK (length(prev_hash) = 32),
+    hash      BLOB    NOT NULL CHECK (length(hash) = 32),
+    at        INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+) STRICT;
+CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is append-only');
+END;
+CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is append-only');
+END;
+
+CREATE TRIGGER audit_log_no_replace BEFORE INSERT ON audit_log
+WHEN EXISTS (SELECT 1 FROM audit_log WHERE tenant_id = NEW.tenant_id AND seq = NEW.seq)
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is append-only');
+END;
+
+-- A state change that someone listens to, written in its transaction and removed
+-- when the relay has passed it on. The id becomes the webhook's message id, so a
+-- relay that runs twice delivers once.
+CREATE TABLE outbox (
+    id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id  TEXT    NOT NULL,
+    job_id     BLOB    NOT NULL,
+    event      TEXT    NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The one state that users see.
+CREATE VIEW job_view AS
+SELECT j.id, j.tenant_id, j.kind, j.role,
+       CASE WHEN r.id IS NOT NULL THEN 'running'
+            WHEN q.id IS NOT NULL THEN 'queued'
+            ELSE j.state END AS state,
+       j.priority,
+       j.attempt + CASE WHEN r.id IS NOT NULL THEN 1 ELSE 0 END AS attempt,
+       j.max_attempts, j.timeout_ms, j.payload, j.result, j.checkpoint, j.progress, j.metadata,
+       j.callback_url, j.parent_id, j.error_code, j.error_message, j.error_at,
+       COALESCE(r.worker_id, j.worker_id) AS worker_id,
+       COALESCE(r.cancel, 0) AS cancel_requested,
+       j.run_at, j.created_at, COALESCE(r.started_at, j.started_at) AS started_at, j.finished_at,
+       j.cost_micros
+FROM jobs j
+LEFT JOIN running r ON r.id = j.id
+LEFT JOIN ready q ON q.id = j.id;

@@ -1,0 +1,31 @@
+//! Runs untrusted programs, each in a gVisor container of its own, through Docker.
+//!
+//! This crate knows containers and nothing of jobs: it implements
+//! [`Executor`](golden_jobs::sandbox::Executor) and is the only one that holds Docker's
+//! socket, which is root on the host. There is no other runtime than gVisor's `runsc`;
+//! without it there is no executor, and [`Missing`] says how to get one.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `executor` | [`GvisorExecutor`]: its options, how it starts and stops |
+//! | `missing` | what there may be too little of, and how to get it |
+//! | `images` | the languages, each with its image |
+//! | `profile` | what every container may do: the whole policy, on one screen |
+//! | `run` | one program, from its container's creation to its removal |
+//! | `output` | what is kept of what it prints |
+//! | `leftovers` | removes the containers of workers that died |
+//! | `docker`, `container` | the calls to Docker, each with its deadline, and nothing else |
+
+mod container;
+mod docker;
+mod executor;
+mod images;
+mod leftovers;
+mod missing;
+mod output;
+mod profile;
+mod run;
+
+pub use executor::{GvisorExecutor, SandboxOptions};
+pub use images::Image;
+pub use missing::Missing;

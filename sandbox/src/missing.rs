@@ -1,0 +1,31 @@
+//! What there may be too little of, and how to get it.
+
+use crate::images::Image;
+
+/// Why there is no sandbox, in words for the person who can change it.
+#[derive(Debug, thiserror::Error)]
+pub enum Missing {
+    #[error(
+        "no Docker answers at {host} ({reason}). \
+         On Debian, as root: `apt-get install docker.io runsc`; another address goes into DOCKER_HOST"
+    )]
+    Docker { host: String, reason: String },
+
+    #[error("Docker at {host} speaks API {found}, and sandboxes need {needed}, which comes with Docker 20.10")]
+    Version { host: String, found: String, needed: String },
+
+    #[error(
+        "Docker at {host} has no runtime `runsc` (gVisor). \
+         On Debian, as root: `apt-get install runsc`, put \
+         `{{\"runtimes\": {{\"runsc\": {{\"path\": \"/usr/bin/runsc\", \"runtimeArgs\": [\"--network=none\"]}}}}}}` \
+         into /etc/docker/daemon.json, and restart Docker"
+    )]
+    Runtime { host: String },
+
+    #[error("Docker at {host} has no image to run programs in: {}", hints(.images))]
+    Images { host: String, images: Vec<Image> },
+}
+
+fn hints(images: &[Image]) -> String {
+    images.iter().map(Image::hint).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,65 @@
+//! What is said when something is missing.
+
+use golden_jobs::sandbox::{Cause, Executor, ExecutorError, Program};
+use golden_sandbox::{GvisorExecutor, Image, Missing, SandboxOptions};
+
+use crate::{executor, options, python};
+
+fn image(language: &str, reference: &str, command: &str) -> Image {
+    Image { language: language.to_owned(), reference: reference.to_owned(), command: vec![command.to_owned()] }
+}
+
+async fn missing(options: SandboxOptions) -> Missing {
+    GvisorExecutor::connect(options).await.err().expect("something is missing")
+}
+
+#[tokio::test]
+async fn without_docker_it_says_how_to_get_it() {
+    for host in ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "nonsense"] {
+        let missing = missing(SandboxOptions { docker_host: Some(host.to_owned()), ..options() }).await;
+
+        assert!(matches!(&missing, Missing::Docker { host: named, .. } if named == host), "{missing:?}");
+        assert!(missing.to_string().contains("apt-get install docker.io runsc"), "{missing}");
+    }
+}
+
+#[tokio::test]
+async fn without_any_image_it_says_how_to_get_one() {
+    let absent = image("python", "golden-sandbox-absent:local", "python3");
+    let missing = missing(SandboxOptions { images: vec![absent], ..options() }).await;
+
+    assert!(matches!(&missing, Missing::Images { .. }), "{missing:?}");
+    assert!(missing.to_string().contains("golden-sandbox-absent:local"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_language_without_an_image_is_refused_alone() {
+    let absent = image("javascript", "golden-sandbox-absent:local", "node");
+    let executor =
+        GvisorExecutor::connect(SandboxOptions { images: [Image::defaults(), vec![absent]].concat(), ..options() })
+            .await
+            .unwrap();
+
+    for (language, hint) in [("javascript", "golden-sandbox-absent:local"), ("cobol", "known are python, javascript")] {
+        let refused = executor.run(Program { language: language.to_owned(), ..python("") }).await.unwrap_err();
+        assert!(matches!(&refused, ExecutorError::NoImage { hint: said, .. } if said.contains(hint)), "{refused:?}");
+    }
+    assert_eq!(executor.languages(), ["python"]);
+    assert_eq!(executor.run(python("print(1)")).await.unwrap().stdout, "1\n");
+}
+
+#[tokio::test]
+async fn an_image_that_lacks_its_command_is_a_failed_start() {
+    let reference = &Image::defaults()[0].reference;
+    let broken = image("python", reference, "/nonexistent");
+    let executor = GvisorExecutor::connect(SandboxOptions { images: vec![broken], ..options() }).await.unwrap();
+
+    let report = executor.run(python("print(1)")).await.unwrap();
+
+    assert_eq!((report.cause, report.exit_code, report.signal), (Cause::StartFailed, None, None));
+}
+
+#[tokio::test]
+async fn the_languages_are_those_with_an_image() {
+    assert_eq!(executor().await.languages(), ["python"]);
+}

@@ -1,0 +1,9 @@
+//! Every test of golden as a whole, in one binary: what is a folder in other projects is a module here.
+
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+mod api;
+mod chaos;
+mod sandbox;
+mod support;
+mod tidy;

@@ -1,0 +1,130 @@
+//! Who imports whom, read from `cargo metadata`.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{assert_tidy, repository};
+
+/// Every member of the workspace, and the members it may import.
+const ARROWS: [(&str, &[&str]); 7] = [
+    ("golden-jobs", &[]),
+    ("golden-api", &["golden-jobs"]),
+    ("golden-workers", &["golden-jobs"]),
+    ("golden-sandbox", &["golden-jobs"]),
+    ("golden-cli", ALL),
+    ("golden-tests", ALL),
+    ("golden-bench", ALL),
+];
+
+const ALL: &[&str] = &["golden-jobs", "golden-api", "golden-workers", "golden-sandbox", "golden-cli"];
+
+/// Outside crates that one member alone builds on, so that replacing one of them touches no other.
+/// What tests and benchmarks use besides is their own affair.
+const HOMES: [(&str, &str); 8] = [
+    ("anyhow", "golden-cli"),
+    ("apalis", "golden-workers"),
+    ("apalis-core", "golden-workers"),
+    ("apalis-redis", "golden-workers"),
+    ("axum", "golden-api"),
+    ("bollard", "golden-sandbox"),
+    ("clap", "golden-cli"),
+    ("sqlx", "golden-jobs"),
+];
+
+struct Import {
+    from: String,
+    to: String,
+    for_tests: bool,
+}
+
+fn imports(metadata: &Value) -> Vec<Import> {
+    let mut imports = Vec::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        for dependency in package["dependencies"].as_array().unwrap() {
+            imports.push(Import {
+                from: package["name"].as_str().unwrap().to_owned(),
+                to: dependency["name"].as_str().unwrap().to_owned(),
+                for_tests: dependency["kind"] == "dev",
+            });
+        }
+    }
+    imports
+}
+
+/// An import between members that is not an allowed arrow. Tests in a crate obey it too.
+fn forbidden(imports: &[Import]) -> Vec<String> {
+    let member = |name: &str| ARROWS.iter().find(|(member, _)| *member == name);
+    let mut breaches = Vec::new();
+    for Import { from, to, .. } in imports {
+        match (member(from), member(to)) {
+            (None, _) => breaches.push(format!("{from} is no part of the layout: give it a line in ARROWS")),
+            (Some((_, allowed)), Some(_)) if !allowed.contains(&to.as_str()) => {
+                breaches.push(format!("{from} must not import {to}"));
+            }
+            _ => {}
+        }
+    }
+    breaches.dedup();
+    breaches
+}
+
+/// An outside crate away from home.
+fn astray(imports: &[Import]) -> Vec<String> {
+    let free = |import: &Import| import.for_tests || ["golden-tests", "golden-bench"].contains(&import.from.as_str());
+    let mut breaches = Vec::new();
+    for import in imports.iter().filter(|import| !free(import)) {
+        for (outside, home) in HOMES {
+            if import.to == outside && import.from != home {
+                breaches.push(format!("{outside} is {home}'s alone, and {} imports it", import.from));
+            }
+        }
+    }
+    breaches
+}
+
+#[test]
+fn the_arrows_are_the_designs() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    let metadata = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("cargo metadata says: {}", String::from_utf8_lossy(&output.stderr)));
+    let imports = imports(&metadata);
+
+    assert!(imports.len() > ARROWS.len(), "cargo metadata names hardly a dependency");
+    assert_tidy(&forbidden(&imports));
+    assert_tidy(&astray(&imports));
+}
+
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn import(from: &str, to: &str, kind: Option<&str>) -> Vec<Import> {
+        imports(&json!({"packages": [{"name": from, "dependencies": [{"name": to, "kind": kind}]}]}))
+    }
+
+    #[test]
+    fn a_sibling_is_not_imported() {
+        assert_eq!(forbidden(&import("golden-api", "golden-workers", None)).len(), 1);
+        assert_eq!(forbidden(&import("golden-jobs", "golden-sandbox", Some("dev"))).len(), 1);
+        assert!(forbidden(&import("golden-api", "golden-jobs", None)).is_empty());
+    }
+
+    #[test]
+    fn a_new_member_is_noticed() {
+        assert_eq!(forbidden(&import("golden-more", "serde", None)).len(), 1);
+    }
+
+    #[test]
+    fn an_outside_crate_stays_home() {
+        assert_eq!(astray(&import("golden-workers", "sqlx", None)).len(), 1);
+        assert!(astray(&import("golden-jobs", "sqlx", None)).is_empty());
+        assert!(astray(&import("golden-workers", "axum", Some("dev"))).is_empty());
+    }
+}

@@ -1,0 +1,243 @@
+//! The layers round one run of a job.
+//!
+//! apalis stacks a user's layers outside a backend's own, so all that must end in a
+//! recorded outcome is in here, in one service, in one order: see [`ORDER`].
+
+use std::{
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Instant,
+};
+
+use apalis_core::{error::BoxDynError, task::Task};
+use futures_util::FutureExt;
+use golden_jobs::{
+    Context, Registry,
+    backoff::Backoff,
+    context::Ports,
+    outcome::{End, Failure, Verdict, verdict},
+    registry::RawOutcome,
+    store::{Claimed, RunEnd},
+};
+use rand::Rng;
+use tokio::sync::mpsc;
+use tower::Service;
+use tracing::Instrument;
+
+use crate::{
+    runs::{RunHandle, Stop},
+    source::store::Held,
+};
+
+/// How a run came to its end.
+enum Ending {
+    /// It said so itself.
+    Outcome(RawOutcome),
+    /// It was stopped from outside.
+    Stopped(Stop),
+    /// Handed to the recorder: nothing is left to say.
+    Recorded,
+}
+
+type Running = Pin<Box<dyn Future<Output = Ending> + Send>>;
+
+/// What the layers know of the run they are round.
+struct Attempt {
+    claimed: Arc<Claimed>,
+    handle: Option<RunHandle>,
+    backoff: Backoff,
+    ports: Ports,
+    recorder: mpsc::Sender<RunEnd>,
+}
+
+type Layer = fn(&mut Attempt, Running) -> Running;
+
+/// The layers, innermost first: a panic becomes a failure, then the timeout bounds what is
+/// left, then a stop from outside cuts in, then whatever came of it is recorded, all of it
+/// within the run's span.
+const LAYERS: [(&str, Layer); 5] =
+    [("panic", catch_panic), ("timeout", time_out), ("cancel", stop), ("outcome", record), ("span", span)];
+
+/// The names of the layers, innermost first.
+pub const ORDER: [&str; 5] = [LAYERS[0].0, LAYERS[1].0, LAYERS[2].0, LAYERS[3].0, LAYERS[4].0];
+
+/// Results larger than this are refused, in bytes of JSON.
+const RESULT_LIMIT: usize = 256 * 1024;
+
+/// The service that runs jobs, under apalis. Its answer is always `Ok`: how a run ended
+/// goes to the store and to nobody else.
+#[derive(Clone)]
+pub(crate) struct Attempts {
+    registry: Arc<Registry>,
+    ports: Ports,
+    recorder: mpsc::Sender<RunEnd>,
+}
+
+impl Attempts {
+    pub(crate) fn new(registry: Arc<Registry>, ports: Ports, recorder: mpsc::Sender<RunEnd>) -> Self {
+        Self { registry, ports, recorder }
+    }
+
+    fn run(&self, held: Held) -> impl Future<Output = ()> + Send + 'static {
+        let Held { claimed, handle, place } = held;
+        let kind = self.registry.get(&claimed.kind);
+        let running: Running = match kind {
+            Some(kind) => {
+                let cx = Context::new(Arc::clone(&claimed), self.ports.clone());
+                kind.run(claimed.payload.clone(), cx).map(Ending::Outcome).boxed()
+            }
+            None => {
+                let failure = Failure::retry("unknown_kind", format!("this worker knows no kind `{}`", claimed.kind));
+                std::future::ready(Ending::Outcome(Err(failure))).boxed()
+            }
+        };
+        let mut attempt = Attempt {
+            backoff: kind.map_or(Backoff::DEFAULT, |kind| kind.policy.backoff),
+            claimed,
+            handle: Some(handle),
+            ports: self.ports.clone(),
+            recorder: self.recorder.clone(),
+        };
+        let layered = LAYERS.iter().fold(running, |inner, (_, layer)| layer(&mut attempt, inner));
+        async move {
+            layered.await;
+            drop(place);
+        }
+    }
+}
+
+impl Service<Task<Held>> for Attempts {
+    type Response = ();
+    type Error = BoxDynError;
+    type Future = Pin<Box<dyn Future<Output = Result<(), BoxDynError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), BoxDynError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, task: Task<Held>) -> Self::Future {
+        // apalis polls all runs of a worker in one task; a task each uses all cores.
+        let run = tokio::spawn(self.run(task.args));
+        async move {
+            if let Err(error) = run.await {
+                tracing::error!(%error, "a run ended outside its layers: it will be found lost");
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// A panic is this run's failed attempt and nothing more. Its text stays in the log.
+fn catch_panic(_: &mut Attempt, inner: Running) -> Running {
+    AssertUnwindSafe(inner)
+        .catch_unwind()
+        .map(|ended| {
+            ended.unwrap_or_else(|_| Ending::Outcome(Err(Failure::retry("panic", "the job's handler panicked"))))
+        })
+        .boxed()
+}
+
+fn time_out(attempt: &mut Attempt, inner: Running) -> Running {
+    let limit = attempt.claimed.timeout;
+    async move {
+        tokio::time::timeout(limit, inner).await.unwrap_or_else(|_| {
+            let message = format!("the run took longer than {limit:?}");
+            Ending::Outcome(Err(Failure::retry("timeout", message)))
+        })
+    }
+    .boxed()
+}
+
+/// Drops the run when it is told to stop, and with it whatever it was doing.
+fn stop(attempt: &mut Attempt, inner: Running) -> Running {
+    let handle = attempt.handle.take();
+    async move {
+        let Some(mut handle) = handle else { return inner.await };
+        tokio::select! {
+            biased;
+            why = handle.stopped() => Ending::Stopped(why),
+            ending = inner => ending,
+        }
+    }
+    .boxed()
+}
+
+/// Turns the ending into a verdict and hands it to the recorder.
+fn record(attempt: &mut Attempt, inner: Running) -> Running {
+    let (claimed, backoff) = (Arc::clone(&attempt.claimed), attempt.backoff);
+    let (metrics, recorder) = (attempt.ports.metrics.clone(), attempt.recorder.clone());
+    async move {
+        let role = claimed.role.as_str();
+        let waited = (claimed.claimed_at - claimed.run_at).to_std().unwrap_or_default();
+        metrics.job_wait.with_label_values(&[role]).observe(waited.as_secs_f64());
+        let busy = metrics.worker_busy.with_label_values(&[role]);
+        busy.inc();
+        let begun = Instant::now();
+        let ending = inner.await;
+        busy.dec();
+        metrics.job_duration.with_label_values(&[role, &claimed.kind]).observe(begun.elapsed().as_secs_f64());
+
+        let verdict = match ending {
+            Ending::Stopped(Stop::Lost) | Ending::Recorded => None,
+            Ending::Stopped(Stop::Drained) => Some(Verdict::Release),
+            Ending::Stopped(Stop::Cancelled) => Some(Verdict::Cancelled),
+            Ending::Outcome(outcome) => {
+                let chance = rand::rng().random();
+                Some(verdict(bounded(outcome), claimed.attempt, claimed.max_attempts, &backoff, chance))
+            }
+        };
+        let outcome = verdict.as_ref().map_or("lost", Verdict::name);
+        metrics.jobs.with_label_values(&[role, &claimed.kind, outcome]).inc();
+        match &verdict {
+            Some(Verdict::Retry { error, delay }) => tracing::info!(%error, ?delay, "attempt failed"),
+            Some(Verdict::Dead { error }) => tracing::warn!(%error, "job is dead"),
+            _ => tracing::debug!(outcome, "run ended"),
+        }
+        if let Some(verdict) = verdict
+            && recorder.send(RunEnd { run: claimed.run, role: claimed.role, verdict }).await.is_err()
+        {
+            tracing::error!("the recorder is gone: the run will be found lost");
+        }
+        Ending::Recorded
+    }
+    .boxed()
+}
+
+/// The outcome to record: a result over the limit is a failure that says so.
+fn bounded(outcome: RawOutcome) -> RawOutcome {
+    match outcome {
+        Ok(End::Done(Some(result))) if result.get().len() > RESULT_LIMIT => Err(Failure::fatal(
+            "result_too_large",
+            format!("the result has {} bytes; at most {RESULT_LIMIT} are kept", result.get().len()),
+        )),
+        other => other,
+    }
+}
+
+fn span(attempt: &mut Attempt, inner: Running) -> Running {
+    let claimed = &attempt.claimed;
+    let span = tracing::info_span!(
+        "run",
+        job.id = %claimed.run.id,
+        job.kind = claimed.kind,
+        role = claimed.role.as_str(),
+        tenant = claimed.tenant_id,
+        attempt = claimed.attempt,
+    );
+    inner.instrument(span).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ORDER;
+
+    /// Swapping any two would lose an outcome: a panic outside the record, a timeout that a
+    /// stop cannot cut short, a record without its span.
+    #[test]
+    fn the_order_of_the_layers_is_fixed() {
+        assert_eq!(ORDER, ["panic", "timeout", "cancel", "outcome", "span"]);
+    }
+}

@@ -1,0 +1,132 @@
+//! The process's sign of life, and the rescue of those who fell silent.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chrono::DateTime;
+use golden_jobs::{
+    Role, WorkerId,
+    outcome::{Verdict, lost_is_dead},
+    store::{RunEnd, SharedStore, StoreError, WorkerInfo},
+};
+
+use crate::{
+    Options,
+    clockwork::jittered,
+    runs::{Runs, Stop},
+};
+
+/// Runs taken from lost workers in one go.
+const RESCUE_BATCH: u32 = 1000;
+
+/// Who this process is to the store. The id is new at every start, and again whenever the
+/// store has taken the process for lost.
+pub(crate) struct Heartbeat {
+    store: SharedStore,
+    runs: Arc<Runs>,
+    roles: Vec<Role>,
+    lost_after: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    worker: WorkerId,
+    /// Since when every heartbeat has reached the store.
+    unbroken_since: Option<Instant>,
+}
+
+impl Heartbeat {
+    pub(crate) fn new(options: &Options, store: SharedStore, runs: Arc<Runs>) -> Self {
+        Self {
+            store,
+            runs,
+            roles: options.pools.iter().map(|(role, _)| *role).collect(),
+            lost_after: options.lost_after,
+            state: Mutex::new(State { worker: WorkerId::new(), unbroken_since: None }),
+        }
+    }
+
+    pub(crate) fn worker(&self) -> WorkerId {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).worker
+    }
+
+    /// One heartbeat.
+    pub(crate) async fn beat(&self) -> Result<(), StoreError> {
+        let alive = self.store.heartbeat(&self.info()).await;
+        let taken_for_lost = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            match &alive {
+                Ok(true) => _ = state.unbroken_since.get_or_insert_with(Instant::now),
+                Ok(false) => *state = State { worker: WorkerId::new(), unbroken_since: None },
+                Err(_) => state.unbroken_since = None,
+            }
+            matches!(alive, Ok(false))
+        };
+        if taken_for_lost {
+            tracing::warn!("this process was taken for lost: dropping its runs, going on under a new id");
+            self.runs.stop_all(Stop::Lost);
+            self.store.heartbeat(&self.info()).await?;
+        }
+        alive.map(|_| ())
+    }
+
+    pub(crate) async fn keep_beating(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(jittered(self.lost_after / 4)).await;
+            if let Err(error) = self.beat().await {
+                tracing::warn!(%error, "heartbeat failed");
+            }
+        }
+    }
+
+    /// Looks for the runs of silent workers now and then, and puts them back to work.
+    pub(crate) async fn keep_rescuing(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(jittered(self.lost_after / 8)).await;
+            // After an outage everybody looks silent, and all but the dead will beat again:
+            // only who has been heard throughout may judge others.
+            let unbroken = self.state.lock().unwrap_or_else(PoisonError::into_inner).unbroken_since;
+            if unbroken.is_none_or(|since| since.elapsed() < self.lost_after) {
+                continue;
+            }
+            if let Err(error) = self.rescue().await {
+                tracing::warn!(%error, "lost runs were not looked for");
+            }
+        }
+    }
+
+    async fn rescue(&self) -> Result<(), StoreError> {
+        let lost = self.store.lost(self.lost_after, RESCUE_BATCH).await?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(runs = lost.len(), "putting the runs of silent workers back to work");
+        let ends = lost
+            .into_iter()
+            .map(|lost| {
+                let dead = lost_is_dead(lost.attempt, lost.max_attempts, lost.lost_before);
+                RunEnd { run: lost.run, role: lost.role, verdict: Verdict::Lost { dead } }
+            })
+            .collect();
+        // Whoever else is rescuing them got there first: the lease decides.
+        self.store.finish(ends).await.map(|_| ())
+    }
+
+    fn info(&self) -> WorkerInfo {
+        WorkerInfo {
+            id: self.worker(),
+            host: host(),
+            pid: std::process::id(),
+            roles: self.roles.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: DateTime::UNIX_EPOCH,
+            heartbeat_at: DateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "unknown".into(), |name| name.trim().into())
+}

@@ -1,0 +1,80 @@
+//! The runs under way in this process, and how they are told to stop.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use golden_jobs::store::Run;
+use tokio::sync::watch;
+
+/// Why a run is stopped from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Its job was cancelled.
+    Cancelled,
+    /// The process is going away and cannot wait any longer.
+    Drained,
+    /// The store took this process for lost: the run is somebody else's by now.
+    Lost,
+}
+
+/// The runs that this process holds leases for, from claim to end.
+#[derive(Default)]
+pub(crate) struct Runs(Mutex<HashMap<Run, watch::Sender<Option<Stop>>>>);
+
+impl Runs {
+    /// Takes note of a claimed run. It is forgotten when the handle is dropped.
+    pub(crate) fn begin(self: &Arc<Self>, run: Run) -> RunHandle {
+        let (sender, stop) = watch::channel(None);
+        self.lock().insert(run, sender);
+        RunHandle { run, stop, runs: Arc::clone(self) }
+    }
+
+    pub(crate) fn stop(&self, run: Run, why: Stop) {
+        if let Some(stop) = self.lock().get(&run) {
+            stop.send_replace(Some(why));
+        }
+    }
+
+    pub(crate) fn stop_all(&self, why: Stop) {
+        for stop in self.lock().values() {
+            stop.send_replace(Some(why));
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Run, watch::Sender<Option<Stop>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One run's end of the line.
+pub(crate) struct RunHandle {
+    run: Run,
+    stop: watch::Receiver<Option<Stop>>,
+    runs: Arc<Runs>,
+}
+
+impl RunHandle {
+    /// Waits until the run is to stop; for ever if it never is.
+    pub(crate) async fn stopped(&mut self) -> Stop {
+        loop {
+            if let Some(why) = *self.stop.borrow_and_update() {
+                return why;
+            }
+            if self.stop.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+impl Drop for RunHandle {
+    fn drop(&mut self) {
+        self.runs.lock().remove(&self.run);
+    }
+}

@@ -1,0 +1,16 @@
+//! Requests to addresses that users name, over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test says by failing that it cannot go on")]
+
+use golden_jobs::egress::Egress;
+use golden_workers::outbound::HttpOutbound;
+
+mod guard;
+mod kinds;
+mod server;
+mod webhooks;
+
+/// What `golden dev` allows.
+fn dev() -> HttpOutbound {
+    HttpOutbound::new(Egress::with_loopback()).unwrap()
+}
