@@ -166,7 +166,8 @@ pub struct RecordedError {
 #[derive(Debug, Clone, Serialize)]
 pub struct Attempt {
     pub attempt: u32,
-    /// `running`, `succeeded`, or how it ended: `retry dead cancelled lost snoozed released waiting`.
+    /// `running`, `succeeded`, or how it ended: `retry dead cancelled lost`. Runs that were snoozed, given back or
+    /// left to wait for children spend no attempt and leave no record.
     pub outcome: String,
     pub error: Option<RecordedError>,
     pub worker_id: Option<WorkerId>,

@@ -21,6 +21,7 @@ use crate::{
 pub mod clock;
 mod connect;
 pub mod postgres;
+mod settlement;
 pub mod sqlite;
 
 pub use clock::StoreClock;
@@ -76,8 +77,8 @@ pub trait Store: Send + Sync + 'static {
     /// removed once it has none left, so that it learns of it from its next heartbeat.
     async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError>;
 
-    /// The runs of `worker` that were asked to stop.
-    async fn cancelled(&self, worker: WorkerId) -> Result<Vec<Run>, StoreError>;
+    /// The runs that `worker` holds leases for, and which of them were asked to stop.
+    async fn held(&self, worker: WorkerId) -> Result<Vec<HeldRun>, StoreError>;
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError>;
 
@@ -92,6 +93,9 @@ pub trait Store: Send + Sync + 'static {
     async fn retry(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError>;
 
     async fn job(&self, tenant: &str, job: JobId) -> Result<Option<JobRecord>, StoreError>;
+
+    /// Jobs of whatever tenant, in no order: for Golden's own work, never for an answer to a caller.
+    async fn records(&self, jobs: &[JobId]) -> Result<Vec<JobRecord>, StoreError>;
 
     /// Jobs newest first.
     async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError>;
@@ -295,6 +299,15 @@ pub struct LostRun {
     pub max_attempts: u32,
     /// Workers this job lost in a row before.
     pub lost_before: u32,
+}
+
+/// A run under a worker's lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldRun {
+    pub run: Run,
+    pub role: Role,
+    /// Whether its job was cancelled meanwhile.
+    pub cancel: bool,
 }
 
 /// What [`Store::retry`] did.

@@ -101,3 +101,24 @@ async fn an_accepted_job_survives_the_death_of_golden_dev() {
         assert_eq!(reborn.ended(id).await["state"], Value::from("succeeded"));
     }
 }
+
+/// A claim whose answer was lost on the way leaves a lease with a worker that lives and knows
+/// nothing of it. The worker gives it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_its_worker_knows_nothing_of_is_given_back() {
+    let golden = Golden::api_only().await;
+    let mut holder = golden.worker("webhook");
+    holder.says("worker started").await;
+    let id = golden.submit("noop", json!({})).await;
+    golden
+        .store
+        .column(
+            "WITH taken AS (DELETE FROM ready RETURNING id, role)
+             INSERT INTO running (id, role, worker_id, started_at)
+             SELECT t.id, t.role, w.id, now() FROM taken t, workers w RETURNING role",
+        )
+        .await;
+    let _worker = golden.worker("orchestrator");
+    let job = golden.ended(&id).await;
+    assert_eq!((&job["state"], &job["attempt"]), (&json!("succeeded"), &json!(1)), "{job}");
+}

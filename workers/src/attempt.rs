@@ -27,7 +27,8 @@ use tower::Service;
 use tracing::Instrument;
 
 use crate::{
-    runs::{RunHandle, Stop},
+    recorder::Ended,
+    runs::{RunHandle, Stop, StopSignal},
     source::store::Held,
 };
 
@@ -46,10 +47,11 @@ type Running = Pin<Box<dyn Future<Output = Ending> + Send>>;
 /// What the layers know of the run they are round.
 struct Attempt {
     claimed: Arc<Claimed>,
+    stop: Option<StopSignal>,
     handle: Option<RunHandle>,
     backoff: Backoff,
     ports: Ports,
-    recorder: mpsc::Sender<RunEnd>,
+    recorder: mpsc::Sender<Ended>,
 }
 
 type Layer = fn(&mut Attempt, Running) -> Running;
@@ -72,11 +74,11 @@ const RESULT_LIMIT: usize = 256 * 1024;
 pub(crate) struct Attempts {
     registry: Arc<Registry>,
     ports: Ports,
-    recorder: mpsc::Sender<RunEnd>,
+    recorder: mpsc::Sender<Ended>,
 }
 
 impl Attempts {
-    pub(crate) fn new(registry: Arc<Registry>, ports: Ports, recorder: mpsc::Sender<RunEnd>) -> Self {
+    pub(crate) fn new(registry: Arc<Registry>, ports: Ports, recorder: mpsc::Sender<Ended>) -> Self {
         Self { registry, ports, recorder }
     }
 
@@ -96,6 +98,7 @@ impl Attempts {
         let mut attempt = Attempt {
             backoff: kind.map_or(Backoff::DEFAULT, |kind| kind.policy.backoff),
             claimed,
+            stop: Some(handle.stop_signal()),
             handle: Some(handle),
             ports: self.ports.clone(),
             recorder: self.recorder.clone(),
@@ -153,12 +156,12 @@ fn time_out(attempt: &mut Attempt, inner: Running) -> Running {
 
 /// Drops the run when it is told to stop, and with it whatever it was doing.
 fn stop(attempt: &mut Attempt, inner: Running) -> Running {
-    let handle = attempt.handle.take();
+    let signal = attempt.stop.take();
     async move {
-        let Some(mut handle) = handle else { return inner.await };
+        let Some(mut signal) = signal else { return inner.await };
         tokio::select! {
             biased;
-            why = handle.stopped() => Ending::Stopped(why),
+            why = signal.stopped() => Ending::Stopped(why),
             ending = inner => ending,
         }
     }
@@ -169,6 +172,7 @@ fn stop(attempt: &mut Attempt, inner: Running) -> Running {
 fn record(attempt: &mut Attempt, inner: Running) -> Running {
     let (claimed, backoff) = (Arc::clone(&attempt.claimed), attempt.backoff);
     let (metrics, recorder) = (attempt.ports.metrics.clone(), attempt.recorder.clone());
+    let handle = attempt.handle.take();
     async move {
         let role = claimed.role.as_str();
         let waited = (claimed.claimed_at - claimed.run_at).to_std().unwrap_or_default();
@@ -196,8 +200,9 @@ fn record(attempt: &mut Attempt, inner: Running) -> Running {
             Some(Verdict::Dead { error }) => tracing::warn!(%error, "job is dead"),
             _ => tracing::debug!(outcome, "run ended"),
         }
-        if let Some(verdict) = verdict
-            && recorder.send(RunEnd { run: claimed.run, role: claimed.role, verdict }).await.is_err()
+        if let (Some(verdict), Some(handle)) = (verdict, handle)
+            && let end = (RunEnd { run: claimed.run, role: claimed.role, verdict })
+            && recorder.send(Ended { end, handle }).await.is_err()
         {
             tracing::error!("the recorder is gone: the run will be found lost");
         }

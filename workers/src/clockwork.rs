@@ -1,8 +1,15 @@
-//! What comes due, and what was cancelled: the loops that look.
+//! What comes due, what was cancelled, what went astray: the loops that look.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use golden_jobs::store::SharedStore;
+use golden_jobs::{
+    outcome::Verdict,
+    store::{HeldRun, Run, RunEnd, SharedStore},
+};
 use rand::Rng;
 
 use crate::{
@@ -12,8 +19,14 @@ use crate::{
 
 /// The poll under all hints. One statement a process, whatever its roles.
 const IDLE_POLL: Duration = Duration::from_millis(900);
-/// The poll under the cancel hints, while anything runs.
-const CANCEL_POLL: Duration = Duration::from_secs(1);
+/// How often to look at the leases of this process while anything runs: the net under the
+/// cancel hints.
+const BUSY_LOOK: Duration = Duration::from_secs(1);
+/// And while nothing does.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+/// How long a lease may be unknown here before it is given back: twice as long as a claim can
+/// be under way.
+const STRAY_AFTER: Duration = Duration::from_secs(10);
 /// Jobs made ready in one go.
 const PROMOTE_BATCH: u32 = 1000;
 
@@ -53,19 +66,44 @@ async fn sleep_unless_sooner(store: &SharedStore, wait: Duration) {
     }
 }
 
-/// Stops the runs whose jobs were cancelled.
-pub(crate) async fn keep_stopping(store: SharedStore, heartbeat: Arc<Heartbeat>, runs: Arc<Runs>) {
+/// Compares the leases that this process holds in the store with the runs it knows of: stops
+/// those whose jobs were cancelled, and gives back those that nobody here is running.
+///
+/// A lease can be unknown here when the answer to its claim was lost on the way. The process
+/// lives, so nobody else would ever take such a job from it.
+pub(crate) async fn keep_reconciling(store: SharedStore, heartbeat: Arc<Heartbeat>, runs: Arc<Runs>) {
+    let mut strays: HashMap<Run, Instant> = HashMap::new();
     loop {
+        let idle = runs.len() == 0 && strays.is_empty();
         tokio::select! {
             () = store.wakes().cancelled() => {}
-            () = tokio::time::sleep(jittered(CANCEL_POLL)) => {}
+            () = tokio::time::sleep(jittered(if idle { IDLE_LOOK } else { BUSY_LOOK })) => {}
         }
-        if runs.len() == 0 {
+        let held = match store.held(heartbeat.worker()).await {
+            Ok(held) => held,
+            Err(error) => {
+                tracing::warn!(%error, "the leases of this process were not looked at");
+                continue;
+            }
+        };
+        let unknown: HashMap<Run, HeldRun> =
+            held.iter().filter(|held| !runs.knows(held.run)).map(|held| (held.run, *held)).collect();
+        held.iter().filter(|held| held.cancel).for_each(|held| runs.stop(held.run, Stop::Cancelled));
+        strays.retain(|run, _| unknown.contains_key(run));
+        unknown.keys().for_each(|run| _ = strays.entry(*run).or_insert_with(Instant::now));
+
+        let stray = |held: &&HeldRun| strays.get(&held.run).is_some_and(|since| since.elapsed() > STRAY_AFTER);
+        let ends: Vec<RunEnd> = unknown
+            .values()
+            .filter(stray)
+            .map(|held| RunEnd { run: held.run, role: held.role, verdict: Verdict::Release })
+            .collect();
+        if ends.is_empty() {
             continue;
         }
-        match store.cancelled(heartbeat.worker()).await {
-            Ok(cancelled) => cancelled.into_iter().for_each(|run| runs.stop(run, Stop::Cancelled)),
-            Err(error) => tracing::warn!(%error, "cancelled jobs were not looked for"),
+        tracing::warn!(runs = ends.len(), "giving back leases whose claim this process never heard the answer to");
+        if let Err(error) = store.finish(ends).await {
+            tracing::warn!(%error, "leases were not given back yet");
         }
     }
 }

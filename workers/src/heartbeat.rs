@@ -84,7 +84,7 @@ impl Heartbeat {
     /// Looks for the runs of silent workers now and then, and puts them back to work.
     pub(crate) async fn keep_rescuing(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(jittered(self.lost_after / 8)).await;
+            tokio::time::sleep(jittered(self.lost_after / 5)).await;
             // After an outage everybody looks silent, and all but the dead will beat again:
             // only who has been heard throughout may judge others.
             let unbroken = self.state.lock().unwrap_or_else(PoisonError::into_inner).unbroken_since;

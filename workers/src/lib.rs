@@ -12,7 +12,7 @@
 //! | `runs` | the runs under way, and how they are told to stop |
 //! | `recorder` | ends of runs on their way to the store, in batches |
 //! | `heartbeat` | the process's sign of life; the rescue of those who fell silent |
-//! | `clockwork` | what is due; what was cancelled |
+//! | `clockwork` | what is due, what was cancelled, what went astray |
 //! | [`outbound`] | HTTP to addresses that users name, guarded |
 
 pub mod attempt;
@@ -80,7 +80,7 @@ pub async fn run(
     keepers.spawn(Arc::clone(&heartbeat).keep_beating());
     keepers.spawn(Arc::clone(&heartbeat).keep_rescuing());
     keepers.spawn(clockwork::keep_promoting(Arc::clone(&store)));
-    keepers.spawn(clockwork::keep_stopping(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
+    keepers.spawn(clockwork::keep_reconciling(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
 
     let mut pools = JoinSet::new();
     for (role, concurrency) in &options.pools {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use apalis_core::{error::WorkerError, worker::builder::WorkerBuilder};
-use golden_jobs::{Registry, Role, context::Ports, store::RunEnd};
+use golden_jobs::{Registry, Role, context::Ports};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower::limit::ConcurrencyLimit;
 
-use crate::{attempt::Attempts, heartbeat::Heartbeat, runs::Runs, source::store::Claimer};
+use crate::{attempt::Attempts, heartbeat::Heartbeat, recorder::Ended, runs::Runs, source::store::Claimer};
 
 /// Everything that a pool needs.
 pub(crate) struct Pool {
@@ -18,7 +18,7 @@ pub(crate) struct Pool {
     pub(crate) ports: Ports,
     pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) runs: Arc<Runs>,
-    pub(crate) recorder: mpsc::Sender<RunEnd>,
+    pub(crate) recorder: mpsc::Sender<Ended>,
     pub(crate) shutdown: CancellationToken,
 }
 

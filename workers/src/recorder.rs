@@ -11,6 +11,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::runs::RunHandle;
+
 /// Ends recorded in one statement at most. Larger batches gain little and wait longer.
 const BATCH: usize = 1000;
 /// Ends that may wait; whoever brings more waits with them.
@@ -18,10 +20,17 @@ const WAITING: usize = 4 * BATCH;
 /// Batches on their way at once: one fills while the other commits.
 const IN_FLIGHT: u32 = 2;
 
+/// An end on its way, with the run's place among those of the process: it is held until the
+/// end is recorded.
+pub(crate) struct Ended {
+    pub(crate) end: RunEnd,
+    pub(crate) handle: RunHandle,
+}
+
 /// Records ends as they come: at once when idle, together under load. A slot is free for
 /// the next run as soon as its end is handed over here.
 pub(crate) struct Recorder {
-    ends: mpsc::Sender<RunEnd>,
+    ends: mpsc::Sender<Ended>,
     task: JoinHandle<()>,
 }
 
@@ -31,7 +40,7 @@ impl Recorder {
         Self { ends, task: tokio::spawn(record_all(store, queue)) }
     }
 
-    pub(crate) fn sender(&self) -> mpsc::Sender<RunEnd> {
+    pub(crate) fn sender(&self) -> mpsc::Sender<Ended> {
         self.ends.clone()
     }
 
@@ -44,7 +53,7 @@ impl Recorder {
     }
 }
 
-async fn record_all(store: SharedStore, mut queue: mpsc::Receiver<RunEnd>) {
+async fn record_all(store: SharedStore, mut queue: mpsc::Receiver<Ended>) {
     let flights = Arc::new(Semaphore::new(IN_FLIGHT as usize));
     while let Ok(place) = Arc::clone(&flights).acquire_owned().await {
         let mut batch = Vec::new();
@@ -63,7 +72,9 @@ async fn record_all(store: SharedStore, mut queue: mpsc::Receiver<RunEnd>) {
 
 /// Records one batch, however long the store is away: what ran must not run again for it.
 /// Leases fence the write, so that trying again cannot do harm.
-async fn record(store: &dyn Store, batch: Vec<RunEnd>) {
+async fn record(store: &dyn Store, batch: Vec<Ended>) {
+    let (batch, _held): (Vec<RunEnd>, Vec<RunHandle>) =
+        batch.into_iter().map(|ended| (ended.end, ended.handle)).unzip();
     let mut pause = Duration::from_millis(50);
     loop {
         match store.finish(batch.iter().map(again).collect()).await {

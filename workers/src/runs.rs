@@ -19,7 +19,8 @@ pub(crate) enum Stop {
     Lost,
 }
 
-/// The runs that this process holds leases for, from claim to end.
+/// The runs that this process knows it holds leases for: from the claim until their end is
+/// recorded.
 #[derive(Default)]
 pub(crate) struct Runs(Mutex<HashMap<Run, watch::Sender<Option<Stop>>>>);
 
@@ -43,6 +44,10 @@ impl Runs {
         }
     }
 
+    pub(crate) fn knows(&self, run: Run) -> bool {
+        self.lock().contains_key(&run)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
@@ -52,7 +57,8 @@ impl Runs {
     }
 }
 
-/// One run's end of the line.
+/// Keeps a run among those of its process. Travels with it, from the claim to the record of
+/// its end.
 pub(crate) struct RunHandle {
     run: Run,
     stop: watch::Receiver<Option<Stop>>,
@@ -60,21 +66,31 @@ pub(crate) struct RunHandle {
 }
 
 impl RunHandle {
-    /// Waits until the run is to stop; for ever if it never is.
-    pub(crate) async fn stopped(&mut self) -> Stop {
-        loop {
-            if let Some(why) = *self.stop.borrow_and_update() {
-                return why;
-            }
-            if self.stop.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+    /// Tells when and why the run is to stop.
+    pub(crate) fn stop_signal(&self) -> StopSignal {
+        StopSignal(self.stop.clone())
     }
 }
 
 impl Drop for RunHandle {
     fn drop(&mut self) {
         self.runs.lock().remove(&self.run);
+    }
+}
+
+/// One run's end of the line.
+pub(crate) struct StopSignal(watch::Receiver<Option<Stop>>);
+
+impl StopSignal {
+    /// Waits until the run is to stop; for ever if it never is.
+    pub(crate) async fn stopped(&mut self) -> Stop {
+        loop {
+            if let Some(why) = *self.0.borrow_and_update() {
+                return why;
+            }
+            if self.0.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }

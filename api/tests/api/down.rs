@@ -7,8 +7,8 @@ use golden_jobs::{
     DeadLetterId, JobId, MessageId, Role, WorkerId,
     record::{Attempt, JobRecord},
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, Depths, Inserted, JobFilter, LostRun, NewJob, OutboxEvent,
-        Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreError, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted, JobFilter, LostRun, NewJob,
+        OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreError, WorkerInfo,
     },
     wake::Wakes,
 };
@@ -56,7 +56,7 @@ impl Store for Down {
         down()
     }
 
-    async fn cancelled(&self, _: WorkerId) -> Result<Vec<Run>> {
+    async fn held(&self, _: WorkerId) -> Result<Vec<HeldRun>> {
         down()
     }
 
@@ -81,6 +81,10 @@ impl Store for Down {
     }
 
     async fn ended(&self, _: &[JobId]) -> Result<Vec<JobId>> {
+        down()
+    }
+
+    async fn records(&self, _: &[JobId]) -> Result<Vec<JobRecord>> {
         down()
     }
 

@@ -21,16 +21,16 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    PgPool, Row,
+    PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, Inserted, JobFilter,
-    LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd, Store, StoreClock,
-    StoreError, WorkerInfo, connect,
+    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
+    JobFilter, LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd, Store,
+    StoreClock, StoreError, WorkerInfo, connect,
 };
 use crate::{
     id::{DeadLetterId, JobId, MessageId, WorkerId},
@@ -255,11 +255,11 @@ impl Store for PostgresStore {
         .await
     }
 
-    async fn cancelled(&self, worker: WorkerId) -> Result<Vec<Run>, StoreError> {
+    async fn held(&self, worker: WorkerId) -> Result<Vec<HeldRun>, StoreError> {
         self.in_time(|| async {
             let rows =
-                sqlx::query(include_str!("../sql/postgres/cancelled.sql")).bind(worker.0).fetch_all(&self.pool).await?;
-            rows.iter().map(|row| Ok(Run { id: JobId(row.try_get(0)?), lease: row.try_get(1)? })).collect()
+                sqlx::query(include_str!("../sql/postgres/held.sql")).bind(worker.0).fetch_all(&self.pool).await?;
+            rows.iter().map(rows::held).collect()
         })
         .await
     }
@@ -317,6 +317,15 @@ impl Store for PostgresStore {
             })
             .await?;
         Ok(ended.into_iter().map(JobId).collect())
+    }
+
+    async fn records(&self, jobs: &[JobId]) -> Result<Vec<JobRecord>, StoreError> {
+        self.in_time(|| async {
+            let rows =
+                sqlx::query(include_str!("../sql/postgres/records.sql")).bind(ids(jobs)).fetch_all(&self.pool).await?;
+            rows.iter().map(rows::job).collect()
+        })
+        .await
     }
 
     async fn children(&self, parent: JobId) -> Result<Vec<JobRecord>, StoreError> {

@@ -34,9 +34,9 @@ use sqlx::{Row, SqlitePool, sqlite::SqlitePoolOptions};
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, Inserted, JobFilter,
-    LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreClock, StoreError,
-    WorkerInfo,
+    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
+    JobFilter, LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreClock,
+    StoreError, WorkerInfo,
 };
 use crate::{
     id::{DeadLetterId, JobId, MessageId, WorkerId},
@@ -184,13 +184,11 @@ impl Store for SqliteStore {
         self.writer.call(chores::Lost { silence, limit }).await
     }
 
-    async fn cancelled(&self, worker: WorkerId) -> Result<Vec<Run>, StoreError> {
+    async fn held(&self, worker: WorkerId) -> Result<Vec<HeldRun>, StoreError> {
         self.read(async {
-            let rows = sqlx::query(include_str!("../sql/sqlite/cancelled.sql"))
-                .bind(worker.0)
-                .fetch_all(&self.readers)
-                .await?;
-            rows.iter().map(rows::run).collect()
+            let rows =
+                sqlx::query(include_str!("../sql/sqlite/held.sql")).bind(worker.0).fetch_all(&self.readers).await?;
+            rows.iter().map(rows::held).collect()
         })
         .await
     }
@@ -251,6 +249,17 @@ impl Store for SqliteStore {
                 .fetch_all(&self.readers)
                 .await?;
             Ok(ended.into_iter().map(JobId).collect())
+        })
+        .await
+    }
+
+    async fn records(&self, jobs: &[JobId]) -> Result<Vec<JobRecord>, StoreError> {
+        self.read(async {
+            let rows = sqlx::query(include_str!("../sql/sqlite/records.sql"))
+                .bind(list(jobs.iter().map(|id| hex(id.0)))?)
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(rows::job).collect()
         })
         .await
     }

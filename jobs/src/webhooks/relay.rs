@@ -1,8 +1,10 @@
 //! Turns events into deliveries.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::body::body;
@@ -16,9 +18,6 @@ use crate::{
 
 /// Events passed on in one go.
 const BATCH: u32 = 500;
-
-/// Jobs read at once: enough to hide a database's latency, and few of its connections.
-const READS: usize = 4;
 
 /// The longest time between two looks at the outbox; hints make it shorter.
 const NET: Duration = Duration::from_secs(5);
@@ -79,14 +78,9 @@ pub async fn relay_once(store: &dyn Store, policy: &Policy, limit: u32) -> Resul
 }
 
 async fn jobs_of(store: &dyn Store, events: &[OutboxEvent]) -> Result<BTreeMap<JobId, JobRecord>, StoreError> {
-    let wanted: BTreeMap<JobId, &str> = events.iter().map(|event| (event.job_id, event.tenant_id.as_str())).collect();
-    // Not a closure in the stream: one that borrows keeps the compiler from seeing that this is `Send`.
-    let reads: Vec<_> = wanted.into_iter().map(|(id, tenant)| store.job(tenant, id)).collect();
-    stream::iter(reads)
-        .buffer_unordered(READS)
-        .try_filter_map(|job| async { Ok(job.map(|job| (job.id, job))) })
-        .try_collect()
-        .await
+    let wanted: BTreeSet<JobId> = events.iter().map(|event| event.job_id).collect();
+    let jobs = store.records(&Vec::from_iter(wanted)).await?;
+    Ok(jobs.into_iter().map(|job| (job.id, job)).collect())
 }
 
 /// The job that delivers `event`, or `None` when nobody is to be called.

@@ -21,6 +21,7 @@ both_stores! {
     pages_are_complete_and_do_not_overlap
     a_page_holds_what_matches_however_far_apart
     ended_names_those_that_have_ended
+    records_are_read_together_whatever_their_tenant
     attempts_tell_every_run_in_order
     depths_count_what_there_is
 }
@@ -112,6 +113,18 @@ async fn a_page_holds_what_matches_however_far_apart(store: Bed) {
 
     assert_eq!(store.jobs(&rare, Page { before: None, limit: 2 }).await.unwrap().len(), 2);
     assert_eq!(pages(&store, &rare, 2).await, found(&store, rare.clone()).await);
+}
+
+async fn records_are_read_together_whatever_their_tenant(store: Bed) {
+    let ours = store.submit(job()).await;
+    let theirs = store.submit(NewJob { tenant_id: "other".into(), ..job() }).await;
+    store.submit(job()).await;
+
+    let records = store.records(&[ours, theirs, JobId::new()]).await.unwrap();
+
+    let mut found: Vec<JobId> = records.iter().map(|record| record.id).collect();
+    found.sort_unstable();
+    assert_eq!(found, [ours, theirs]);
 }
 
 async fn ended_names_those_that_have_ended(store: Bed) {

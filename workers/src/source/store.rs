@@ -29,6 +29,7 @@ use tower::layer::util::Identity;
 
 use crate::{
     heartbeat::Heartbeat,
+    recorder::Ended,
     runs::{RunHandle, Runs},
 };
 
@@ -105,7 +106,7 @@ pub(crate) struct Claimer {
     pub(crate) store: SharedStore,
     pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) runs: Arc<Runs>,
-    pub(crate) recorder: mpsc::Sender<RunEnd>,
+    pub(crate) recorder: mpsc::Sender<Ended>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -149,7 +150,7 @@ impl Claimer {
                         };
                         // The source went away between claim and send: drained already.
                         if let Err(mpsc::error::SendError(held)) = queue.send(held).await {
-                            give_back(&self.recorder, self.role, &held).await;
+                            give_back(&self.recorder, self.role, held).await;
                         }
                     }
                 }
@@ -170,9 +171,9 @@ impl Claimer {
 }
 
 /// Hands a job that never ran back to the store, without spending an attempt.
-async fn give_back(recorder: &mpsc::Sender<RunEnd>, role: Role, held: &Held) {
+async fn give_back(recorder: &mpsc::Sender<Ended>, role: Role, held: Held) {
     let end = RunEnd { run: held.claimed.run, role, verdict: Verdict::Release };
-    if recorder.send(end).await.is_err() {
+    if recorder.send(Ended { end, handle: held.handle }).await.is_err() {
         tracing::warn!(job.id = %held.claimed.run.id, "not given back: the job will be found lost");
     }
 }
@@ -181,7 +182,7 @@ async fn give_back(recorder: &mpsc::Sender<RunEnd>, role: Role, held: &Held) {
 pub(crate) struct StoreSource {
     queue: mpsc::Receiver<Held>,
     role: Role,
-    recorder: mpsc::Sender<RunEnd>,
+    recorder: mpsc::Sender<Ended>,
 }
 
 impl Backend for StoreSource {
@@ -201,7 +202,7 @@ impl Backend for StoreSource {
         self.queue.close();
         while let Ok(held) = self.queue.try_recv() {
             let (recorder, role) = (self.recorder.clone(), self.role);
-            tokio::spawn(async move { give_back(&recorder, role, &held).await });
+            tokio::spawn(async move { give_back(&recorder, role, held).await });
         }
         Poll::Ready(Ok(()))
     }

@@ -11,7 +11,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, LostRun, OutboxEvent, Promoted, Run, StoreError, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, HeldRun, LostRun, OutboxEvent, Promoted, Run, StoreError,
+        WorkerInfo,
     },
 };
 
@@ -93,6 +94,10 @@ pub(super) fn claimed(row: &PgRow, role: Role) -> Read<Claimed> {
 
 fn run(row: &PgRow) -> Read<Run> {
     Ok(Run { id: JobId(row.try_get("id")?), lease: row.try_get("run_lease")? })
+}
+
+pub(super) fn held(row: &PgRow) -> Read<HeldRun> {
+    Ok(HeldRun { run: run(row)?, role: role(row, "role")?, cancel: row.try_get("cancel")? })
 }
 
 pub(super) fn lost(row: &PgRow) -> Read<LostRun> {

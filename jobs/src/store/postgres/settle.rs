@@ -10,7 +10,7 @@ use crate::{
     id::JobId,
     outcome::Verdict,
     role::Role,
-    store::{NewJob, Run, RunEnd, StoreError},
+    store::{NewJob, Run, RunEnd, StoreError, settlement::Settlement},
 };
 
 /// What the store was told and did about the ends of a batch.
@@ -119,19 +119,19 @@ impl PostgresStore {
         ends: &[&RunEnd],
         settled: &mut Settled,
     ) -> Result<(), sqlx::Error> {
-        let columns: Vec<Columns<'_>> = ends.iter().map(|end| Columns::of(&end.verdict)).collect();
+        let columns: Vec<Settlement<'_>> = ends.iter().map(|end| Settlement::of(&end.verdict)).collect();
         let rows = sqlx::query(include_str!("../../sql/postgres/settle.sql"))
             .bind(ends.iter().map(|end| end.run.id.0).collect::<Vec<Uuid>>())
             .bind(ends.iter().map(|end| end.run.lease).collect::<Vec<_>>())
             .bind(columns.iter().map(|c| c.state).collect::<Vec<_>>())
-            .bind(columns.iter().map(|c| c.delay_ms).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| millis(c.delay)).collect::<Vec<_>>())
             .bind(columns.iter().map(|c| c.spent).collect::<Vec<_>>())
             .bind(columns.iter().map(|c| c.lost).collect::<Vec<_>>())
             .bind(columns.iter().map(|c| c.outcome).collect::<Vec<_>>())
             .bind(columns.iter().map(|c| c.error.map(|e| e.0)).collect::<Vec<_>>())
             .bind(columns.iter().map(|c| c.error.map(|e| rows::without_nul(e.1).into_owned())).collect::<Vec<_>>())
-            .bind(columns.iter().map(|c| c.checkpoint).collect::<Vec<_>>())
-            .bind(columns.iter().map(|c| c.children).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| c.checkpoint.map(|checkpoint| checkpoint.get())).collect::<Vec<_>>())
+            .bind(columns.iter().map(|c| i32::try_from(c.awaited.len()).unwrap_or(i32::MAX)).collect::<Vec<_>>())
             .bind(self.now())
             .fetch_all(connection)
             .await?;
@@ -170,68 +170,4 @@ fn awaited_children(ends: &[&RunEnd], settled: &Settled) -> Vec<NewJob> {
         }
     }
     awaited
-}
-
-/// A verdict as the columns of `settle.sql`.
-struct Columns<'a> {
-    state: &'static str,
-    delay_ms: i64,
-    spent: bool,
-    lost: bool,
-    outcome: Option<&'static str>,
-    error: Option<(&'a str, &'a str)>,
-    checkpoint: Option<&'a str>,
-    children: i32,
-}
-
-impl<'a> Columns<'a> {
-    fn of(verdict: &'a Verdict) -> Self {
-        let plain = Self {
-            state: "queued",
-            delay_ms: 0,
-            spent: false,
-            lost: false,
-            outcome: None,
-            error: None,
-            checkpoint: None,
-            children: 0,
-        };
-        match verdict {
-            Verdict::Succeeded { .. } => unreachable!("succeeded runs take the lean path"),
-            Verdict::Retry { delay, error } => Self {
-                state: if delay.is_zero() { "queued" } else { "retrying" },
-                delay_ms: millis(*delay),
-                spent: true,
-                outcome: Some("retry"),
-                error: Some((&error.code, &error.message)),
-                ..plain
-            },
-            Verdict::Dead { error } => Self {
-                state: "dead",
-                spent: true,
-                outcome: Some("dead"),
-                error: Some((&error.code, &error.message)),
-                ..plain
-            },
-            Verdict::Snooze { delay } => {
-                Self { state: if delay.is_zero() { "queued" } else { "scheduled" }, delay_ms: millis(*delay), ..plain }
-            }
-            Verdict::Release => plain,
-            Verdict::Await { children, checkpoint } => Self {
-                state: if children.is_empty() { "queued" } else { "waiting" },
-                checkpoint: checkpoint.as_ref().map(|checkpoint| checkpoint.get()),
-                children: i32::try_from(children.len()).unwrap_or(i32::MAX),
-                ..plain
-            },
-            Verdict::Cancelled => Self { state: "cancelled", spent: true, outcome: Some("cancelled"), ..plain },
-            Verdict::Lost { dead } => Self {
-                state: if *dead { "dead" } else { "queued" },
-                spent: true,
-                lost: true,
-                outcome: Some("lost"),
-                error: Some(("worker_lost", "the worker running this job fell silent")),
-                ..plain
-            },
-        }
-    }
 }

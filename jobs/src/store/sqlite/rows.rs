@@ -11,7 +11,7 @@ use crate::{
     id::{DeadLetterId, JobId, MessageId, WorkerId},
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
-    store::{Claimed, DeadLetter, Delivery, LostRun, OutboxEvent, RoleDepth, Run, StoreError, WorkerInfo},
+    store::{Claimed, DeadLetter, Delivery, HeldRun, LostRun, OutboxEvent, RoleDepth, Run, StoreError, WorkerInfo},
 };
 
 type Read<T> = Result<T, sqlx::Error>;
@@ -104,6 +104,10 @@ pub(super) fn claimed(row: &SqliteRow, role: Role) -> Read<Claimed> {
         run_at: at(row, "run_at")?,
         claimed_at: at(row, "started_at")?,
     })
+}
+
+pub(super) fn held(row: &SqliteRow) -> Read<HeldRun> {
+    Ok(HeldRun { run: run(row)?, role: role(row)?, cancel: row.try_get("cancel")? })
 }
 
 pub(super) fn lost(row: &SqliteRow) -> Read<LostRun> {

@@ -1,6 +1,6 @@
 //! Every end of a run but success.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, ops::Deref};
 
 use sqlx::Row;
 
@@ -13,9 +13,8 @@ use super::{
 };
 use crate::{
     id::{DeadLetterId, JobId},
-    outcome::Verdict,
     role::Role,
-    store::{NewJob, Run, RunEnd},
+    store::{NewJob, Run, RunEnd, settlement::Settlement},
 };
 
 const FILE: &str = include_str!("../../sql/sqlite/settle.sql");
@@ -86,7 +85,7 @@ async fn bear(tx: &mut Tx<'_>, endings: &mut [Ending<'_>]) -> Result<(), sqlx::E
     for ending in endings.iter_mut().filter(|ending| !ending.awaited.is_empty()) {
         ending.children = adopted.get(&ending.run.id).copied().unwrap_or(0);
         if ending.children == 0 {
-            ending.state = "queued";
+            ending.settlement.state = "queued";
         }
     }
     Ok(())
@@ -104,7 +103,7 @@ async fn record(tx: &mut Tx<'_>, endings: &[Ending<'_>]) -> Result<(), sqlx::Err
             e.is_due().then(|| after(now, e.delay)),
             e.error.map(|error| error.0),
             e.error.map(|error| without_nul(error.1)),
-            e.checkpoint,
+            e.checkpoint.map(|checkpoint| checkpoint.get()),
             e.children,
             e.outcome,
         )
@@ -131,98 +130,38 @@ async fn record(tx: &mut Tx<'_>, endings: &[Ending<'_>]) -> Result<(), sqlx::Err
     Ok(())
 }
 
-/// A verdict as the columns of `settle.sql`.
+/// A run's end: what its verdict means, and how many children there are to wait for.
 struct Ending<'a> {
     run: Run,
     role: Role,
     priority: u8,
-    state: &'static str,
-    delay: Duration,
-    /// Whether the run counts as an attempt.
-    spent: bool,
-    lost: bool,
-    /// What the record of attempts says, where it says anything.
-    outcome: Option<&'static str>,
-    error: Option<(&'a str, &'a str)>,
-    checkpoint: Option<&'a str>,
-    awaited: &'a [NewJob],
+    settlement: Settlement<'a>,
     children: u32,
 }
 
 impl<'a> Ending<'a> {
     fn of(end: &'a RunEnd, held: &Held) -> Self {
-        let ending = Self::by_verdict(end, held);
-        // A run that was asked to stop ends as cancelled, unless it died anyway.
-        match held.cancel && ending.state != "dead" {
-            true => Self {
-                state: "cancelled",
-                spent: true,
-                outcome: Some("cancelled"),
-                awaited: &[],
-                children: 0,
-                ..ending
-            },
-            false => ending,
-        }
-    }
-
-    fn by_verdict(end: &'a RunEnd, held: &Held) -> Self {
-        let plain = Self {
+        let verdict = Settlement::of(&end.verdict);
+        let settlement = if held.cancel { verdict.stopped() } else { verdict };
+        Self {
             run: end.run,
             role: held.role,
             priority: held.priority,
-            state: "queued",
-            delay: Duration::ZERO,
-            spent: false,
-            lost: false,
-            outcome: None,
-            error: None,
-            checkpoint: None,
-            awaited: &[],
-            children: 0,
-        };
-        match &end.verdict {
-            Verdict::Succeeded { .. } => unreachable!("succeeded runs take the lean path"),
-            Verdict::Retry { delay, error } => Self {
-                state: if delay.is_zero() { "queued" } else { "retrying" },
-                delay: *delay,
-                spent: true,
-                outcome: Some("retry"),
-                error: Some((&error.code, &error.message)),
-                ..plain
-            },
-            Verdict::Dead { error } => Self {
-                state: "dead",
-                spent: true,
-                outcome: Some("dead"),
-                error: Some((&error.code, &error.message)),
-                ..plain
-            },
-            Verdict::Snooze { delay } => {
-                Self { state: if delay.is_zero() { "queued" } else { "scheduled" }, delay: *delay, ..plain }
-            }
-            Verdict::Release => plain,
-            Verdict::Await { children, checkpoint } => Self {
-                state: if children.is_empty() { "queued" } else { "waiting" },
-                checkpoint: checkpoint.as_ref().map(|checkpoint| checkpoint.get()),
-                awaited: children,
-                children: u32::try_from(children.len()).unwrap_or(u32::MAX),
-                ..plain
-            },
-            Verdict::Cancelled => Self { state: "cancelled", spent: true, outcome: Some("cancelled"), ..plain },
-            Verdict::Lost { dead } => Self {
-                state: if *dead { "dead" } else { "queued" },
-                spent: true,
-                lost: true,
-                outcome: Some("lost"),
-                error: Some(("worker_lost", "the worker running this job fell silent")),
-                ..plain
-            },
+            settlement,
+            children: u32::try_from(settlement.awaited.len()).unwrap_or(u32::MAX),
         }
     }
 
     /// Whether the job has a new time from which it may run.
     fn is_due(&self) -> bool {
         matches!(self.state, "queued" | "retrying" | "scheduled")
+    }
+}
+
+impl<'a> Deref for Ending<'a> {
+    type Target = Settlement<'a>;
+
+    fn deref(&self) -> &Settlement<'a> {
+        &self.settlement
     }
 }

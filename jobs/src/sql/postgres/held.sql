@@ -1,0 +1,1 @@
+SELECT id, run_lease, role, cancel FROM running WHERE worker_id = $1
