@@ -19,9 +19,10 @@ test: cargo-nextest ## Brings PostgreSQL, and Docker with gVisor, runs every tes
 	cargo build --locked --workspace --all-targets
 	@tests/services run sh -c 'cargo test --locked --workspace --doc --quiet && cargo nextest run --locked --workspace'
 
-check: cargo-deny ## Formatting, lints, and what the dependencies may be.
+check: cargo-deny ## Formatting, lints, documentation, and what the dependencies may be.
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
 	cargo deny --locked check bans licenses sources
 
 bench: ## Benchmarks, in a release build.

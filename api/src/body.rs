@@ -8,6 +8,7 @@ use axum::{
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use serde_path_to_error::{Path, Segment};
 
 use crate::{
     json,
@@ -29,8 +30,26 @@ pub(crate) struct JsonObject {
 impl JsonObject {
     /// The object as a typed request, where all that can be wrong is a field's name or type.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_str(&self.text).map_err(|error| Problem::invalid(vec![FieldError::new("", error.to_string())]))
+        serde_path_to_error::deserialize(&self.value).map_err(|error| {
+            let place = pointer(error.path());
+            Problem::invalid(vec![FieldError::new(place, error.into_inner().to_string())])
+        })
     }
+}
+
+/// The JSON pointer (RFC 6901) to where serde was when it failed.
+fn pointer(path: &Path) -> String {
+    let tokens = path.iter().filter_map(|segment| match segment {
+        Segment::Map { key } => Some(escaped(key)),
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    tokens.map(|token| format!("/{token}")).collect()
+}
+
+/// A member's name as a part of a JSON pointer.
+pub(crate) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 impl<S: Sync> FromRequest<S> for JsonObject {

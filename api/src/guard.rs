@@ -31,10 +31,15 @@ pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: 
         return Ok(next.run(request).await);
     }
     let denied = |role: &str| gate.app.metrics.permission_denied.with_label_values(&[role, &gate.route]).inc();
-    let Some(authorization) = request.headers().get(header::AUTHORIZATION) else {
+    let mut authorizations = request.headers().get_all(header::AUTHORIZATION).into_iter();
+    let Some(authorization) = authorizations.next() else {
         denied("anonymous");
         return Err(challenge("Bearer realm=\"golden\"", "there is no Authorization header"));
     };
+    // A proxy in between may have looked at the other one.
+    if authorizations.next().is_some() {
+        return Err(invalid_token("there is more than one Authorization header"));
+    }
     let grant = match bearer(authorization) {
         Some(token) => gate.app.auth.verify(token).map_err(|refused| invalid_token(&refused.to_string()))?,
         None => return Err(invalid_token("the Authorization header is not `Bearer TOKEN`")),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use golden_jobs::{
-    batch::Coalescer,
+    batch::{Coalescer, Limits},
     store::{Inserted, NewJob, SharedStore, StoreError},
 };
 
@@ -11,6 +11,9 @@ use crate::problem::{Code, Problem};
 
 /// Jobs recorded by one statement, at most.
 const BATCH: usize = 500;
+/// And so many bytes: a statement of many large payloads would miss its deadline, and with it
+/// the small ones of others.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// One batch fills while another commits.
 const IN_FLIGHT: usize = 2;
 
@@ -24,7 +27,9 @@ impl Intake {
     pub(crate) fn new(store: SharedStore) -> Self {
         let inserts = {
             let store = Arc::clone(&store);
-            Coalescer::new(BATCH, IN_FLIGHT, move |jobs: Vec<NewJob>| {
+            let weigh = |job: &NewJob| job.payload.get().len();
+            let limits = Limits { calls: BATCH, weight: BATCH_BYTES, weigh, in_flight: IN_FLIGHT };
+            Coalescer::new(limits, move |jobs: Vec<NewJob>| {
                 let store = Arc::clone(&store);
                 async move {
                     let count = jobs.len();

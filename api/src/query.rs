@@ -1,6 +1,6 @@
 //! Parameters in the URL.
 
-use std::str::FromStr;
+use std::{error::Error, str::FromStr};
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
@@ -20,12 +20,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(rejection) => Err(Problem::malformed(rejection.body_text())),
+            // The cause names the parameter; around it is only that this was a query string.
+            Err(rejection) => {
+                Err(Problem::malformed(rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string)))
+            }
         }
     }
 }
 
-/// The id in the path. What has not even the form of an id names nothing.
+/// The id or name in the path. What has not even the form of one names nothing.
 pub(crate) struct Id<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {

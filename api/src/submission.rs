@@ -18,7 +18,8 @@ use serde_json::{
 };
 
 use crate::{
-    body::JsonObject,
+    body::{JsonObject, escaped},
+    clock::RFC_3339,
     problem::{Code, FieldError, Problem},
 };
 
@@ -152,8 +153,10 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn known(&mut self, names: &[&str]) {
         for name in self.object.keys().filter(|name| !names.contains(&name.as_str())) {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-            self.errors.push(FieldError::new(pointer, format!("unknown field; known are {}", names.join(", "))));
+            self.errors.push(FieldError::new(
+                format!("/{}", escaped(name)),
+                format!("unknown field; known are {}", names.join(", ")),
+            ));
         }
     }
 
@@ -208,7 +211,7 @@ impl<'a> Fields<'a> {
             Some(at) if at > now => return Due::At(at),
             // What should have run before should run now.
             Some(_) => {}
-            None => self.wrong("run_at", "a time as in RFC 3339, for example 2026-01-02T03:04:05Z"),
+            None => self.wrong("run_at", RFC_3339),
         }
         Due::Now
     }
@@ -224,11 +227,15 @@ impl<'a> Fields<'a> {
             let entry = (text::name(name), value.as_str().map(text::free_text));
             match entry {
                 (Err(rule), _) => self.wrong("metadata", format!("{name:?} is no name: {rule}")),
+                // Two names that differ as they were typed may be one in NFC.
+                (Ok(name), _) if metadata.contains_key(&name) => {
+                    self.wrong("metadata", format!("the name {name:?} is there twice, in two spellings"));
+                }
                 (Ok(name), Some(value)) if value.chars().count() <= METADATA_VALUE_LIMIT => {
                     metadata.insert(name, value);
                 }
                 (Ok(name), _) => {
-                    let pointer = format!("metadata/{}", name.replace('/', "~1"));
+                    let pointer = format!("metadata/{}", escaped(&name));
                     self.wrong(&pointer, format!("a text of at most {METADATA_VALUE_LIMIT} characters"));
                 }
             }

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use reqwest::{Method, Url};
+use reqwest::{
+    Method, Url,
+    header::{AUTHORIZATION, HeaderValue},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{
     Value,
@@ -87,7 +90,8 @@ impl Client {
     pub(crate) async fn send(&self, request: Request) -> Result<Value, ClientError> {
         let mut call = self.http.request(request.method.clone(), self.url(&request));
         if let Some(token) = &self.token {
-            call = call.bearer_auth(token.reveal());
+            let bearer = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
+            call = call.header(AUTHORIZATION, bearer.map_err(|_| ClientError::Token)?);
         }
         for (name, value) in request.headers {
             call = call.header(name, value);
@@ -189,10 +193,12 @@ impl Problem {
             401 => {
                 "Set GOLDEN_TOKEN to a valid token: `golden token mint --tenant T --role developer --ttl 1h` makes one."
             }
-            403 => "The token's role may not do this: use a token of another role.",
-            404 => "Check the id: only what belongs to the token's tenant can be seen.",
-            422 if !self.errors.is_empty() => "`golden kinds KIND` shows what a kind takes.",
-            503 => "`/readyz` on the server names the part that is down.",
+            403 => "Set GOLDEN_TOKEN to a token of that role.",
+            404 => "Only what belongs to the token's tenant can be seen.",
+            422 if self.errors.iter().any(|fault| fault.pointer.starts_with("/payload")) => {
+                "`golden kinds KIND` shows what a kind takes."
+            }
+            503 if self.code == "store-unavailable" => "`/readyz` on the server names the part that is down.",
             _ => return None,
         })
     }
@@ -209,8 +215,7 @@ impl fmt::Display for Problem {
             write!(f, "\n{detail}")?;
         }
         for Fault { pointer, detail } in &self.errors {
-            let place = if pointer.is_empty() { "the whole" } else { pointer };
-            let fault = format!("{place}: {detail}");
+            let fault = if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") };
             // Of a single fault the detail above is all there is to say.
             if !self.detail.as_ref().is_some_and(|detail| detail.contains(&fault)) {
                 write!(f, "\n  {fault}")?;
@@ -256,15 +261,31 @@ mod tests {
     fn a_problem_says_where_and_what_to_do() {
         let problem: Problem = serde_json::from_value(json!({
             "type": "x", "title": "The payload does not fit", "status": 422, "code": "schema-violation",
-            "detail": "See errors.", "errors": [{"pointer": "/sleep_ms", "detail": "not an integer"}],
+            "detail": "See errors.", "errors": [{"pointer": "/payload/sleep_ms", "detail": "not an integer"}],
             "request_id": "r1",
         }))
         .unwrap();
         assert_eq!(
             problem.to_string(),
-            "The payload does not fit (422 schema-violation)\nSee errors.\n  /sleep_ms: not an integer\n\
+            "The payload does not fit (422 schema-violation)\nSee errors.\n  /payload/sleep_ms: not an integer\n\
              `golden kinds KIND` shows what a kind takes.\nRequest id: r1"
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_whole_is_said_once() {
+        let problem: Problem = serde_json::from_value(json!({
+            "title": "The request breaks a rule", "status": 422, "detail": "name ids or all",
+            "errors": [{"pointer": "", "detail": "name ids or all"}],
+        }))
+        .unwrap();
+        assert_eq!(problem.to_string(), "The request breaks a rule (422)\nname ids or all");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_no_header_can_hold_is_told_from_a_server_that_is_down() {
+        let sent = client("http://127.0.0.1:1", Some("a\nb")).send(Request::get(&["jobs"])).await;
+        assert!(matches!(sent, Err(ClientError::Token)));
     }
 
     #[test]

@@ -23,14 +23,17 @@ mod token;
 mod webhooks;
 mod worker;
 
+/// Where help lists the flags that many commands have, so that they do not hide a command's own.
+const COMMON: &str = "Common options";
+
 /// Turns HTTP requests into typed jobs, runs them, and calls you back when they end.
 ///
 /// `golden dev` needs nothing else and is the place to begin.
 #[derive(Debug, Parser)]
-#[command(verbatim_doc_comment, version, after_help = exit::HELP, after_long_help = format!("{}\n\n{}", config::HELP, exit::HELP))]
+#[command(name = "golden", verbatim_doc_comment, version, after_help = exit::HELP, after_long_help = format!("{}\n\n{}", config::HELP, exit::HELP))]
 pub(crate) struct Cli {
     /// Settings file [default: golden.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = COMMON)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -127,10 +130,10 @@ impl ProcessArgs {
 #[derive(Debug, Args)]
 struct ClientArgs {
     /// Address of the API [default: http://localhost:8000]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = COMMON)]
     server: Option<String>,
     /// Print the server's answers as JSON; with --all one entry a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     json: bool,
 }
 
@@ -163,8 +166,11 @@ async fn pages<const N: usize>(
             (true, true) => entries.iter().try_for_each(|entry| output.line(&entry.to_string()))?,
             (false, _) => {
                 let rows: Vec<_> = entries.iter().map(row).collect();
-                output.table(first.then_some(columns), &rows)?;
+                output.table(Some(columns).filter(|_| first && !rows.is_empty()), &rows)?;
             }
+        }
+        if first && entries.is_empty() && !output.is_json() {
+            eprintln!("Nothing matches.");
         }
         first = false;
         cursor = page["next_cursor"].as_str().map(str::to_owned);

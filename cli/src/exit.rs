@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Refused,
     /// The job that was waited for was cancelled.
     Cancelled,
+    /// The job that was waited for goes on.
+    Pending,
     /// A second signal came before the work was put away; 128 + SIGINT, as shells count.
     Interrupted,
 }
@@ -33,6 +35,7 @@ Exit status:
     3  the server cannot be reached
     4  the server refused (its problem is on standard error)
     5  a job that was waited for was cancelled
+    6  a job that was waited for has not ended yet
   130  a second Ctrl-C ended it before it had drained";
 
 impl Exit {
@@ -44,6 +47,7 @@ impl Exit {
             Self::Unreachable => 3,
             Self::Refused => 4,
             Self::Cancelled => 5,
+            Self::Pending => 6,
             Self::Interrupted => 130,
         }
     }
@@ -131,9 +135,16 @@ mod tests {
 
     #[test]
     fn help_names_every_code() {
-        for exit in
-            [Exit::Ok, Exit::Failed, Exit::Usage, Exit::Unreachable, Exit::Refused, Exit::Cancelled, Exit::Interrupted]
-        {
+        for exit in [
+            Exit::Ok,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Unreachable,
+            Exit::Refused,
+            Exit::Cancelled,
+            Exit::Pending,
+            Exit::Interrupted,
+        ] {
             let code = format!("\n{:>5}  ", exit.code());
             assert!(HELP.contains(&code), "{exit:?}");
         }

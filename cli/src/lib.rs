@@ -4,14 +4,14 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`commands`] | the command line: one file for each command |
-//! | [`config`] | settings from flags, environment, file and defaults |
-//! | [`wire`] | from settings to a running API, pools and relay |
-//! | [`signals`] | the first signal drains, the second ends |
-//! | [`client`], [`output`] | what client commands ask, and how they show the answer |
-//! | [`state`] | what `golden dev` keeps between runs |
-//! | [`exit`] | what the exit status says |
-//! | [`duration`], [`rate`] | `2h` and `50/s` |
+//! | `commands` | the command line: one file for each command |
+//! | `config` | settings from flags, environment, file and defaults |
+//! | `wire` | from settings to a running API, pools and relay |
+//! | `signals` | the first signal drains, the second ends |
+//! | `client`, `output` | what client commands ask, and how they show the answer |
+//! | `state` | what `golden dev` keeps between runs |
+//! | `exit` | what the exit status says |
+//! | `duration`, `rate` | `2h` and `50/s` |
 
 use std::process::ExitCode;
 

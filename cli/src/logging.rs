@@ -1,6 +1,9 @@
 //! Log lines, on standard error.
 
-use std::io::{self, IsTerminal};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{self, IsTerminal},
+};
 
 use tracing_subscriber::EnvFilter;
 
@@ -14,7 +17,20 @@ pub(crate) fn start(settings: &Settings) {
     let filter = settings.log.clone().unwrap_or_else(|| EnvFilter::new(SERVER));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match settings.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).init();
+            log_panics();
+        }
         LogFormat::Pretty => lines.with_ansi(io::stderr().is_terminal() && !settings.no_color).init(),
     }
+}
+
+/// Makes a panic a log line as any other: whoever reads JSON reads nothing else.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        tracing::error!(place, backtrace, panic = panic.payload_as_str(), "panicked");
+    }));
 }

@@ -7,13 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// Beside what is being worked on, so that two projects do not share a queue.
 const DIRECTORY: &str = ".golden";
 const DATABASE: &str = "golden.db";
 const SECRET: &str = "jwt-secret";
+/// What signs tokens is no shorter, in bytes.
+const LEAST_SECRET: usize = 32;
 
 /// The state directory.
 #[derive(Debug)]
@@ -60,11 +62,18 @@ impl StateDir {
             file.write_all(secret.as_bytes())?;
             Ok(secret)
         });
-        match made {
+        let secret = match made {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read_secret(&path),
             made => made,
         }
-        .with_context(|| format!("cannot read or make the secret {}", path.display()))
+        .with_context(|| format!("cannot read or make the secret {}", path.display()))?;
+        // A process that was killed may have left a part of it.
+        ensure!(
+            secret.len() >= LEAST_SECRET,
+            "the secret in {} is cut off: remove the file, and a new one is made",
+            path.display()
+        );
+        Ok(secret)
     }
 }
 
@@ -84,9 +93,11 @@ mod tests {
         let state = StateDir::open_in(&parent).unwrap();
         let secret = state.jwt_secret().unwrap();
         assert_eq!(StateDir::open_in(&parent).unwrap().jwt_secret().unwrap(), secret);
-        assert!(secret.len() >= 32);
+        assert!(secret.len() >= LEAST_SECRET);
         let mode = fs::metadata(state.path().join(SECRET)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        fs::write(state.path().join(SECRET), &secret[..LEAST_SECRET - 1]).unwrap();
+        assert!(state.jwt_secret().unwrap_err().to_string().contains("remove the file"));
         fs::remove_dir_all(parent).unwrap();
     }
 }

@@ -5,16 +5,18 @@ use std::time::Duration;
 /// The waits between a job's attempts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Backoff {
-    /// `base × factorⁿ` up to `cap`, then a uniformly random share of it when `jitter` is 1
-    /// ("full jitter"), less spread when it is smaller. See "Exponential Backoff And Jitter",
-    /// Marc Brooker, AWS Architecture Blog, 2015.
+    /// `base × factorⁿ` up to `cap`, where n is 0 after the first attempt; then a uniformly
+    /// random share of it when `jitter` is 1 ("full jitter"), less spread when it is smaller,
+    /// and none when it is 0. See "Exponential Backoff And Jitter", Marc Brooker, AWS
+    /// Architecture Blog, 2015.
     Exponential { base: Duration, factor: f64, cap: Duration, jitter: f64 },
-    /// The wait after the first, second, … attempt, each varied by ± `jitter`. The last one
-    /// repeats.
+    /// The wait after the first, second, … attempt, each varied by ± `jitter` of itself. The
+    /// last one repeats.
     Steps { steps: &'static [Duration], jitter: f64 },
 }
 
 impl Backoff {
+    /// 1 s × 2ⁿ up to 1 h, with full jitter.
     pub const DEFAULT: Self =
         Self::Exponential { base: Duration::from_secs(1), factor: 2.0, cap: Duration::from_secs(3600), jitter: 1.0 };
 

@@ -31,6 +31,7 @@ pub struct Context {
 }
 
 impl Context {
+    /// The view of the run that was claimed, over the ports of its process.
     pub fn new(claimed: Arc<Claimed>, ports: Ports) -> Self {
         Self { claimed, ports }
     }
@@ -40,18 +41,24 @@ impl Context {
         &self.claimed
     }
 
+    /// The store, for what the methods here do not cover.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.ports.store
     }
 
+    /// The metrics of this process, for a handler to count in.
     pub fn metrics(&self) -> &Metrics {
         &self.ports.metrics
     }
 
+    /// The guarded way to URLs that come from users. A client of a handler's own would reach
+    /// inside.
     pub fn outbound(&self) -> &dyn Outbound {
         &*self.ports.outbound
     }
 
+    /// What runs untrusted programs, or [`ExecutorError::Unavailable`] where this process has
+    /// none, with the reason.
     pub fn executor(&self) -> Result<&dyn Executor, ExecutorError> {
         match &self.ports.executor {
             Ok(executor) => Ok(&**executor),
@@ -74,12 +81,14 @@ impl Context {
         self.claimed.checkpoint.as_deref()
     }
 
-    /// Shows how far the run has come to those who look. Fenced by the lease.
+    /// Shows how far the run has come to those who look. Fenced by the lease:
+    /// [`StoreError::LeaseLost`] once the run is not this worker's any more.
     pub async fn progress(&self, progress: Box<RawValue>) -> Result<(), StoreError> {
         self.report(Some(progress), None).await
     }
 
-    /// Keeps `checkpoint` for the next run, should this one not reach its end.
+    /// Keeps `checkpoint` for the next run, should this one not reach its end. Fenced
+    /// as [`progress`](Self::progress) is.
     pub async fn save(&self, checkpoint: Box<RawValue>) -> Result<(), StoreError> {
         self.report(None, Some(checkpoint)).await
     }

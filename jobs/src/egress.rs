@@ -16,18 +16,23 @@ pub const URL_LIMIT: usize = 2048;
 /// Why nothing is sent to a URL. Names the host at most, never the rest of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// Longer than [`URL_LIMIT`].
     #[error("the URL is longer than {URL_LIMIT} bytes")]
     TooLong,
+    /// Not a URL by the WHATWG standard, with what is wrong.
     #[error("this is not a URL: {0}")]
     Malformed(String),
+    /// Neither https nor http.
     #[error("the URL must begin with https://")]
     Scheme,
     #[error("the URL must not hold a user name or password: send credentials in a header")]
     UserInfo,
+    /// http, where the operator allows https only.
     #[error("plain http is not allowed here: use https")]
     PlainHttp,
     #[error("port {0} is not allowed here")]
     Port(u16),
+    /// The host is, or resolves to, an address of the kind that `why` names.
     #[error("`{host}` is not at a public address: {why}")]
     Address { host: String, why: &'static str },
 }
@@ -65,7 +70,9 @@ pub enum Ports {
 /// What the operator lets requests reach. The default is [`Egress::public`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Egress {
+    /// Lets http through beside https.
     pub allow_http: bool,
+    /// The ports a URL may name or imply; https implies 443, http 80.
     pub allow_ports: Ports,
     /// Hosts whose addresses are not checked, by exact name: services inside that users may call.
     pub allow_hosts: Vec<String>,

@@ -44,6 +44,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
+    /// `pointer` is a JSON pointer (RFC 6901) into the payload, for example `/headers/accept`.
     pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), detail: detail.into() }
     }
@@ -54,11 +55,11 @@ impl Invalid {
 pub struct Policy {
     /// Runs a job may begin before it is dead.
     pub max_attempts: u32,
-    /// The most a submission may ask for.
+    /// The most attempts a submission may ask for.
     pub max_attempts_limit: u32,
     /// Wall time of one run.
     pub timeout: Duration,
-    /// The most a submission may ask for.
+    /// The longest timeout a submission may ask for.
     pub timeout_limit: Duration,
     /// The wait between attempts.
     pub backoff: Backoff,
@@ -74,18 +75,22 @@ impl Policy {
         backoff: Backoff::DEFAULT,
     };
 
+    /// The policy with so many attempts by default. What a submission may ask for stays.
     #[must_use]
     pub const fn attempts(mut self, max_attempts: u32) -> Self {
         self.max_attempts = max_attempts;
         self
     }
 
+    /// The policy with so many seconds for one run by default. What a submission may ask for
+    /// stays.
     #[must_use]
     pub const fn timeout_secs(mut self, secs: u64) -> Self {
         self.timeout = Duration::from_secs(secs);
         self
     }
 
+    /// The policy with these waits between attempts.
     #[must_use]
     pub const fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;

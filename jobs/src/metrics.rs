@@ -24,11 +24,11 @@ pub struct Metrics {
     pub worker_busy: IntGaugeVec,
     /// `golden_worker_capacity{role}`: runs this process does at once at most.
     pub worker_capacity: IntGaugeVec,
-    /// `golden_queue_depth{role,state}`.
+    /// `golden_queue_depth{role,state}`: jobs ready, due later or running.
     pub queue_depth: IntGaugeVec,
     /// `golden_active_jobs{role}`: ready and running.
     pub active_jobs: IntGaugeVec,
-    /// `golden_oldest_job_age_seconds{role}`.
+    /// `golden_oldest_job_age_seconds{role}`: how long the oldest ready job has waited.
     pub oldest_job_age: IntGaugeVec,
     /// `golden_outbox_lag`: events not yet passed on.
     pub outbox_lag: IntGauge,
@@ -40,11 +40,11 @@ pub struct Metrics {
     pub webhook_attempts: IntCounterVec,
     /// `dlq_message_count`: unresolved dead letters.
     pub dlq_messages: IntGauge,
-    /// `idempotency_cache_hits_total`.
+    /// `idempotency_cache_hits_total`: requests answered with the job of an earlier one.
     pub idempotency_hits: IntCounter,
     /// `rbac_permission_denied_total{role,route}`.
     pub permission_denied: IntCounterVec,
-    /// `sandbox_execution_failures_total{cause}`.
+    /// `sandbox_execution_failures_total{cause}`: runs that failed by the platform's fault.
     pub sandbox_failures: IntCounterVec,
 }
 

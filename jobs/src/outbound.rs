@@ -17,9 +17,12 @@ pub trait Outbound: Send + Sync + 'static {
     async fn send(&self, request: OutboundRequest) -> Result<OutboundResponse, OutboundError>;
 }
 
+/// A request as a job wants it sent.
 #[derive(Debug, Clone)]
 pub struct OutboundRequest {
+    /// In upper case, for example `POST`.
     pub method: String,
+    /// As the user wrote it. The guard parses and checks it; nobody else needs to.
     pub url: String,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
@@ -29,6 +32,7 @@ pub struct OutboundRequest {
     pub body_cap: usize,
 }
 
+/// An answer, of whatever status.
 #[derive(Debug, Clone)]
 pub struct OutboundResponse {
     pub status: u16,
@@ -37,6 +41,7 @@ pub struct OutboundResponse {
     pub body: Bytes,
     /// Whether the answer was longer than the cap.
     pub truncated: bool,
+    /// From connecting to the last byte that was read.
     pub latency: Duration,
 }
 
@@ -47,6 +52,7 @@ impl OutboundResponse {
     }
 }
 
+/// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OutboundError {
     /// Golden will not go there, now or later: the URL or its address is not allowed.

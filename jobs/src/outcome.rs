@@ -17,6 +17,11 @@ pub enum End<T> {
     /// Not now: run again after this long, without spending an attempt.
     Snooze(Duration),
     /// Run these jobs, then this one again with the checkpoint. No worker is held meanwhile.
+    /// With no children it runs again at once.
+    ///
+    /// A child is known by its id: one that was recorded before is waited for if it has not ended
+    /// and is of the same tenant and no other job's child. An idempotency key that a child carries
+    /// is not used, since a run ends only once.
     Await { children: Vec<NewJob>, checkpoint: Option<Box<RawValue>> },
 }
 
@@ -40,6 +45,7 @@ pub struct JobError {
 }
 
 impl JobError {
+    /// Both are shown to the job's owner: they hold no secrets and nothing of the inside.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into() }
     }
@@ -63,6 +69,7 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Another attempt after the policy's backoff, if one is left.
     pub fn retry(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Retry { error: JobError::new(code, message), after: None }
     }
@@ -72,6 +79,7 @@ impl Failure {
         Self::Retry { error: JobError::new(code, message), after: Some(after) }
     }
 
+    /// Death at once, whatever attempts are left.
     pub fn fatal(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Fatal(JobError::new(code, message))
     }
@@ -80,34 +88,22 @@ impl Failure {
 /// What the store does with a run that ended.
 #[derive(Debug, Clone)]
 pub enum Verdict {
-    Succeeded {
-        result: Option<Box<RawValue>>,
-    },
+    /// The job has ended; `result` is its output as JSON.
+    Succeeded { result: Option<Box<RawValue>> },
     /// The attempt is spent; due again after `delay`.
-    Retry {
-        delay: Duration,
-        error: JobError,
-    },
+    Retry { delay: Duration, error: JobError },
     /// The attempt is spent and it was the last: to the dead letters.
-    Dead {
-        error: JobError,
-    },
+    Dead { error: JobError },
     /// No attempt spent; due again after `delay`.
-    Snooze {
-        delay: Duration,
-    },
+    Snooze { delay: Duration },
     /// No attempt spent; claimable at once. A draining worker gives back what it holds.
     Release,
     /// No attempt spent; claimable when the last child has ended.
-    Await {
-        children: Vec<NewJob>,
-        checkpoint: Option<Box<RawValue>>,
-    },
+    Await { children: Vec<NewJob>, checkpoint: Option<Box<RawValue>> },
+    /// The run stopped because its job was cancelled.
     Cancelled,
     /// The worker fell silent: the attempt is spent, and `dead` says whether it was one too many.
-    Lost {
-        dead: bool,
-    },
+    Lost { dead: bool },
 }
 
 impl Verdict {

@@ -18,13 +18,21 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
+    /// Due later: submitted for that time, or snoozed by its last run.
     Scheduled,
+    /// Ready for any worker of its role.
     Queued,
+    /// Under a worker's lease.
     Running,
+    /// Its last run failed; due again after the backoff.
     Retrying,
+    /// Waits for its children, and holds no worker meanwhile.
     Waiting,
+    /// Ended with its result.
     Succeeded,
+    /// Failed for good, and left a dead letter.
     Dead,
+    /// Ended because somebody asked for it.
     Cancelled,
 }
 
@@ -54,6 +62,7 @@ pub enum Move {
 }
 
 impl State {
+    /// Every state once.
     pub const ALL: [Self; 8] = [
         Self::Scheduled,
         Self::Queued,
@@ -65,6 +74,7 @@ impl State {
         Self::Cancelled,
     ];
 
+    /// The one spelling, in the API and the database as in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
@@ -78,6 +88,7 @@ impl State {
         }
     }
 
+    /// Whether a job in this state has ended. Only a replay leads out again.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Dead | Self::Cancelled)
     }
@@ -124,7 +135,7 @@ impl FromStr for State {
     }
 }
 
-/// A job as it stands in the store.
+/// A job as it stands in the store. All times are by the store's clock.
 #[derive(Debug, Clone)]
 pub struct JobRecord {
     pub id: JobId,
@@ -132,29 +143,39 @@ pub struct JobRecord {
     pub kind: String,
     pub role: Role,
     pub state: State,
+    /// 0 (most urgent) to 9.
     pub priority: u8,
     /// Runs begun, less those that did not count (snoozed, given back).
     pub attempt: u32,
     pub max_attempts: u32,
+    /// Wall time of one run.
     pub timeout_ms: u64,
     pub payload: Box<RawValue>,
     pub result: Option<Box<RawValue>>,
     pub progress: Option<Box<RawValue>>,
+    /// What the submitter attached for itself. Golden only keeps it.
     pub metadata: Option<Box<RawValue>>,
+    /// Where a webhook goes when the job ends.
     pub callback_url: Option<String>,
     pub parent_id: Option<JobId>,
+    /// The last failure. A run that succeeds clears it.
     pub error: Option<RecordedError>,
+    /// The worker of the run under way, else of the last one.
     pub worker_id: Option<WorkerId>,
     /// A running job that was asked to stop and has not yet.
     pub cancel_requested: bool,
+    /// When it was last due, or will be next.
     pub run_at: DateTime<Utc>,
     pub created_at: DateTime<Utc>,
+    /// The start of the run under way, else of the last one.
     pub started_at: Option<DateTime<Utc>>,
+    /// When it reached a terminal state.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Millionths of a US dollar.
     pub cost_micros: i64,
 }
 
-/// A job's last error.
+/// A [`JobError`](crate::outcome::JobError) of a run, and when it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordedError {
     pub code: String,
@@ -165,6 +186,7 @@ pub struct RecordedError {
 /// One run of a job.
 #[derive(Debug, Clone, Serialize)]
 pub struct Attempt {
+    /// Counts from 1.
     pub attempt: u32,
     /// `running`, `succeeded`, or how it ended: `retry dead cancelled lost`. Runs that were snoozed, given back or
     /// left to wait for children spend no attempt and leave no record.

@@ -21,6 +21,7 @@ type Run = fn(Box<RawValue>, Context) -> Pin<Box<dyn Future<Output = RawOutcome>
 pub struct Kind {
     pub name: &'static str,
     pub role: Role,
+    /// The kind's own, or what the operator's settings made of it.
     pub policy: Policy,
     /// Whether clients may submit it.
     pub public: bool,
@@ -116,6 +117,7 @@ impl Registry {
         self
     }
 
+    /// `None` where this build has no such kind, which jobs of another build may still be of.
     pub fn get(&self, name: &str) -> Option<&Kind> {
         self.0.get(name)
     }

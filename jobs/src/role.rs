@@ -9,16 +9,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
+    /// Work that mostly waits for others, such as `http.call`.
     Orchestrator,
+    /// Reviews of an agent's work by other agents.
     PeerHub,
+    /// Untrusted programs, each in a container of its own: `sandbox.run`.
     Sandbox,
+    /// Escalations to people, and what keeps the platform in order.
     Supervisor,
+    /// Deliveries to receivers outside: `webhook.deliver`.
     Webhook,
 }
 
 impl Role {
+    /// Every role once, in the order of declaration.
     pub const ALL: [Self; 5] = [Self::Orchestrator, Self::PeerHub, Self::Sandbox, Self::Supervisor, Self::Webhook];
 
+    /// The one spelling, for example `peer-hub`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Orchestrator => "orchestrator",

@@ -23,7 +23,9 @@ pub trait Executor: Send + Sync + 'static {
 pub struct Program {
     /// Who it is for, written on the container so that a leftover can be traced.
     pub label: String,
+    /// One of [`Executor::languages`].
     pub language: String,
+    /// The program's text. What runs it is its image's business.
     pub source: String,
     pub args: Vec<String>,
     pub stdin: Vec<u8>,
@@ -40,9 +42,11 @@ pub struct RunReport {
     pub exit_code: Option<i64>,
     /// The signal that ended it, by number.
     pub signal: Option<i64>,
+    /// What it printed, with U+FFFD in place of bytes that are no UTF-8.
     pub stdout: String,
+    /// Likewise.
     pub stderr: String,
-    /// Whether output was cut at the cap.
+    /// Whether one of the two was cut at the executor's cap.
     pub truncated: bool,
     pub usage: Usage,
     /// The image it ran in, by content.
@@ -55,17 +59,27 @@ pub struct RunReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
+    /// By itself; its exit code says how.
     Exited,
+    /// It was killed at the end of its wall time.
     Timeout,
+    /// It used up its CPU time.
     CpuLimit,
+    /// It was killed for want of memory.
     Oom,
+    /// It was killed for printing more than anybody reads.
     OutputLimit,
+    /// By a signal that did not come from the platform.
     Signal,
+    /// The sandbox round it failed: the platform's fault.
     SandboxCrashed,
+    /// Nobody wanted its result any more.
     Cancelled,
+    /// It never began: the platform's fault, too.
     StartFailed,
 }
 
+/// What a run took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// From the container's start to its end, in ms.

@@ -20,9 +20,11 @@ use crate::{
 
 pub mod clock;
 mod connect;
+mod listing;
 pub mod postgres;
 mod settlement;
 pub mod sqlite;
+mod steps;
 
 pub use clock::StoreClock;
 pub use connect::{ConnectError, ConnectOptions, connect, migrate};
@@ -80,6 +82,8 @@ pub trait Store: Send + Sync + 'static {
     /// The runs that `worker` holds leases for, and which of them were asked to stop.
     async fn held(&self, worker: WorkerId) -> Result<Vec<HeldRun>, StoreError>;
 
+    /// Worker processes, oldest first. One that fell silent is among them until
+    /// [`lost`](Self::lost) finds nothing left of it.
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError>;
 
     // Users act.
@@ -92,10 +96,12 @@ pub trait Store: Send + Sync + 'static {
     /// letter), a scheduled or retrying one now.
     async fn retry(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError>;
 
+    /// One job; `None` when the tenant has no such job.
     async fn job(&self, tenant: &str, job: JobId) -> Result<Option<JobRecord>, StoreError>;
 
-    /// Jobs of whatever tenant, in no order: for Golden's own work, never for an answer to a caller.
-    async fn records(&self, jobs: &[JobId]) -> Result<Vec<JobRecord>, StoreError>;
+    /// Jobs of whatever tenant, in no order and without what may be large: for Golden's own work,
+    /// never for an answer to a caller.
+    async fn summaries(&self, jobs: &[JobId]) -> Result<Vec<JobSummary>, StoreError>;
 
     /// Jobs newest first.
     async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError>;
@@ -139,7 +145,7 @@ pub trait Store: Send + Sync + 'static {
     /// The secret that signs the webhooks of a tenant's jobs; made at first use.
     async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError>;
 
-    /// Records one attempt to deliver a webhook.
+    /// Records one attempt to deliver a webhook. Recording it again replaces what was recorded.
     async fn record_delivery(&self, delivery: &Delivery) -> Result<(), StoreError>;
 
     /// The attempts to deliver the webhooks of a job, oldest first.
@@ -180,11 +186,15 @@ pub struct NewJob {
     pub role: Role,
     /// 0 (most urgent) to 9.
     pub priority: u8,
+    /// Valid for its kind: the store does not look.
     pub payload: Box<RawValue>,
     pub max_attempts: u32,
+    /// Wall time of one run.
     pub timeout: Duration,
     pub due: Due,
+    /// What the submitter attached for itself. Golden only keeps it.
     pub metadata: Option<Box<RawValue>>,
+    /// Where a webhook goes when the job ends.
     pub callback_url: Option<String>,
     pub parent_id: Option<JobId>,
     pub idempotency: Option<Idempotency>,
@@ -194,13 +204,16 @@ pub struct NewJob {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
     Now,
+    /// At that time; at once where it is past.
     At(DateTime<Utc>),
+    /// So long after it was recorded.
     In(Duration),
 }
 
 /// Makes a submission safe to repeat: unique on (tenant, route, key).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
+    /// What was asked for: one key may be used once for each.
     pub route: String,
     pub key: String,
     /// SHA-256 of the request in canonical form.
@@ -210,15 +223,10 @@ pub struct Idempotency {
 /// What became of one job of an insert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inserted {
-    New {
-        id: JobId,
-        run_at: DateTime<Utc>,
-        created_at: DateTime<Utc>,
-    },
+    /// It is on record: as of now, or under the same id from before.
+    New { id: JobId, run_at: DateTime<Utc>, created_at: DateTime<Utc> },
     /// The same request came before; this is its job.
-    Replayed {
-        id: JobId,
-    },
+    Replayed { id: JobId },
     /// The key was used for another request.
     KeyReused,
 }
@@ -227,6 +235,7 @@ pub enum Inserted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Run {
     pub id: JobId,
+    /// A new number for every claim, larger than all before it.
     pub lease: i64,
 }
 
@@ -240,8 +249,10 @@ pub struct Claimed {
     /// The number of this run, from 1.
     pub attempt: u32,
     pub max_attempts: u32,
+    /// Wall time of this run.
     pub timeout: Duration,
     pub payload: Box<RawValue>,
+    /// What an earlier run of the job left for this one.
     pub checkpoint: Option<Box<RawValue>>,
     pub parent_id: Option<JobId>,
     /// When it was due, and when it was claimed: the difference is its wait.
@@ -257,7 +268,7 @@ pub struct RunEnd {
     pub verdict: Verdict,
 }
 
-/// What a run says of itself while under way.
+/// What a run says of itself while under way. What is absent stays as it was.
 #[derive(Debug, Clone)]
 pub struct Report {
     pub run: Run,
@@ -283,9 +294,11 @@ pub struct WorkerInfo {
     pub host: String,
     pub pid: u32,
     pub roles: Vec<Role>,
+    /// Of its binary.
     pub version: String,
     /// By the store's clock, when read; ignored when written.
     pub started_at: DateTime<Utc>,
+    /// Its last sign of life; likewise.
     pub heartbeat_at: DateTime<Utc>,
 }
 
@@ -313,26 +326,44 @@ pub struct HeldRun {
 /// What [`Store::retry`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retried {
+    /// The tenant has none of that id.
     NoSuchJob,
+    /// It is ready now.
     Requeued,
     /// It is in a state from which there is nothing to retry.
     NotNow(State),
 }
 
-/// Which jobs to list. Absent means any.
+/// The longest result that a [`JobSummary`] holds, in bytes.
+pub const SUMMARY_RESULT_LIMIT: u32 = 20 * 1024;
+
+/// A job without what may be large, so that many can be read together.
+#[derive(Debug, Clone)]
+pub struct JobSummary {
+    /// Its payload reads `null` and its progress is absent, whatever they are; its result is
+    /// absent where it is longer than [`SUMMARY_RESULT_LIMIT`].
+    pub job: JobRecord,
+    /// Whether the job has a result that was left out.
+    pub result_omitted: bool,
+}
+
+/// Which jobs of a tenant to list. Absent means any.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
     pub tenant_id: String,
     pub kind: Option<String>,
     pub role: Option<Role>,
     pub state: Option<State>,
+    /// At this time or later.
     pub created_after: Option<DateTime<Utc>>,
+    /// Before this time.
     pub created_before: Option<DateTime<Utc>>,
 }
 
 /// A stretch of a list: at most `limit` entries, those before `before`.
 #[derive(Debug, Clone, Copy)]
 pub struct Page<Id> {
+    /// `None` begins with the first.
     pub before: Option<Id>,
     pub limit: u32,
 }
@@ -343,29 +374,37 @@ pub struct DeadLetter {
     pub id: DeadLetterId,
     pub tenant_id: String,
     pub job_id: Option<JobId>,
+    /// `jobs.<role>.<kind>`.
     pub original_subject: String,
     pub kind: String,
     pub role: Role,
     pub payload: Box<RawValue>,
+    /// Of the failure it died of, as in [`JobError`](crate::outcome::JobError).
     pub error_code: String,
+    /// That failure's message.
     pub error: String,
+    /// Attempts the job had spent.
     pub attempts: u32,
+    /// When it died.
     pub created_at: DateTime<Utc>,
     pub resolved: bool,
+    /// `replayed` or `purged`.
     pub resolution: Option<String>,
     pub resolved_by: Option<String>,
     pub resolved_at: Option<DateTime<Utc>>,
 }
 
-/// Which dead letters are meant. Absent means any; an empty `ids` does not narrow.
+/// Which dead letters of a tenant are meant. Absent means any; an empty `ids` does not narrow.
 #[derive(Debug, Clone, Default)]
 pub struct DeadLetterFilter {
     pub tenant_id: String,
     pub ids: Vec<DeadLetterId>,
     pub kind: Option<String>,
+    /// The whole of [`DeadLetter::original_subject`].
     pub subject: Option<String>,
-    /// A piece of the error's text.
+    /// A piece of the error's message, whatever its case; on SQLite that holds for ASCII only.
     pub error: Option<String>,
+    /// Only those that died then or later.
     pub since: Option<DateTime<Utc>>,
     /// Only those that died before; lets a long replay end though its jobs die again.
     pub until: Option<DateTime<Utc>>,
@@ -386,6 +425,7 @@ pub struct Replay {
 /// A state change that somebody listens to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEvent {
+    /// That of the webhook it becomes, so that passing it on twice delivers once.
     pub id: MessageId,
     pub tenant_id: String,
     pub job_id: JobId,
@@ -398,6 +438,10 @@ pub struct OutboxEvent {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Delivery {
     pub message_id: MessageId,
+    /// The lease of the run that made the attempt: a replayed delivery counts attempts anew.
+    #[serde(skip)]
+    pub run_lease: i64,
+    /// Counts from 1.
     pub attempt: u32,
     #[serde(skip)]
     pub tenant_id: String,
@@ -407,29 +451,35 @@ pub struct Delivery {
     pub url: String,
     /// The receiver's status, if it answered.
     pub status: Option<u16>,
+    /// From sending to the answer, or to giving up on one.
     pub latency_ms: u64,
     /// The first KiB of the receiver's answer.
     pub answer: Option<String>,
+    /// Why the attempt failed; absent when it delivered.
     pub error: Option<String>,
     /// By the store's clock; ignored when written.
     pub at: DateTime<Utc>,
 }
 
-/// How much there is of what.
+/// How much there is of what, over all tenants.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Depths {
     pub roles: Vec<RoleDepth>,
+    /// Unresolved ones.
     pub dead_letters: u64,
+    /// Events not yet passed on.
     pub outbox: u64,
 }
 
+/// Where a role's open jobs are. Those that wait for children are not counted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoleDepth {
     pub role: Role,
     pub ready: u64,
+    /// Due later, retries included.
     pub scheduled: u64,
     pub running: u64,
-    /// How long the oldest ready job has been waiting.
+    /// How long the oldest ready job has been due; zero where none is ready.
     pub oldest_wait: Duration,
 }
 

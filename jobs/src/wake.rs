@@ -42,6 +42,8 @@ impl Wakes {
         self.0.roles[role as usize].notify_one();
     }
 
+    /// Waits for a [`wake`](Self::wake), which wakes one waiter. Those that come while nobody
+    /// waits are kept as one.
     pub async fn woken(&self, role: Role) {
         self.0.roles[role as usize].notified().await;
     }
@@ -71,6 +73,7 @@ impl Wakes {
         self.0.outbox.notify_one();
     }
 
+    /// Waits for a [`tell`](Self::tell), as [`woken`](Self::woken) does for a wake.
     pub async fn told(&self) {
         self.0.outbox.notified().await;
     }
@@ -80,6 +83,7 @@ impl Wakes {
         self.0.cancel.notify_one();
     }
 
+    /// Waits for a [`cancel`](Self::cancel), as [`woken`](Self::woken) does for a wake.
     pub async fn cancelled(&self) {
         self.0.cancel.notified().await;
     }
@@ -90,6 +94,8 @@ impl Wakes {
         let _ = self.0.ended.send(id);
     }
 
+    /// Every [`ended`](Self::ended) from now on. A receiver that falls more than 4096 behind
+    /// loses the oldest and has to ask the store.
     pub fn watch_ended(&self) -> broadcast::Receiver<JobId> {
         self.0.ended.subscribe()
     }

@@ -194,8 +194,11 @@ CREATE TABLE dlq_messages (
     resolved_at      timestamptz,
     CHECK (resolved = (resolved_at IS NOT NULL))
 );
+CREATE INDEX dlq_by_tenant ON dlq_messages (tenant_id, id);
+-- What is open is few among what was ever there, and is what everybody asks for.
 CREATE INDEX dlq_open ON dlq_messages (tenant_id, id) WHERE NOT resolved;
-CREATE INDEX dlq_by_job ON dlq_messages (job_id) WHERE NOT resolved;
+-- Lists of dead jobs read it in the order of the jobs: no index on `jobs` may hold their state.
+CREATE INDEX dlq_by_job ON dlq_messages (tenant_id, job_id);
 
 -- Where a tenant wants its events sent. `secrets` keeps several while one rotates.
 CREATE TABLE webhook_endpoints (
@@ -214,6 +217,8 @@ CREATE INDEX webhook_endpoints_by_tenant ON webhook_endpoints (tenant_id);
 -- webhook.deliver whose id is message_id; this says what the receiver answered.
 CREATE TABLE webhook_deliveries (
     message_id uuid        NOT NULL,
+    -- In the key and not the attempt, which starts anew when a delivery is replayed.
+    run_lease  bigint      NOT NULL,
     attempt    integer     NOT NULL,
     tenant_id  text        NOT NULL,
     job_id     uuid        NOT NULL,
@@ -224,7 +229,7 @@ CREATE TABLE webhook_deliveries (
     answer     text,
     error      text,
     at         timestamptz NOT NULL,
-    PRIMARY KEY (message_id, attempt)
+    PRIMARY KEY (message_id, run_lease)
 );
 CREATE INDEX webhook_deliveries_by_job ON webhook_deliveries (job_id);
 
@@ -296,6 +301,31 @@ CREATE TABLE outbox (
     event      text        NOT NULL,
     created_at timestamptz NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+
+-- Counts ended children off a parent that waits for them, and makes it ready when the last
+-- one has ended. Answers its role then, else null.
+--
+-- A function, because a volatile one looks at the data anew at each of its statements,
+-- where the statement that ends a child sees everything as of its own start. That makes a
+-- difference when a run adopts a job (adopt.sql) that is about to end. Both write the job's
+-- row, so one of them comes first:
+--   * the end: then the adoption waits for its commit, finds the job finished, and does not
+--     wait for it;
+--   * the adoption: then the end waits for its commit and finds the job awaited. The same
+--     commit made the parent wait, so whoever looks from then on sees it do so; the
+--     statement that ends the child began earlier, and might not.
+CREATE FUNCTION count_down(parent uuid, ended bigint, at_time timestamptz) RETURNS text LANGUAGE sql VOLATILE AS $$
+    WITH counted AS (
+        UPDATE jobs
+        SET pending_children = pending_children - ended::integer,
+            state = CASE WHEN pending_children = ended THEN 'queued' ELSE state END,
+            run_at = CASE WHEN pending_children = ended THEN at_time ELSE run_at END
+        WHERE id = parent AND state = 'waiting'
+        RETURNING id, role, priority, state
+    )
+    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM counted WHERE state = 'queued'
+    RETURNING role
+$$;
 
 -- The one state that users see.
 CREATE VIEW job_view AS

@@ -189,8 +189,11 @@ CREATE TABLE dlq_messages (
     resolved_at      INTEGER,
     CHECK (resolved = (resolved_at IS NOT NULL))
 ) STRICT;
+CREATE INDEX dlq_by_tenant ON dlq_messages (tenant_id, id);
+-- What is open is few among what was ever there, and is what everybody asks for.
 CREATE INDEX dlq_open ON dlq_messages (tenant_id, id) WHERE NOT resolved;
-CREATE INDEX dlq_by_job ON dlq_messages (job_id) WHERE NOT resolved;
+-- Lists of dead jobs read it in the order of the jobs: no index on `jobs` may hold their state.
+CREATE INDEX dlq_by_job ON dlq_messages (tenant_id, job_id);
 
 -- Where a tenant wants its events sent. `secrets` keeps several while one rotates.
 CREATE TABLE webhook_endpoints (
@@ -209,6 +212,8 @@ CREATE INDEX webhook_endpoints_by_tenant ON webhook_endpoints (tenant_id);
 -- webhook.deliver whose id is message_id; this says what the receiver answered.
 CREATE TABLE webhook_deliveries (
     message_id BLOB    NOT NULL,
+    -- In the key and not the attempt, which starts anew when a delivery is replayed.
+    run_lease  INTEGER NOT NULL,
     attempt    INTEGER NOT NULL,
     tenant_id  TEXT    NOT NULL,
     job_id     BLOB    NOT NULL,
@@ -219,7 +224,7 @@ CREATE TABLE webhook_deliveries (
     answer     TEXT,
     error      TEXT,
     at         INTEGER NOT NULL,
-    PRIMARY KEY (message_id, attempt)
+    PRIMARY KEY (message_id, run_lease)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX webhook_deliveries_by_job ON webhook_deliveries (job_id);
 

@@ -27,12 +27,14 @@ use crate::{
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
+/// Which Docker runs programs, for whom, and in which languages.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
     /// Docker's address as in `DOCKER_HOST`, a Unix socket; Docker's own default where absent.
     pub docker_host: Option<String>,
-    /// Written on every container.
+    /// Written on every container, so that a leftover can be traced.
     pub worker: WorkerId,
+    /// One for each language.
     pub images: Vec<Image>,
 }
 
@@ -57,7 +59,14 @@ impl GvisorExecutor {
     /// Images for the others may come later.
     pub async fn connect(options: SandboxOptions) -> Result<Self, Missing> {
         let host = options.docker_host.unwrap_or_else(|| DEFAULT_HOST.to_owned());
-        let silent = |error: docker::DockerError| Missing::Docker { host: host.clone(), reason: error.to_string() };
+        let silent = |error: docker::DockerError| {
+            let reason = match error {
+                // The sentence round it says already that nothing answers.
+                docker::DockerError::Unreachable { reason, .. } => reason,
+                other => other.to_string(),
+            };
+            Missing::Docker { host: host.clone(), reason }
+        };
 
         let (docker, version) = docker::connect(&host).await.map_err(silent)?;
         if (version.major_version, version.minor_version) < profile::API {

@@ -10,6 +10,7 @@ use crate::docker::{self, DockerError, StoredImage};
 /// A language and where its programs run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
+    /// What submissions call it, for example `python`.
     pub language: String,
     /// The image's name in Docker. It runs by the content this names when a program starts.
     pub reference: String,

@@ -12,6 +12,7 @@ pub enum Missing {
     Docker { host: String, reason: String },
 
     #[error("Docker at {host} speaks API {found}, and sandboxes need {needed}, which comes with Docker 20.10")]
+    /// The versions are those of Docker's API, not of Docker.
     Version { host: String, found: String, needed: String },
 
     #[error(
@@ -23,6 +24,7 @@ pub enum Missing {
     Runtime { host: String },
 
     #[error("Docker at {host} has no image to run programs in: {}", hints(.images))]
+    /// None of `images`, which are all that are configured, can be run.
     Images { host: String, images: Vec<Image> },
 }
 

@@ -56,11 +56,11 @@ struct Attempt {
 
 type Layer = fn(&mut Attempt, Running) -> Running;
 
-/// The layers, innermost first: a panic becomes a failure, then the timeout bounds what is
-/// left, then a stop from outside cuts in, then whatever came of it is recorded, all of it
-/// within the run's span.
+/// The layers, innermost first: the timeout bounds the handler, a stop from outside cuts in,
+/// a panic in it or in what either of them drops becomes a failure, whatever came of it is
+/// recorded, and all of it is within the run's span.
 const LAYERS: [(&str, Layer); 5] =
-    [("panic", catch_panic), ("timeout", time_out), ("cancel", stop), ("outcome", record), ("span", span)];
+    [("timeout", time_out), ("cancel", stop), ("panic", catch_panic), ("outcome", record), ("span", span)];
 
 /// The names of the layers, innermost first.
 pub const ORDER: [&str; 5] = [LAYERS[0].0, LAYERS[1].0, LAYERS[2].0, LAYERS[3].0, LAYERS[4].0];
@@ -83,7 +83,7 @@ impl Attempts {
     }
 
     fn run(&self, held: Held) -> impl Future<Output = ()> + Send + 'static {
-        let Held { claimed, handle, place } = held;
+        let Held { claimed, handle, place, .. } = held;
         let kind = self.registry.get(&claimed.kind);
         let running: Running = match kind {
             Some(kind) => {
@@ -196,8 +196,9 @@ fn record(attempt: &mut Attempt, inner: Running) -> Running {
         let outcome = verdict.as_ref().map_or("lost", Verdict::name);
         metrics.jobs.with_label_values(&[role, &claimed.kind, outcome]).inc();
         match &verdict {
-            Some(Verdict::Retry { error, delay }) => tracing::info!(%error, ?delay, "attempt failed"),
-            Some(Verdict::Dead { error }) => tracing::warn!(%error, "job is dead"),
+            // The message is the owner's to read: it may quote what an endpoint answered.
+            Some(Verdict::Retry { error, delay }) => tracing::info!(error.code, ?delay, "attempt failed"),
+            Some(Verdict::Dead { error }) => tracing::warn!(error.code, "job is dead"),
             _ => tracing::debug!(outcome, "run ended"),
         }
         if let (Some(verdict), Some(handle)) = (verdict, handle)
@@ -239,10 +240,10 @@ fn span(attempt: &mut Attempt, inner: Running) -> Running {
 mod tests {
     use super::ORDER;
 
-    /// Swapping any two would lose an outcome: a panic outside the record, a timeout that a
-    /// stop cannot cut short, a record without its span.
+    /// Swapping any two would lose an outcome: a panic in a dropped handler outside the catch
+    /// or the record, a timeout that a stop cannot cut short, a record without its span.
     #[test]
     fn the_order_of_the_layers_is_fixed() {
-        assert_eq!(ORDER, ["panic", "timeout", "cancel", "outcome", "span"]);
+        assert_eq!(ORDER, ["timeout", "cancel", "panic", "outcome", "span"]);
     }
 }

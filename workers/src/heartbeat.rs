@@ -33,8 +33,8 @@ pub(crate) struct Heartbeat {
 
 struct State {
     worker: WorkerId,
-    /// Since when every heartbeat has reached the store.
-    unbroken_since: Option<Instant>,
+    /// Since when every heartbeat has reached the store, and the last of them.
+    unbroken: Option<(Instant, Instant)>,
 }
 
 impl Heartbeat {
@@ -44,7 +44,7 @@ impl Heartbeat {
             runs,
             roles: options.pools.iter().map(|(role, _)| *role).collect(),
             lost_after: options.lost_after,
-            state: Mutex::new(State { worker: WorkerId::new(), unbroken_since: None }),
+            state: Mutex::new(State { worker: WorkerId::new(), unbroken: None }),
         }
     }
 
@@ -53,14 +53,20 @@ impl Heartbeat {
     }
 
     /// One heartbeat.
-    pub(crate) async fn beat(&self) -> Result<(), StoreError> {
+    /// `false` when the process had been taken for lost, and goes on under a new id.
+    pub(crate) async fn beat(&self) -> Result<bool, StoreError> {
         let alive = self.store.heartbeat(&self.info()).await;
         let taken_for_lost = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             match &alive {
-                Ok(true) => _ = state.unbroken_since.get_or_insert_with(Instant::now),
-                Ok(false) => *state = State { worker: WorkerId::new(), unbroken_since: None },
-                Err(_) => state.unbroken_since = None,
+                Ok(true) => {
+                    let now = Instant::now();
+                    // A process that was stopped for a while has not been heard throughout either.
+                    let since = state.unbroken.filter(|(_, last)| now - *last < self.lost_after / 2);
+                    state.unbroken = Some((since.map_or(now, |(since, _)| since), now));
+                }
+                Ok(false) => *state = State { worker: WorkerId::new(), unbroken: None },
+                Err(_) => state.unbroken = None,
             }
             matches!(alive, Ok(false))
         };
@@ -69,27 +75,27 @@ impl Heartbeat {
             self.runs.stop_all(Stop::Lost);
             self.store.heartbeat(&self.info()).await?;
         }
-        alive.map(|_| ())
+        alive
     }
 
+    fn heard_throughout(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.unbroken.is_some_and(|(since, _)| since.elapsed() >= self.lost_after)
+    }
+
+    /// Beats, and puts the runs of those who do not back to work.
     pub(crate) async fn keep_beating(self: Arc<Self>) {
         loop {
             tokio::time::sleep(jittered(self.lost_after / 4)).await;
-            if let Err(error) = self.beat().await {
-                tracing::warn!(%error, "heartbeat failed");
-            }
-        }
-    }
-
-    /// Looks for the runs of silent workers now and then, and puts them back to work.
-    pub(crate) async fn keep_rescuing(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(jittered(self.lost_after / 5)).await;
-            // After an outage everybody looks silent, and all but the dead will beat again:
-            // only who has been heard throughout may judge others.
-            let unbroken = self.state.lock().unwrap_or_else(PoisonError::into_inner).unbroken_since;
-            if unbroken.is_none_or(|since| since.elapsed() < self.lost_after) {
-                continue;
+            match self.beat().await {
+                // After an outage everybody looks silent, and all but the dead will beat again:
+                // only who has been heard throughout may judge others.
+                Ok(true) if self.heard_throughout() => {}
+                Ok(_) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "heartbeat failed");
+                    continue;
+                }
             }
             if let Err(error) = self.rescue().await {
                 tracing::warn!(%error, "lost runs were not looked for");

@@ -6,7 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`attempt`] | the layers round one run: panic, timeout, stop, outcome, span |
+//! | [`attempt`] | the layers round one run: timeout, cancel, panic, outcome, span |
 //! | `pool` | a role's apalis worker |
 //! | `source` | the apalis `Backend` that claims from the store |
 //! | `runs` | the runs under way, and how they are told to stop |
@@ -27,9 +27,10 @@ mod source;
 use std::{sync::Arc, time::Duration};
 
 use golden_jobs::{
-    Registry, Role,
+    Registry, Role, WorkerId,
     context::Ports,
-    store::{LOST_AFTER, StoreError},
+    outcome::Verdict,
+    store::{LOST_AFTER, RunEnd, Store, StoreError},
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +40,7 @@ use crate::{heartbeat::Heartbeat, recorder::Recorder, runs::Runs};
 /// What a worker process is told to do.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The pools to run, each with how many runs it does at once.
+    /// The pools to run, each with how many runs it does at once, at least one.
     pub pools: Vec<(Role, usize)>,
     /// How long runs may go on after a shutdown was asked for.
     pub drain_timeout: Duration,
@@ -48,21 +49,29 @@ pub struct Options {
 }
 
 impl Options {
-    /// The given pools, with the usual patience.
+    /// The given pools, with 30 s to drain and [`LOST_AFTER`] of silence.
     pub fn new(pools: Vec<(Role, usize)>) -> Self {
         Self { pools, drain_timeout: Duration::from_secs(30), lost_after: LOST_AFTER }
     }
 }
 
-/// Why a worker process could not start.
+/// Why a worker process could not start, or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     #[error("the worker could not be registered: {0}")]
     Register(#[from] StoreError),
+    #[error("a part of the worker ended before it was told to: see the log above")]
+    PartFailed,
 }
+
+/// How long giving back what is left may take, should the store be away.
+const GIVE_BACK: Duration = Duration::from_secs(10);
 
 /// Runs the pools until `shutdown`, then drains: stops claiming, lets runs finish for
 /// `drain_timeout`, gives the rest back without spending an attempt, and returns.
+///
+/// Fails when the worker cannot be registered, and, once drained, when a part of it had ended
+/// by itself.
 pub async fn run(
     options: Options,
     registry: Arc<Registry>,
@@ -75,10 +84,11 @@ pub async fn run(
     heartbeat.beat().await?;
     let recorder = Recorder::start(Arc::clone(&store));
 
-    // What keeps the process's house in order; its loops end with it.
+    // Ends with the caller's shutdown, or when a part of this process fails.
+    let shutdown = shutdown.child_token();
+    // What keeps the process's house in order; these loops never end by themselves.
     let mut keepers = JoinSet::new();
     keepers.spawn(Arc::clone(&heartbeat).keep_beating());
-    keepers.spawn(Arc::clone(&heartbeat).keep_rescuing());
     keepers.spawn(clockwork::keep_promoting(Arc::clone(&store)));
     keepers.spawn(clockwork::keep_reconciling(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
 
@@ -95,21 +105,47 @@ pub async fn run(
             shutdown: shutdown.clone(),
         }));
     }
-    tracing::info!(worker = %heartbeat.worker(), pools = ?options.pools, "worker started");
+    let pools_of: Vec<String> = options.pools.iter().map(|(role, slots)| format!("{role}={slots}")).collect();
+    tracing::info!(worker = %heartbeat.worker(), pools = pools_of.join(" "), "worker started");
 
-    shutdown.cancelled().await;
-    let drain = async { while pools.join_next().await.is_some() {} };
-    tokio::pin!(drain);
-    if tokio::time::timeout(options.drain_timeout, &mut drain).await.is_err() {
-        tracing::info!(left = runs.len(), "drain timeout: giving back what still runs");
-        runs.stop_all(runs::Stop::Drained);
-        drain.await;
-    }
-    recorder.close().await;
+    let ended = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        // A process without its heartbeat or one of its pools is no good to anybody.
+        Some(_) = keepers.join_next() => Err(RunError::PartFailed),
+        Some(_) = pools.join_next() => Err(RunError::PartFailed),
+    };
+    shutdown.cancel();
+    drain(&options, &runs, pools).await;
+    recorder.close(GIVE_BACK).await;
     keepers.shutdown().await;
-    if let Err(error) = store.retire(heartbeat.worker()).await {
+    leave(&*store, heartbeat.worker()).await;
+    tracing::info!("worker drained");
+    ended
+}
+
+/// Lets runs finish in their time, and stops the rest.
+async fn drain(options: &Options, runs: &Runs, mut pools: JoinSet<()>) {
+    let mut drained = async || while pools.join_next().await.is_some() {};
+    if tokio::time::timeout(options.drain_timeout, drained()).await.is_ok() {
+        return;
+    }
+    tracing::info!(left = runs.len(), "drain timeout: giving back what still runs");
+    runs.stop_all(runs::Stop::Drained);
+    if tokio::time::timeout(GIVE_BACK, drained()).await.is_err() {
+        tracing::error!(left = runs.len(), "runs do not stop: leaving them to be found lost");
+    }
+}
+
+/// Gives back what this process still holds, and takes its row away.
+async fn leave(store: &dyn Store, worker: WorkerId) {
+    let left = async {
+        let held = store.held(worker).await?;
+        let ends =
+            held.into_iter().map(|held| RunEnd { run: held.run, role: held.role, verdict: Verdict::Release }).collect();
+        store.finish(ends).await?;
+        store.retire(worker).await
+    };
+    if let Err(error) = left.await {
         tracing::warn!(%error, "the worker's row stays until it is found silent");
     }
-    tracing::info!("worker drained");
-    Ok(())
 }

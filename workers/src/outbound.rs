@@ -153,6 +153,7 @@ fn root_cause(error: &reqwest::Error) -> String {
 /// Finds the addresses of a host.
 #[async_trait]
 pub trait Lookup: Send + Sync + 'static {
+    /// All addresses of `host`. Each is checked, and no other is connected to.
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 

@@ -1,6 +1,6 @@
 //! A role's apalis worker.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use apalis_core::{error::WorkerError, worker::builder::WorkerBuilder};
 use golden_jobs::{Registry, Role, context::Ports};
@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tower::limit::ConcurrencyLimit;
 
 use crate::{attempt::Attempts, heartbeat::Heartbeat, recorder::Ended, runs::Runs, source::store::Claimer};
+
+/// Before a loop that failed is started again.
+const RESTART: Duration = Duration::from_secs(1);
 
 /// Everything that a pool needs.
 pub(crate) struct Pool {
@@ -26,14 +29,15 @@ pub(crate) struct Pool {
 pub(crate) async fn run(pool: Pool) {
     let capacity = i64::try_from(pool.concurrency).unwrap_or(i64::MAX);
     pool.ports.metrics.worker_capacity.with_label_values(&[pool.role.as_str()]).set(capacity);
-    // A loop that fails is started again: what it held is still leased to this process, and
-    // is given back when its handles are dropped.
     while let Err(error) = run_once(&pool).await {
         tracing::error!(role = %pool.role, %error, "the pool's loop failed: starting it again");
+        tokio::time::sleep(RESTART).await;
     }
 }
 
 async fn run_once(pool: &Pool) -> Result<(), WorkerError> {
+    // Ends with the pool's shutdown, or with this loop.
+    let ending = pool.shutdown.child_token();
     let (source, claimer) = Claimer {
         role: pool.role,
         slots: pool.concurrency,
@@ -41,25 +45,24 @@ async fn run_once(pool: &Pool) -> Result<(), WorkerError> {
         heartbeat: Arc::clone(&pool.heartbeat),
         runs: Arc::clone(&pool.runs),
         recorder: pool.recorder.clone(),
-        shutdown: pool.shutdown.clone(),
+        shutdown: ending.clone(),
     }
     .start();
     let attempts = Attempts::new(Arc::clone(&pool.registry), pool.ports.clone(), pool.recorder.clone());
     let worker =
         WorkerBuilder::new(pool.role.as_str()).backend(source).build(ConcurrencyLimit::new(attempts, pool.concurrency));
-    let shutdown = pool.shutdown.clone();
-    let stop = async move {
-        shutdown.cancelled().await;
-        Ok::<(), WorkerError>(())
+    let stop = {
+        let ending = ending.clone();
+        async move {
+            ending.cancelled().await;
+            Ok::<(), WorkerError>(())
+        }
     };
     let ended = worker.run_until(stop).await;
-    if ended.is_ok() {
-        // A claim that was under way at the shutdown gives its jobs back before it ends.
-        if let Err(error) = claimer.await {
-            tracing::error!(role = %pool.role, %error, "the claimer failed");
-        }
-    } else {
-        claimer.abort();
+    // The claimer gives back what was never started before it ends.
+    ending.cancel();
+    if let Err(error) = claimer.await {
+        tracing::error!(role = %pool.role, %error, "the claimer failed: what it held is given back later");
     }
     ended
 }

@@ -1,11 +1,16 @@
 //! Ends of runs on their way to the store, in batches.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use golden_jobs::{
+    batch,
     outcome::{JobError, Verdict},
     store::{RunEnd, SharedStore, Store, StoreError},
 };
+use serde_json::value::RawValue;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinHandle,
@@ -15,10 +20,14 @@ use crate::runs::RunHandle;
 
 /// Ends recorded in one statement at most. Larger batches gain little and wait longer.
 const BATCH: usize = 1000;
+/// And so many bytes of results: a statement must keep its deadline.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Ends that may wait; whoever brings more waits with them.
 const WAITING: usize = 4 * BATCH;
 /// Batches on their way at once: one fills while the other commits.
 const IN_FLIGHT: u32 = 2;
+/// A try that took this long failed for its size, perhaps: smaller ones may pass.
+const SLOW: Duration = Duration::from_secs(2);
 
 /// An end on its way, with the run's place among those of the process: it is held until the
 /// end is recorded.
@@ -44,11 +53,15 @@ impl Recorder {
         self.ends.clone()
     }
 
-    /// Records what is left, once every other sender is gone.
-    pub(crate) async fn close(self) {
+    /// Records what is left, once every other sender is gone, but takes no longer than `within`.
+    pub(crate) async fn close(self, within: Duration) {
         drop(self.ends);
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the recorder failed; its runs will be found lost and run again");
+        match tokio::time::timeout(within, self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the recorder failed: its runs will be found lost and run again"),
+            Err(_) => {
+                tracing::error!("the store is away: ends of runs are not recorded, and these jobs will run again")
+            }
         }
     }
 }
@@ -56,13 +69,16 @@ impl Recorder {
 async fn record_all(store: SharedStore, mut queue: mpsc::Receiver<Ended>) {
     let flights = Arc::new(Semaphore::new(IN_FLIGHT as usize));
     while let Ok(place) = Arc::clone(&flights).acquire_owned().await {
-        let mut batch = Vec::new();
-        if queue.recv_many(&mut batch, BATCH).await == 0 {
+        let batch = batch::take(&mut queue, BATCH, BATCH_BYTES, |ended| weight(&ended.end)).await;
+        if batch.is_empty() {
+            drop(place);
             break;
         }
         let store = Arc::clone(&store);
         tokio::spawn(async move {
-            record(&*store, batch).await;
+            let (ends, _held): (Vec<RunEnd>, Vec<RunHandle>) =
+                batch.into_iter().map(|ended| (ended.end, ended.handle)).unzip();
+            record(&*store, ends).await;
             drop(place);
         });
     }
@@ -70,23 +86,49 @@ async fn record_all(store: SharedStore, mut queue: mpsc::Receiver<Ended>) {
     let _landed = flights.acquire_many(IN_FLIGHT).await;
 }
 
-/// Records one batch, however long the store is away: what ran must not run again for it.
-/// Leases fence the write, so that trying again cannot do harm.
-async fn record(store: &dyn Store, batch: Vec<Ended>) {
-    let (batch, _held): (Vec<RunEnd>, Vec<RunHandle>) =
-        batch.into_iter().map(|ended| (ended.end, ended.handle)).unzip();
+/// Bytes that an end brings to its statement.
+fn weight(end: &RunEnd) -> usize {
+    let text = |json: &Option<Box<RawValue>>| json.as_ref().map_or(0, |json| json.get().len());
+    match &end.verdict {
+        Verdict::Succeeded { result } => text(result),
+        Verdict::Await { children, checkpoint } => {
+            text(checkpoint) + children.iter().map(|child| child.payload.get().len()).sum::<usize>()
+        }
+        _ => 0,
+    }
+}
+
+/// Records ends, however long the store is away: what ran must not run again for it. Leases
+/// fence the write, so that trying again cannot do harm.
+///
+/// Ends that the store refuses are found by halving: one bad row fails alone.
+async fn record(store: &dyn Store, ends: Vec<RunEnd>) {
     let mut pause = Duration::from_millis(50);
-    loop {
-        match store.finish(batch.iter().map(again).collect()).await {
+    let mut todo = vec![ends];
+    while let Some(mut ends) = todo.pop() {
+        let begun = Instant::now();
+        match store.finish(ends.iter().map(again).collect()).await {
             Ok(lost) => {
                 for run in lost {
                     tracing::warn!(job.id = %run.id, run.lease, "the run ended after its lease was lost: nothing changed");
                 }
-                return;
             }
-            Err(StoreError::Rejected(_)) => return record_singly(store, batch).await,
+            Err(StoreError::Rejected(_)) if ends.len() > 1 => {
+                let half = ends.split_off(ends.len() / 2);
+                todo.extend([half, ends]);
+            }
+            Err(StoreError::Rejected(reason)) => {
+                for end in &mut ends {
+                    tracing::error!(job.id = %end.run.id, %reason, "the store refuses the end of this run");
+                }
+                todo.extend(refused(ends));
+            }
             Err(error) => {
-                tracing::warn!(%error, runs = batch.len(), "ends of runs are not recorded yet: trying again");
+                tracing::warn!(%error, runs = ends.len(), "ends of runs are not recorded yet: trying again");
+                if ends.len() > 1 && begun.elapsed() >= SLOW {
+                    todo.push(ends.split_off(ends.len() / 2));
+                }
+                todo.push(ends);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(2));
             }
@@ -94,17 +136,18 @@ async fn record(store: &dyn Store, batch: Vec<Ended>) {
     }
 }
 
-/// Finds the end that the store refuses among those it does not: one bad row fails alone.
-async fn record_singly(store: &dyn Store, batch: Vec<RunEnd>) {
-    for end in batch {
-        let Err(StoreError::Rejected(reason)) = store.finish(vec![again(&end)]).await else { continue };
-        tracing::error!(job.id = %end.run.id, %reason, "the store refuses the end of this run");
-        let error = JobError::new("result_refused", "the store refused the result of this run");
-        let dead = RunEnd { verdict: Verdict::Dead { error }, ..end };
-        if let Err(error) = store.finish(vec![dead]).await {
-            tracing::error!(%error, "the run will be found lost");
+/// What to record instead of an end that the store refuses: a death that says so. Nothing
+/// when it refuses that as well; the lease is then found and given back.
+fn refused(ends: Vec<RunEnd>) -> Option<Vec<RunEnd>> {
+    const CODE: &str = "result_refused";
+    let dead = |end: RunEnd| match &end.verdict {
+        Verdict::Dead { error } if error.code == CODE => None,
+        _ => {
+            let error = JobError::new(CODE, "the store refused the result of this run");
+            Some(RunEnd { verdict: Verdict::Dead { error }, ..end })
         }
-    }
+    };
+    ends.into_iter().map(dead).collect()
 }
 
 /// An end to offer again should the store be away.

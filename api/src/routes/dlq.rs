@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use chrono::{DateTime, Utc};
 use golden_jobs::{
     DeadLetterId, JobId,
     store::{DeadLetter, DeadLetterFilter, Page, Replay},
@@ -14,6 +13,7 @@ use serde_json::{Value, value::RawValue};
 use crate::{
     app::App,
     body::JsonObject,
+    clock::Time,
     cursor,
     cursor::List,
     guard::Caller,
@@ -33,8 +33,8 @@ pub(super) struct Filter {
     kind: Option<String>,
     subject: Option<String>,
     error: Option<String>,
-    since: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
+    since: Option<Time>,
+    until: Option<Time>,
     #[serde(default)]
     include_resolved: bool,
     limit: Option<u32>,
@@ -53,8 +53,8 @@ pub(super) async fn list(
         kind: filter.kind,
         subject: filter.subject,
         error: filter.error,
-        since: filter.since,
-        until: filter.until,
+        since: filter.since.map(|time| time.0),
+        until: filter.until.map(|time| time.0),
         include_resolved: filter.include_resolved,
     };
     let letters = app.store.dead_letters(&filter, page).await?;
@@ -100,8 +100,8 @@ pub(super) struct Selection {
     kind: Option<String>,
     subject: Option<String>,
     error: Option<String>,
-    since: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
+    since: Option<Time>,
+    until: Option<Time>,
     limit: Option<u32>,
     #[serde(default)]
     dry_run: bool,
@@ -116,6 +116,10 @@ impl Selection {
         let narrowed = [&self.kind, &self.subject, &self.error].iter().any(|filter| filter.is_some())
             || self.since.is_some()
             || self.until.is_some();
+        // An empty text is found in every error: most likely a variable that was never set.
+        if self.error.as_deref() == Some("") {
+            errors.push(FieldError::new("/error", "an empty text matches everything: leave it out"));
+        }
         if self.ids.is_empty() && !narrowed && !self.all {
             errors.push(FieldError::new("", "name `ids`, a filter, or `all`: true"));
         }
@@ -136,7 +140,8 @@ impl Selection {
     }
 
     fn filter(self, tenant_id: String) -> DeadLetterFilter {
-        let Self { ids, kind, subject, error, since, until, .. } = self;
+        let Self { ids, kind, subject, error, .. } = self;
+        let (since, until) = (self.since.map(|time| time.0), self.until.map(|time| time.0));
         DeadLetterFilter { tenant_id, ids, kind, subject, error, since, until, include_resolved: false }
     }
 }

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use golden_jobs::{
     JobId, Role, State, canonical,
     record::{Attempt, JobRecord},
@@ -20,7 +20,9 @@ use serde_json::Value;
 use crate::{
     app::App,
     body::JsonObject,
-    clock, cursor,
+    clock,
+    clock::Time,
+    cursor,
     cursor::List,
     guard::Caller,
     problem::{Code, Problem},
@@ -90,15 +92,18 @@ impl Submitted {
     async fn answer(self, app: &App, tenant: &str) -> Response {
         let location = HeaderValue::try_from(job_path(self.id));
         let applied = self.watch.as_ref().map(|(_, limit)| format!("wait={}", limit.as_secs()));
-        let ended = match (self.watch, self.ended) {
+        let seen = match (self.watch, self.ended) {
             (None, _) => None,
             (Some(_), Some(ended)) => Some(ended),
-            (Some((watch, limit)), None) => app.waiting.finished(tenant, watch, limit).await,
+            (Some((watch, limit)), None) => match app.waiting.finished(tenant, watch, limit).await {
+                Some(ended) => Some(ended),
+                // Who waited in vain is told how far the job is, if the store can say.
+                None => app.store.job(tenant, self.id).await.ok().flatten(),
+            },
         };
-        let mut response = match ended {
-            Some(ended) => (StatusCode::OK, Json(JobResource::from(ended))).into_response(),
-            None => (StatusCode::ACCEPTED, Json(self.job)).into_response(),
-        };
+        let ended = seen.as_ref().is_some_and(|job| job.state.is_terminal());
+        let status = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let mut response = (status, Json(seen.map_or(self.job, JobResource::from))).into_response();
         let headers = response.headers_mut();
         if let Ok(location) = location {
             headers.insert(header::LOCATION, location);
@@ -141,8 +146,8 @@ pub(super) struct Filter {
     kind: Option<String>,
     role: Option<Role>,
     state: Option<State>,
-    created_after: Option<DateTime<Utc>>,
-    created_before: Option<DateTime<Utc>>,
+    created_after: Option<Time>,
+    created_before: Option<Time>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -158,8 +163,8 @@ pub(super) async fn list(
         kind: filter.kind,
         role: filter.role,
         state: filter.state,
-        created_after: filter.created_after,
-        created_before: filter.created_before,
+        created_after: filter.created_after.map(|time| time.0),
+        created_before: filter.created_before.map(|time| time.0),
     };
     let jobs = app.store.jobs(&filter, page).await?;
     Ok(Json(List::of(jobs, page, |job| job.id.0)))

@@ -2,15 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use golden_jobs::{Policy, Role, backoff::Backoff, registry::Kind};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{app::App, cursor::List, problem::Problem};
+use crate::{app::App, cursor::List, problem::Problem, query::Id};
 
 #[derive(Serialize)]
 pub(super) struct KindResource {
@@ -43,7 +40,7 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Json<List<KindResource>
     Json(List::whole(kinds.map(KindResource::from).collect()))
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, Path(name): Path<String>) -> Result<Json<KindResource>, Problem> {
+pub(super) async fn show(State(app): State<Arc<App>>, Id(name): Id<String>) -> Result<Json<KindResource>, Problem> {
     let kind = app.registry.get(&name).filter(|kind| kind.public);
     kind.map(|kind| Json(kind.into())).ok_or_else(|| Problem::not_found("kind"))
 }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use axum::extract::Path;
-
-use crate::problem::{Code, Problem};
+use crate::{
+    problem::{Code, Problem},
+    query::Id,
+};
 
 pub(super) async fn list() -> String {
     Code::ALL.iter().fold(String::from("Problems\n\n"), |mut page, code| {
@@ -14,7 +15,7 @@ pub(super) async fn list() -> String {
     })
 }
 
-pub(super) async fn show(Path(name): Path<String>) -> Result<String, Problem> {
+pub(super) async fn show(Id(name): Id<String>) -> Result<String, Problem> {
     let code = Code::ALL.iter().find(|code| code.as_str() == name);
     let code = code.ok_or_else(|| Problem::not_found("problem"))?;
     Ok(format!("{}\n\nstatus: {}\ncode: {}\n\n{}\n", code.title(), code.status(), code.as_str(), code.remedy()))

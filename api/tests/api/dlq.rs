@@ -44,7 +44,16 @@ async fn dead_letters_are_filtered_and_paged() {
     }
     let cursor = text(&golden.get("/v1/dlq?limit=2").await.body["next_cursor"]);
     assert_eq!(golden.get(&format!("/v1/dlq?limit=2&cursor={cursor}")).await.ids(), &all[2..]);
-    assert_eq!(golden.get("/v1/dlq?limit=x").await.problem(), (400, "malformed-request"));
+    for (filter, said) in [
+        ("limit=x", "limit: "),
+        ("since=2h", "since: \"2h\" is not a time as in RFC 3339"),
+        ("since=2026-01-01T00:00:00+02:00", "in a URL, + is written %2B"),
+        ("knid=noop", "knid: unknown field"),
+    ] {
+        let answer = golden.get(&format!("/v1/dlq?{filter}")).await;
+        assert_eq!(answer.problem(), (400, "malformed-request"), "{filter}");
+        assert!(answer.text.replace('\\', "").contains(said), "{}", answer.text);
+    }
 }
 
 #[tokio::test]
@@ -136,21 +145,25 @@ async fn a_selection_says_what_it_means() {
     let golden = Golden::start().await;
     golden.dead("x").await;
     let id = golden_jobs::DeadLetterId::new();
-    let bodies: Vec<Value> = vec![
-        json!({}),
-        json!({"all": false}),
-        json!({"all": true, "ids": [id]}),
-        json!({"ids": ["x"]}),
-        json!({"all": true, "limit": 0}),
-        json!({"all": true, "limit": 1001}),
-        json!({"all": true, "payload": {}}),
-        json!({"all": true, "knid": "noop"}),
-        json!({"all": true, "since": "yesterday"}),
+    let bodies: Vec<(Value, &str)> = vec![
+        (json!({}), ""),
+        (json!({"all": false}), ""),
+        (json!({"all": true, "ids": [id]}), "/all"),
+        (json!({"ids": [id, "x"]}), "/ids/1"),
+        (json!({"all": true, "limit": 0}), "/limit"),
+        (json!({"all": true, "limit": 1001}), "/limit"),
+        (json!({"all": true, "payload": {}}), "/payload"),
+        (json!({"all": true, "k/nd": "noop"}), "/k~1nd"),
+        (json!({"all": true, "since": "yesterday"}), "/since"),
+        // It is in every error, so it would be `all` without saying so.
+        (json!({"error": ""}), "/error"),
+        (json!({"all": true, "error": ""}), "/error"),
     ];
     for path in ["/v1/dlq/replay", "/v1/dlq/purge"] {
-        for body in &bodies {
+        for (body, pointer) in &bodies {
             let answer = golden.post(path, body.clone()).await;
             assert_eq!(answer.problem(), (422, "validation-failed"), "{path} {body}");
+            assert_eq!(answer.body["errors"][0]["pointer"], *pointer, "{path} {body}");
         }
     }
     assert_eq!(golden.post("/v1/dlq/purge", json!({"ids": [id], "payload": {}})).await.status, 422);

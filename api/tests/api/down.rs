@@ -7,8 +7,8 @@ use golden_jobs::{
     DeadLetterId, JobId, MessageId, Role, WorkerId,
     record::{Attempt, JobRecord},
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted, JobFilter, LostRun, NewJob,
-        OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreError, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted, JobFilter, JobSummary, LostRun,
+        NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreError, WorkerInfo,
     },
     wake::Wakes,
 };
@@ -84,7 +84,7 @@ impl Store for Down {
         down()
     }
 
-    async fn records(&self, _: &[JobId]) -> Result<Vec<JobRecord>> {
+    async fn summaries(&self, _: &[JobId]) -> Result<Vec<JobSummary>> {
         down()
     }
 

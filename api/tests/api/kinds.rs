@@ -17,7 +17,7 @@ async fn anybody_sees_what_may_be_submitted() {
     assert!(kinds.iter().all(|kind| kind["name"] != "internal"));
 
     assert_eq!(&golden.get("/v1/kinds/noop").await.body, noop);
-    for kind in ["nope", "internal"] {
+    for kind in ["nope", "internal", "%ff"] {
         assert_eq!(golden.get(&format!("/v1/kinds/{kind}")).await.problem(), (404, "not-found"));
     }
 }

@@ -83,6 +83,12 @@ async fn a_token_that_does_not_count_is_401_on_every_guarded_route() {
         assert_eq!(answer.problem(), (401, "unauthenticated"), "{authorization}");
         assert!(answer.header("www-authenticate").contains("invalid_token"));
     }
+    // Of two, a proxy before us may have checked the other.
+    let good = format!("Bearer {}", token("acme", Admin));
+    let sent = request(Method::GET, "/v1/jobs").token(None).header("authorization", &good);
+    let answer = golden.send(sent.header("authorization", "Bearer x.y.z").empty()).await;
+    assert_eq!(answer.problem(), (401, "unauthenticated"));
+
     let sent = request(Method::GET, "/livez").token(None).header("authorization", "Bearer x.y.z");
     assert_eq!(golden.send(sent.empty()).await.status, 200);
 }

@@ -52,7 +52,9 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
     }
     let missing: Vec<_> = Code::ALL.iter().filter(|code| !seen.contains(code)).collect();
     assert!(missing.is_empty(), "{missing:?}");
-    assert_eq!(golden.get("/docs/problems/nope").await.problem(), (404, "not-found"));
+    for name in ["nope", "%ff"] {
+        assert_eq!(golden.get(&format!("/docs/problems/{name}")).await.problem(), (404, "not-found"));
+    }
     assert_eq!(golden.get("/docs/problems").await.text.lines().count(), Code::ALL.len() + 2);
 }
 

@@ -149,6 +149,7 @@ async fn what_breaks_a_rule_is_refused_with_its_place() {
         (json!({"kind": "noop", "metadata": []}), "/metadata"),
         (json!({"kind": "noop", "metadata": many}), "/metadata"),
         (json!({"kind": "noop", "metadata": {"a;b": "x"}}), "/metadata"),
+        (json!({"kind": "noop", "metadata": {"\u{e9}": "1", "e\u{301}": "2"}}), "/metadata"),
         (json!({"kind": "noop", "metadata": {"a": 1}}), "/metadata/a"),
         (json!({"kind": "noop", "metadata": {"a": "x".repeat(513)}}), "/metadata/a"),
         (json!({"kind": "noop", "callback_url": 1}), "/callback_url"),

@@ -21,6 +21,7 @@ async fn every_attempt_to_call_back_is_shown() {
     let job = text(&golden.submit(json!({"kind": "noop"})).await["id"]);
     let delivery = Delivery {
         message_id: MessageId::new(),
+        run_lease: 1,
         attempt: 1,
         tenant_id: "acme".into(),
         job_id: job.parse::<JobId>().unwrap(),

@@ -78,6 +78,9 @@ fn welcome(address: SocketAddr, token: &str, database: &str, sandbox_missing: Op
         None => "on: programs run in gVisor".to_owned(),
         Some(missing) => format!("off: {missing}"),
     };
+    // As it was started: after `make run` it is on nobody's PATH.
+    let golden = std::env::args_os().next().and_then(|path| path.into_string().ok());
+    let golden = golden.unwrap_or_else(|| "golden".to_owned());
     let body = r#"{"kind": "noop", "payload": {"output": "hello from golden"}}"#;
     format!(
         "golden dev listens on {server}
@@ -92,10 +95,10 @@ Paste this into another terminal: it runs a job and shows its result.
 
 curl -sS {server}/v1/jobs -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -H 'Prefer: wait=10' -d '{body}' -w '\\n'
 
-Or use the command line (`golden webhooks secret` shows what signs the webhooks of your jobs):
+Or use the command line (`{golden} webhooks secret` shows what signs the webhooks of your jobs):
 
 export GOLDEN_SERVER={server} GOLDEN_TOKEN={token}
-golden jobs submit noop '{{\"output\": \"hello\"}}' --wait 10
+{golden} jobs submit noop '{{\"output\": \"hello\"}}' --wait 10
 
 Ctrl-C drains and ends; a second one ends at once.
 "

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
@@ -50,6 +50,8 @@ enum DlqCommand {
     /// Show one dead letter
     #[command(after_help = "Example:\n  golden dlq show dlq_0199…")]
     Show {
+        /// As `dlq list` printed it
+        #[arg(value_name = "ID")]
         id: String,
     },
     Replay(replay::ReplayArgs),
@@ -66,7 +68,8 @@ struct FilterArgs {
     #[arg(long)]
     subject: Option<String>,
     /// Whose last error has this text in it
-    #[arg(long, value_name = "TEXT")]
+    // Every error has an empty text in it: `--error "$UNSET"` must not mean all of them.
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     error: Option<String>,
     /// That died no longer ago than this
     #[arg(long, value_parser = ago, value_name = "DURATION")]
@@ -201,6 +204,18 @@ fn ago(text: &str) -> Result<DateTime<Utc>, MalformedDuration> {
         .ok()
         .and_then(|span| Utc::now().checked_sub_signed(span))
         .unwrap_or(DateTime::UNIX_EPOCH))
+}
+
+/// What a step that failed is told with, once there were steps before it.
+fn stopped(error: anyhow::Error, done: u64, matched: u64) -> anyhow::Error {
+    match done {
+        0 => error,
+        done => error.context(format!("stopped after {done} of {matched}; run the same command again to go on")),
+    }
+}
+
+fn letters(count: u64) -> String {
+    format!("{count} dead letter{}", if count == 1 { "" } else { "s" })
 }
 
 fn exact(time: DateTime<Utc>) -> String {

@@ -37,6 +37,8 @@ enum JobsCommand {
     /// Show one job
     #[command(after_help = "Example:\n  golden jobs show job_0199… --json | jq .result")]
     Show {
+        /// As `jobs submit` or `jobs list` printed it
+        #[arg(value_name = "ID")]
         id: String,
     },
     /// Cancel jobs, and their children with them
@@ -58,6 +60,7 @@ enum JobsCommand {
 
 #[derive(Debug, Args)]
 struct ListArgs {
+    /// One of `golden kinds`
     #[arg(long)]
     kind: Option<String>,
     /// scheduled, queued, running, retrying, waiting, succeeded, dead or cancelled

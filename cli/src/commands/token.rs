@@ -21,7 +21,7 @@ pub(crate) enum TokenCommand {
     )]
     Mint {
         /// Whose jobs it sees and makes
-        #[arg(long)]
+        #[arg(long, value_parser = golden_jobs::text::name)]
         tenant: String,
         /// observer, developer, operator or admin
         #[arg(long)]
@@ -30,9 +30,17 @@ pub(crate) enum TokenCommand {
         #[arg(long, default_value = "golden-cli", value_name = "SUBJECT")]
         sub: String,
         /// How long it is good for
-        #[arg(long, default_value = "1h", value_parser = duration::parse, value_name = "DURATION")]
+        #[arg(long, default_value = "1h", value_parser = lifetime, value_name = "DURATION")]
         ttl: Duration,
     },
+}
+
+/// A token that has ended before it is printed helps nobody.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    match duration::parse(text).map_err(|error| error.to_string())? {
+        ttl if ttl < Duration::from_secs(1) => Err("expected a second or more".to_owned()),
+        ttl => Ok(ttl),
+    }
 }
 
 pub(crate) fn run(command: TokenCommand, settings: &Settings) -> anyhow::Result<Exit> {

@@ -35,6 +35,10 @@ fn the_exit_status_says_how_a_job_ended() {
     let failing = ["jobs", "submit", "noop", r#"{"fail": 9}"#, "--max-attempts", "1", "--wait", "20"];
     assert_eq!(dev.run(&failing).code, 1);
 
+    let slow = dev.run(&["jobs", "submit", "noop", r#"{"sleep_ms": 60000}"#, "--wait", "1s"]);
+    assert_eq!(slow.code, 6);
+    assert!(slow.out.contains("running") && slow.err.contains("`golden jobs watch job_"), "{}{}", slow.out, slow.err);
+
     let id = dev.submit(&["noop", "--delay", "1h"]);
     assert_eq!(dev.run(&["jobs", "cancel", &id]).code, 0);
     assert_eq!(dev.run(&["jobs", "watch", &id]).code, 5);
@@ -75,7 +79,7 @@ fn dead_letters_are_listed_mended_replayed_and_purged() {
 
     fs::write(dev.dir.path("mended.json"), r#"{"output": "mended"}"#).unwrap();
     let ran = dev.run(&["dlq", "replay", id, "--edit-payload", "mended.json"]);
-    assert_eq!((ran.code, ran.out.as_str()), (0, "replayed 1 of 1 dead letters\n"), "{}", ran.err);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "replayed 1 of 1 dead letter\n"), "{}", ran.err);
     let job = letters.split('\t').nth(1).unwrap();
     assert_eq!(dev.run(&["jobs", "watch", job]).code, 0);
 
@@ -97,7 +101,8 @@ fn dead_letters_are_listed_mended_replayed_and_purged() {
     assert_eq!(unsure.code, 2);
     assert!(unsure.err.contains("4 dead letters would be purged: add --yes"), "{}", unsure.err);
     assert_eq!(dev.run(&["dlq", "purge", "--kind", "noop", "--yes"]).out, "purged 4 of 4 dead letters\n");
-    assert_eq!(list(), "");
+    let none = dev.run(&["dlq", "list"]);
+    assert_eq!((none.out.as_str(), none.err.as_str()), ("", "Nothing matches.\n"));
 }
 
 #[test]

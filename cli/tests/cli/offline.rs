@@ -46,6 +46,11 @@ fn help_lists_settings_and_exit_statuses() {
 }
 
 #[test]
+fn the_version_is_that_of_golden() {
+    assert!(run(&mut Dir::new().golden(&["--version"])).out.starts_with("golden 0."));
+}
+
+#[test]
 fn mint_prints_a_token_and_nothing_else() {
     let dir = Dir::new();
     let args = ["token", "mint", "--tenant", "acme", "--role", "developer", "--sub", "ci", "--ttl", "1h"];
@@ -97,6 +102,15 @@ fn a_missing_or_wrong_setting_is_named_with_its_place() {
     refused(&["jobs", "submit", "noop", "--delay", "soon"], &[], "`soon` is not a duration");
     refused(&["jobs", "submit", "noop", "{"], &[], "the payload is not JSON");
     refused(&["dlq", "replay", "a", "b", "--edit-payload", "x"], &[], "name one ID");
+    refused(&["dlq", "replay"], &[], "<ID|--all>");
+    refused(&["dlq", "replay", "a", "--all"], &[], "cannot be used with");
+    refused(&["dlq", "purge", "--error", "", "--yes"], &[], "--error");
+    refused(&["jobs", "submit", "noop", "--run-at", "tomorrow"], &[], "2026-01-02T03:04:05Z");
+    refused(&["jobs", "submit", "noop", "--wait", "1m"], &[], "from 1s to 30s");
+    refused(&["jobs", "submit", "noop", "--metadata", "a=1", "--metadata", "a=2"], &[], "given twice");
+    refused(&["token", "mint", "--tenant", "a;b", "--role", "admin"], &[], "a name is");
+    refused(&["token", "mint", "--tenant", "a", "--role", "admin", "--ttl", "0"], &[], "a second or more");
+    refused(&["kinds"], &[("GOLDEN_TOKEN", "a\nb")], "GOLDEN_TOKEN is not a token");
     let ran = refused(&["dev"], &[("JWT_SECRET", "hunter2")], "JWT_SECRET in the environment: 7 bytes are too few");
     assert!(!ran.err.contains("hunter2"));
 

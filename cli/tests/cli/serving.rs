@@ -53,3 +53,14 @@ fn mint_knows_the_secret_of_the_dev_server_beside_it() {
     assert_eq!(ran.code, 4);
     assert!(ran.err.contains("403"), "{}", ran.err);
 }
+
+#[test]
+fn a_log_in_json_has_nothing_else_in_it_not_even_a_panic() {
+    let mut dev = Dev::start_with(&["--log-format", "json"]);
+    let panicking = ["jobs", "submit", "noop", r#"{"panic": true}"#, "--max-attempts", "1", "--wait", "20"];
+    assert_eq!(dev.run(&panicking).code, 1);
+    dev.interrupt();
+    let log = BufReader::new(dev.child.stderr.take().unwrap()).lines();
+    let lines: Vec<Value> = log.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["message"] == "panicked" && line["place"].is_string()), "{lines:?}");
+}

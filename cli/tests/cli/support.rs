@@ -66,8 +66,13 @@ pub(crate) struct Dev {
 impl Dev {
     /// Starts one on a free port and waits until it is ready.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with more flags.
+    pub(crate) fn start_with(flags: &[&str]) -> Self {
         let dir = Dir::new();
-        let mut command = dir.golden(&["dev", "--listen", "127.0.0.1:0"]);
+        let mut command = dir.golden(&[&["dev", "--listen", "127.0.0.1:0"], flags].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut welcome = String::new();

@@ -34,7 +34,10 @@ pub struct HttpCall {
     pub url: String,
     /// POST where there is a body, else GET.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Method")]
     pub method: Option<Method>,
+    /// Sent along. Golden adds `content-type` and `idempotency-key` where they are missing, and
+    /// always `golden-job-id` and `golden-attempt`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// A string is sent as it is, as text/plain unless a content-type says otherwise; anything
@@ -48,6 +51,7 @@ pub struct HttpCall {
     pub expect: Vec<u16>,
 }
 
+/// The methods a call may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {

@@ -41,6 +41,7 @@ pub struct SandboxRun {
     pub fail_on_nonzero: bool,
 }
 
+/// How much a program may use, within what every sandbox allows.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {

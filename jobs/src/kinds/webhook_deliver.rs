@@ -23,6 +23,7 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookDeliver {
+    /// The receiver's, as the job it is about was submitted with it.
     pub url: String,
     /// For example `job.succeeded`.
     pub event: String,
@@ -36,6 +37,7 @@ pub struct WebhookDeliver {
 /// What a delivered webhook leaves behind; the attempts are on record by themselves.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Delivered {
+    /// The receiver's, 200 to 299.
     pub status: u16,
 }
 
@@ -125,6 +127,7 @@ impl Job for WebhookDeliver {
         cx.metrics().webhook_attempts.with_label_values(&[label]).inc();
         let delivery = Delivery {
             message_id: id,
+            run_lease: claimed.run.lease,
             attempt: claimed.attempt,
             tenant_id: claimed.tenant_id.clone(),
             job_id: self.source_job_id,

@@ -16,6 +16,7 @@ pub enum StoreClock {
     /// The database's clock on PostgreSQL, so that all processes agree; this machine's on SQLite.
     #[default]
     Own,
+    /// A test's.
     Held(HeldClock),
 }
 
@@ -34,14 +35,17 @@ impl StoreClock {
 pub struct HeldClock(Arc<AtomicI64>);
 
 impl HeldClock {
+    /// Stands at `start`, to the microsecond. Clones show the same time.
     pub fn at(start: DateTime<Utc>) -> Self {
         Self(Arc::new(AtomicI64::new(start.timestamp_micros())))
     }
 
+    /// The time it stands at.
     pub fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).unwrap_or_default()
     }
 
+    /// Moves it on, for all its clones.
     pub fn advance(&self, by: Duration) {
         let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
         self.0.fetch_add(micros, Ordering::SeqCst);

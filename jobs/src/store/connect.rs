@@ -13,10 +13,12 @@ pub struct ConnectOptions {
     pub url: String,
     /// Connections of this process at most; PostgreSQL only.
     pub max_connections: u32,
+    /// [`StoreClock::Own`], except in tests.
     pub clock: StoreClock,
 }
 
 impl ConnectOptions {
+    /// At most eight connections, and the store's own clock.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), max_connections: 8, clock: StoreClock::Own }
     }
@@ -26,10 +28,12 @@ impl ConnectOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("DATABASE_URL `{0}` is not understood: use sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE")]
+    /// Repeats the scheme alone where there is one: what follows may hold a password.
     UnknownScheme(String),
     #[error("cannot reach the database: {0}")]
     Unreachable(String),
     #[error("the database schema is at version {found}, this binary needs {needed}: run `golden migrate`")]
+    /// Both are numbers of migrations.
     OldSchema { found: i64, needed: i64 },
     #[error("migration failed: {0}")]
     Migration(String),

@@ -21,7 +21,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    PgPool,
+    ConnectOptions as _, Connection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -29,12 +29,12 @@ use uuid::Uuid;
 
 use super::{
     Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
-    JobFilter, LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd, Store,
-    StoreClock, StoreError, WorkerInfo, connect,
+    JobFilter, JobSummary, LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, RoleDepth, Run,
+    RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect, listing, steps::step,
 };
 use crate::{
     id::{DeadLetterId, JobId, MessageId, WorkerId},
-    record::{Attempt, JobRecord},
+    record::{Attempt, JobRecord, State},
     role::Role,
     wake::Wakes,
 };
@@ -44,6 +44,13 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// The longest any verb may take; after that the caller is told and may try again.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+const JOBS: &str = include_str!("../sql/postgres/jobs.sql");
+const ANY_JOBS: &str = step(JOBS, "any");
+const RUNNING_JOBS: &str = step(JOBS, "running");
+const QUEUED_JOBS: &str = step(JOBS, "queued");
+const SCHEDULED_JOBS: &str = step(JOBS, "scheduled");
+const DEAD_JOBS: &str = step(JOBS, "dead");
 
 /// A store on PostgreSQL.
 pub struct PostgresStore {
@@ -59,12 +66,7 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     pub(super) async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(DEADLINE)
-            .connect_with(connect_options(&options.url)?)
-            .await
-            .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+        let pool = open(connect_options(&options.url)?, options.max_connections).await?;
         let found = schema_version(&pool).await.map_err(|error| ConnectError::Unreachable(error.to_string()))?;
         connect::check_version(found, &MIGRATIONS)?;
         let wakes = Wakes::default();
@@ -113,14 +115,27 @@ impl PostgresStore {
     }
 }
 
+/// Opens a pool. A pool tries again until its time is up and then says no more than that; one
+/// connection before it says what is wrong.
+async fn open(options: PgConnectOptions, size: u32) -> Result<PgPool, ConnectError> {
+    let unreachable = |error: sqlx::Error| ConnectError::Unreachable(error.to_string());
+    let first = tokio::time::timeout(DEADLINE, options.connect())
+        .await
+        .map_err(|_| ConnectError::Unreachable(format!("no answer within {DEADLINE:?}")))?
+        .map_err(unreachable)?;
+    first.close().await.map_err(unreachable)?;
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(DEADLINE)
+        .connect_with(options)
+        .await
+        .map_err(unreachable)
+}
+
 /// Brings the schema up to date. Answers its version.
 pub(super) async fn migrate(url: &str) -> Result<i64, ConnectError> {
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(DEADLINE)
-        .connect_with(connect_options(url)?)
-        .await
-        .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+    // An index on a large table takes as long as it takes.
+    let pool = open(connect_options(url)?.options([("statement_timeout", "0")]), 1).await?;
     let migrated = MIGRATIONS.run(&pool).await;
     pool.close().await;
     migrated.map_err(|error| ConnectError::Migration(error.to_string()))?;
@@ -293,15 +308,24 @@ impl Store for PostgresStore {
     }
 
     async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError> {
+        let statement = match filter.state {
+            Some(State::Running) => RUNNING_JOBS,
+            Some(State::Queued) => QUEUED_JOBS,
+            Some(State::Scheduled | State::Retrying) => SCHEDULED_JOBS,
+            Some(State::Dead) => DEAD_JOBS,
+            Some(State::Waiting | State::Succeeded | State::Cancelled) | None => ANY_JOBS,
+        };
+        let (from, until) = listing::ids(filter, page);
         self.in_time(|| async {
-            let rows = sqlx::query(include_str!("../sql/postgres/jobs.sql"))
+            let rows = sqlx::query(statement)
                 .bind(&filter.tenant_id)
                 .bind(&filter.kind)
                 .bind(filter.role.map(Role::as_str))
                 .bind(filter.state.map(|state| state.as_str()))
                 .bind(filter.created_after)
                 .bind(filter.created_before)
-                .bind(page.before.map(|id| id.0))
+                .bind(from)
+                .bind(until)
                 .bind(i64::from(page.limit))
                 .fetch_all(&self.pool)
                 .await?;
@@ -319,11 +343,14 @@ impl Store for PostgresStore {
         Ok(ended.into_iter().map(JobId).collect())
     }
 
-    async fn records(&self, jobs: &[JobId]) -> Result<Vec<JobRecord>, StoreError> {
+    async fn summaries(&self, jobs: &[JobId]) -> Result<Vec<JobSummary>, StoreError> {
         self.in_time(|| async {
-            let rows =
-                sqlx::query(include_str!("../sql/postgres/records.sql")).bind(ids(jobs)).fetch_all(&self.pool).await?;
-            rows.iter().map(rows::job).collect()
+            let rows = sqlx::query(include_str!("../sql/postgres/summaries.sql"))
+                .bind(ids(jobs))
+                .bind(i64::from(SUMMARY_RESULT_LIMIT))
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(rows::summary).collect()
         })
         .await
     }
@@ -396,6 +423,7 @@ impl Store for PostgresStore {
         self.in_time(|| {
             sqlx::query(include_str!("../sql/postgres/record_delivery.sql"))
                 .bind(delivery.message_id.0)
+                .bind(delivery.run_lease)
                 .bind(i32::try_from(delivery.attempt).unwrap_or(i32::MAX))
                 .bind(&delivery.tenant_id)
                 .bind(delivery.job_id.0)

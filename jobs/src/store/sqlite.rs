@@ -13,7 +13,6 @@ mod open;
 mod params;
 mod rows;
 mod settle;
-mod steps;
 mod users;
 mod writer;
 
@@ -35,18 +34,18 @@ use uuid::Uuid;
 
 use super::{
     Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
-    JobFilter, LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreClock,
-    StoreError, WorkerInfo,
+    JobFilter, JobSummary, LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd,
+    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, listing,
+    steps::{self, step},
 };
 use crate::{
     id::{DeadLetterId, JobId, MessageId, WorkerId},
-    record::{Attempt, JobRecord},
+    record::{Attempt, JobRecord, State},
     role::Role,
     wake::Wakes,
 };
 pub(super) use open::migrate;
 use params::{hex, list, micros};
-use steps::step;
 use users::bind_filter;
 use writer::Writer;
 
@@ -55,6 +54,17 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Connections that read.
 const READERS: u32 = 4;
+
+const JOBS: &str = include_str!("../sql/sqlite/jobs.sql");
+const ANY_JOBS: &str = step(JOBS, "any");
+const RUNNING_JOBS: &str = step(JOBS, "running");
+const QUEUED_JOBS: &str = step(JOBS, "queued");
+const SCHEDULED_JOBS: &str = step(JOBS, "scheduled");
+const DEAD_JOBS: &str = step(JOBS, "dead");
+
+const LETTERS: &str = include_str!("../sql/sqlite/dead_letters.sql");
+const OPEN_LETTERS: &str = step(LETTERS, "open");
+const ALL_LETTERS: &str = step(LETTERS, "all");
 
 const DEPTHS: &str = include_str!("../sql/sqlite/depths.sql");
 const DEPTHS_OF_ROLES: &str = step(DEPTHS, "roles");
@@ -141,8 +151,7 @@ impl Store for SqliteStore {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let writer = self.writer.clone();
-        Ok(self.writer.call(claim::Claim { role, limit, worker, writer }).await?.collect())
+        self.writer.call(claim::Claim { role, limit, worker }).await
     }
 
     async fn finish(&self, ends: Vec<RunEnd>) -> Result<Vec<Run>, StoreError> {
@@ -222,15 +231,24 @@ impl Store for SqliteStore {
     }
 
     async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError> {
+        let statement = match filter.state {
+            Some(State::Running) => RUNNING_JOBS,
+            Some(State::Queued) => QUEUED_JOBS,
+            Some(State::Scheduled | State::Retrying) => SCHEDULED_JOBS,
+            Some(State::Dead) => DEAD_JOBS,
+            Some(State::Waiting | State::Succeeded | State::Cancelled) | None => ANY_JOBS,
+        };
+        let (from, until) = listing::ids(filter, page);
         self.read(async {
-            let rows = sqlx::query(include_str!("../sql/sqlite/jobs.sql"))
+            let rows = sqlx::query(statement)
                 .bind(&filter.tenant_id)
                 .bind(&filter.kind)
                 .bind(filter.role.map(Role::as_str))
                 .bind(filter.state.map(|state| state.as_str()))
                 .bind(filter.created_after.map(micros))
                 .bind(filter.created_before.map(micros))
-                .bind(page.before.map(|id| id.0))
+                .bind(from)
+                .bind(until)
                 .bind(page.limit)
                 .fetch_all(&self.readers)
                 .await?;
@@ -253,13 +271,14 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn records(&self, jobs: &[JobId]) -> Result<Vec<JobRecord>, StoreError> {
+    async fn summaries(&self, jobs: &[JobId]) -> Result<Vec<JobSummary>, StoreError> {
         self.read(async {
-            let rows = sqlx::query(include_str!("../sql/sqlite/records.sql"))
+            let rows = sqlx::query(include_str!("../sql/sqlite/summaries.sql"))
                 .bind(list(jobs.iter().map(|id| hex(id.0)))?)
+                .bind(SUMMARY_RESULT_LIMIT)
                 .fetch_all(&self.readers)
                 .await?;
-            rows.iter().map(rows::job).collect()
+            rows.iter().map(rows::summary).collect()
         })
         .await
     }
@@ -288,8 +307,8 @@ impl Store for SqliteStore {
         page: Page<DeadLetterId>,
     ) -> Result<Vec<DeadLetter>, StoreError> {
         self.read(async {
-            let rows = bind_filter(sqlx::query(include_str!("../sql/sqlite/dead_letters.sql")), filter)?
-                .bind(filter.include_resolved)
+            let statement = if filter.include_resolved { ALL_LETTERS } else { OPEN_LETTERS };
+            let rows = bind_filter(sqlx::query(statement), filter)?
                 .bind(page.before.map(|id| id.0))
                 .bind(page.limit)
                 .fetch_all(&self.readers)

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     id::JobId,
-    record::{JobRecord, RecordedError, State},
-    store::OutboxEvent,
+    record::{RecordedError, State},
+    store::{JobSummary, OutboxEvent},
 };
 
 /// The longest body, in bytes: what Standard Webhooks recommends.
@@ -50,7 +50,8 @@ struct Data<'a> {
 
 /// The body of the message about `event`, at most [`LIMIT`] long: what would not fit is left
 /// out and said to be.
-pub(super) fn body(event: &OutboxEvent, job: &JobRecord) -> Result<String, serde_json::Error> {
+pub(super) fn body(event: &OutboxEvent, summary: &JobSummary) -> Result<String, serde_json::Error> {
+    let job = &summary.job;
     let mut body = Body {
         event: &event.event,
         timestamp: event.created_at,
@@ -64,7 +65,7 @@ pub(super) fn body(event: &OutboxEvent, job: &JobRecord) -> Result<String, serde
             max_attempts: job.max_attempts,
             error: job.error.clone(),
             result: job.result.as_deref(),
-            result_omitted: false,
+            result_omitted: summary.result_omitted,
             metadata: job.metadata.as_deref(),
             metadata_omitted: false,
             created_at: job.created_at,
@@ -83,7 +84,7 @@ pub(super) fn body(event: &OutboxEvent, job: &JobRecord) -> Result<String, serde
 }
 
 fn without_result(data: &mut Data<'_>) {
-    data.result_omitted = data.result.take().is_some();
+    data.result_omitted |= data.result.take().is_some();
 }
 
 fn without_metadata(data: &mut Data<'_>) {
@@ -106,12 +107,17 @@ mod tests {
     use super::*;
     use crate::{
         id::MessageId,
+        record::JobRecord,
         webhooks::samples::{event, finished_job, raw},
     };
 
     fn read(job: &JobRecord) -> Value {
-        let event = event(MessageId::new(), job.id);
-        let text = body(&event, job).unwrap();
+        read_summary(&JobSummary { job: job.clone(), result_omitted: false })
+    }
+
+    fn read_summary(summary: &JobSummary) -> Value {
+        let event = event(MessageId::new(), summary.job.id);
+        let text = body(&event, summary).unwrap();
         assert!(text.len() <= LIMIT, "{} bytes", text.len());
         serde_json::from_str(&text).unwrap()
     }
@@ -153,6 +159,13 @@ mod tests {
         assert_eq!(data["metadata_omitted"], json!(true));
         assert_eq!(data["error"]["message"].as_str().unwrap().len(), MESSAGE_LIMIT + '…'.len_utf8());
         assert!(data.get("result_omitted").is_none());
+    }
+
+    #[test]
+    fn a_result_that_was_not_even_read_is_said_to_be_left_out() {
+        let data = &read_summary(&JobSummary { job: finished_job(), result_omitted: true })["data"];
+        assert_eq!(data["result_omitted"], json!(true));
+        assert!(data.get("result").is_none());
     }
 
     #[test]

@@ -12,8 +12,7 @@ use crate::{
     id::JobId,
     job::{Job, Policy},
     kinds::WebhookDeliver,
-    record::JobRecord,
-    store::{Due, NewJob, OutboxEvent, SharedStore, Store, StoreError},
+    store::{Due, JobSummary, NewJob, OutboxEvent, SharedStore, Store, StoreError},
 };
 
 /// Events passed on in one go.
@@ -77,15 +76,16 @@ pub async fn relay_once(store: &dyn Store, policy: &Policy, limit: u32) -> Resul
     Ok(ids.len())
 }
 
-async fn jobs_of(store: &dyn Store, events: &[OutboxEvent]) -> Result<BTreeMap<JobId, JobRecord>, StoreError> {
+async fn jobs_of(store: &dyn Store, events: &[OutboxEvent]) -> Result<BTreeMap<JobId, JobSummary>, StoreError> {
     let wanted: BTreeSet<JobId> = events.iter().map(|event| event.job_id).collect();
-    let jobs = store.records(&Vec::from_iter(wanted)).await?;
-    Ok(jobs.into_iter().map(|job| (job.id, job)).collect())
+    let jobs = store.summaries(&Vec::from_iter(wanted)).await?;
+    Ok(jobs.into_iter().map(|summary| (summary.job.id, summary)).collect())
 }
 
 /// The job that delivers `event`, or `None` when nobody is to be called.
-fn delivery(event: &OutboxEvent, job: &JobRecord, policy: &Policy) -> Option<NewJob> {
-    let payload = body(event, job).and_then(|body| {
+fn delivery(event: &OutboxEvent, summary: &JobSummary, policy: &Policy) -> Option<NewJob> {
+    let job = &summary.job;
+    let payload = body(event, summary).and_then(|body| {
         let Some(url) = job.callback_url.clone() else { return Ok(None) };
         let deliver = WebhookDeliver { url, event: event.event.clone(), body, source_job_id: job.id };
         serde_json::value::to_raw_value(&deliver).map(Some)
@@ -138,13 +138,18 @@ mod tests {
     use super::*;
     use crate::{
         id::MessageId,
+        record::JobRecord,
         webhooks::samples::{event, finished_job},
     };
+
+    fn summary(job: &JobRecord) -> JobSummary {
+        JobSummary { job: job.clone(), result_omitted: false }
+    }
 
     #[test]
     fn a_delivery_has_the_events_own_id_so_that_repeating_it_is_harmless() {
         let (job, id) = (finished_job(), MessageId::new());
-        let made = delivery(&event(id, job.id), &job, &WebhookDeliver::POLICY).unwrap();
+        let made = delivery(&event(id, job.id), &summary(&job), &WebhookDeliver::POLICY).unwrap();
         assert_eq!(made.id, JobId::from(id));
         assert_eq!((made.kind.as_str(), made.max_attempts), ("webhook.deliver", 10));
         let sent: WebhookDeliver = serde_json::from_str(made.payload.get()).unwrap();
@@ -156,6 +161,6 @@ mod tests {
     #[test]
     fn a_job_that_nobody_listens_to_is_not_told_about() {
         let job = JobRecord { callback_url: None, ..finished_job() };
-        assert!(delivery(&event(MessageId::new(), job.id), &job, &WebhookDeliver::POLICY).is_none());
+        assert!(delivery(&event(MessageId::new(), job.id), &summary(&job), &WebhookDeliver::POLICY).is_none());
     }
 }

@@ -107,6 +107,19 @@ impl Bed {
         self.promote(ALL).await.unwrap();
     }
 
+    /// Waits until so many sessions of this PostgreSQL database wait for a lock.
+    pub(crate) async fn waiting_for_locks(&self, sessions: i64) {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let waited = async {
+            while self.sql.number(waiting).await < sessions {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // Less than a verb's deadline, after which nobody would wait any more.
+        tokio::time::timeout(Duration::from_secs(4), waited).await.expect("so many sessions wait");
+    }
+
     pub(crate) async fn record(&self, id: JobId) -> JobRecord {
         self.job(TENANT, id).await.unwrap().expect("the job is recorded")
     }

@@ -7,9 +7,11 @@ use golden_jobs::{
 };
 
 use crate::{
-    bed::{ALL, Bed},
+    bed::{ALL, Bed, Sql},
     both_stores,
-    given::{MINUTE, TENANT, any_letter, await_all, child_of, dead, job, json, replay, retry_in, succeeded},
+    given::{
+        MINUTE, TENANT, any_letter, await_all, child_of, dead, job, job_of, json, keyed, replay, retry_in, succeeded,
+    },
 };
 
 both_stores! {
@@ -29,6 +31,13 @@ both_stores! {
     a_replayed_child_does_not_count_again
     a_child_of_an_earlier_life_does_not_count
     a_retried_parent_is_not_resumed_by_its_former_children
+    children_are_told_apart_by_their_ids_alone
+    a_job_of_nobody_is_adopted
+    a_job_of_another_is_not_waited_for
+    a_job_does_not_wait_for_itself
+    jobs_that_wait_for_each_other_can_be_cancelled
+    a_child_that_ends_while_it_is_adopted_does_not_leave_its_parent_waiting
+    batches_that_share_parents_do_not_lock_each_other_out
 }
 
 /// A job that waits for `count` children, all claimed: the parent's id and the children's runs.
@@ -266,4 +275,149 @@ async fn a_retried_parent_is_not_resumed_by_its_former_children(store: Bed) {
     store.end(&former[0], Verdict::Cancelled).await;
 
     assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, parent);
+}
+
+/// An idempotency key makes a submission safe to repeat; the end of a run cannot be repeated.
+async fn children_are_told_apart_by_their_ids_alone(store: Bed) {
+    let parent = store.start(job()).await;
+    let child = || NewJob { role: Role::Sandbox, parent_id: Some(parent.run.id), ..keyed("k", 1) };
+    store.end(&parent, await_all(vec![child(), child()])).await;
+
+    let runs = store.claim(Role::Sandbox, ALL, store.worker).await.unwrap();
+    assert_eq!(runs.len(), 2);
+    store.end(&runs[0], succeeded()).await;
+    assert_eq!(store.state(parent.run.id).await, State::Waiting);
+    store.end(&runs[1], succeeded()).await;
+    assert_eq!(store.state(parent.run.id).await, State::Queued);
+    store.submit(keyed("k", 2)).await;
+}
+
+async fn a_job_of_nobody_is_adopted(store: Bed) {
+    let known = NewJob { role: Role::Sandbox, ..job() };
+    store.submit(known.clone()).await;
+    let parent = store.start(job()).await;
+    let fresh = NewJob { role: Role::Webhook, ..child_of(&parent) };
+    store.end(&parent, await_all(vec![known.clone(), fresh.clone(), known.clone()])).await;
+    assert_eq!(store.record(known.id).await.parent_id, Some(parent.run.id));
+
+    let run = store.claim_one(Role::Sandbox).await;
+    store.end(&run, succeeded()).await;
+    assert_eq!(store.state(parent.run.id).await, State::Waiting, "the other child has not ended");
+
+    let run = store.claim_one(Role::Webhook).await;
+    store.end(&run, succeeded()).await;
+    assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, parent.run.id);
+}
+
+async fn a_job_of_another_is_not_waited_for(store: Bed) {
+    let (other_parent, runs) = family(&store, 1).await;
+    let others_child = NewJob { id: runs[0].run.id, ..job() };
+    let foreign = NewJob { role: Role::Webhook, ..job_of("globex") };
+    store.submit(foreign.clone()).await;
+    let parent = store.start(job()).await;
+    let foreign_by_name = NewJob { role: Role::Webhook, parent_id: Some(parent.run.id), ..job_of("globex") };
+    store.submit(foreign_by_name.clone()).await;
+
+    store.end(&parent, await_all(vec![others_child, foreign.clone(), foreign_by_name])).await;
+
+    assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, parent.run.id);
+    assert_eq!(store.job("globex", foreign.id).await.unwrap().unwrap().parent_id, None);
+    assert_eq!(store.record(runs[0].run.id).await.parent_id, Some(other_parent));
+    for run in store.claim(Role::Webhook, ALL, store.worker).await.unwrap() {
+        store.end(&run, succeeded()).await;
+    }
+    store.end(&runs[0], succeeded()).await;
+    assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, other_parent);
+}
+
+async fn a_job_does_not_wait_for_itself(store: Bed) {
+    let run = store.start(job()).await;
+
+    store.end(&run, await_all(vec![NewJob { id: run.run.id, ..job() }])).await;
+
+    assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, run.run.id);
+    assert_eq!(store.cancel(TENANT, run.run.id).await.unwrap(), Some(true));
+}
+
+/// Nobody but a user can end them.
+async fn jobs_that_wait_for_each_other_can_be_cancelled(store: Bed) {
+    let (parent, runs) = family(&store, 1).await;
+    store.end(&runs[0], await_all(vec![NewJob { id: parent, ..job() }])).await;
+    assert_eq!(store.state(runs[0].run.id).await, State::Waiting);
+
+    assert_eq!(store.cancel(TENANT, parent).await.unwrap(), Some(true));
+
+    for id in [parent, runs[0].run.id] {
+        assert_eq!(store.state(id).await, State::Cancelled);
+    }
+    assert!(store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap().is_empty());
+}
+
+/// The end waits for the adoption that is under way and must then see all that it did.
+async fn a_child_that_ends_while_it_is_adopted_does_not_leave_its_parent_waiting(store: Bed) {
+    let children = [(); 2].map(|()| NewJob { role: Role::Sandbox, ..job() });
+    store.insert(children.to_vec()).await.unwrap();
+    let runs = store.claim(Role::Sandbox, ALL, store.worker).await.unwrap();
+    let (first, second) = (runs[0].clone(), runs[1].clone());
+    let parent = store.start(job()).await;
+    let id = parent.run.id;
+
+    // Rows are adopted in the order of their ids: held by the second, the adoption has the first.
+    let hold = match &store.sql {
+        Sql::Postgres(pool) => {
+            let mut hold = pool.begin().await.unwrap();
+            let lock = sqlx::query("SELECT 1 FROM jobs WHERE id = $1 FOR UPDATE").bind(second.run.id.0);
+            lock.execute(&mut *hold).await.unwrap();
+            Some(hold)
+        }
+        Sql::Sqlite(_) => None,
+    };
+    let adopts = {
+        let store = store.clone();
+        tokio::spawn(async move { store.end(&parent, await_all(children.to_vec())).await })
+    };
+    if hold.is_some() {
+        store.waiting_for_locks(1).await;
+    }
+    let ends = {
+        let store = store.clone();
+        tokio::spawn(async move { store.end(&first, succeeded()).await })
+    };
+    if let Some(hold) = hold {
+        store.waiting_for_locks(2).await;
+        hold.rollback().await.unwrap();
+    }
+    adopts.await.unwrap();
+    ends.await.unwrap();
+
+    assert_eq!(store.state(id).await, State::Waiting);
+    store.end(&second, succeeded()).await;
+    assert_eq!(store.state(id).await, State::Queued);
+    assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, id);
+}
+
+/// Each batch ends a child of both parents, one well and one badly, crosswise.
+async fn batches_that_share_parents_do_not_lock_each_other_out(store: Bed) {
+    for _ in 0..20 {
+        let (one, ones) = family(&store, 2).await;
+        let (other, others) = family(&store, 2).await;
+        let batches =
+            [[(&ones[0], succeeded()), (&others[0], dead())], [(&others[1], succeeded()), (&ones[1], dead())]];
+        let finished = batches.map(|batch| {
+            let end = |(run, verdict): (&Claimed, Verdict)| RunEnd { run: run.run, role: run.role, verdict };
+            let (store, ends) = (store.clone(), batch.map(end).into());
+            tokio::spawn(async move { store.finish(ends).await.unwrap() })
+        });
+        for finished in finished {
+            assert_eq!(finished.await.unwrap(), []);
+        }
+        let mut resumed: Vec<_> =
+            store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap().iter().map(|run| run.run.id).collect();
+        resumed.sort_unstable();
+        assert_eq!(resumed, [one, other]);
+    }
+    if matches!(store.sql, Sql::Postgres(_)) {
+        let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        assert_eq!(store.sql.number(deadlocks).await, 0);
+    }
 }

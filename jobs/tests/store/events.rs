@@ -23,6 +23,7 @@ both_stores! {
     a_secret_is_made_once_for_each_tenant
     a_secret_asked_for_by_many_at_once_is_one
     deliveries_are_on_record_oldest_first
+    a_replayed_delivery_keeps_the_attempts_before_it
     an_answer_of_any_bytes_is_kept
 }
 
@@ -130,6 +131,8 @@ async fn a_secret_asked_for_by_many_at_once_is_one(store: Bed) {
 fn delivery(job_id: JobId, message_id: MessageId, attempt: u32) -> Delivery {
     Delivery {
         message_id,
+        // Runs number leases, and attempts until a replay.
+        run_lease: i64::from(attempt),
         attempt,
         tenant_id: TENANT.into(),
         job_id,
@@ -158,6 +161,20 @@ async fn deliveries_are_on_record_oldest_first(store: Bed) {
 
     let expected = [Delivery { at, ..first }, Delivery { at: store.clock.now(), ..second }];
     assert_eq!(store.deliveries(TENANT, id).await.unwrap(), expected);
+}
+
+/// Attempts are numbered from 1 again then.
+async fn a_replayed_delivery_keeps_the_attempts_before_it(store: Bed) {
+    let (id, message) = (JobId::new(), MessageId::new());
+    let before = delivery(id, message, 1);
+    let after = Delivery { run_lease: 7, status: Some(200), ..delivery(id, message, 1) };
+    store.record_delivery(&before).await.unwrap();
+    store.record_delivery(&after).await.unwrap();
+
+    let kept = store.deliveries(TENANT, id).await.unwrap();
+
+    let told: Vec<_> = kept.iter().map(|delivery| (delivery.attempt, delivery.status)).collect();
+    assert_eq!(told, [(1, Some(503)), (1, Some(200))]);
 }
 
 async fn an_answer_of_any_bytes_is_kept(store: Bed) {

@@ -7,7 +7,7 @@ use golden_jobs::{
 };
 
 use crate::{
-    bed::Bed,
+    bed::{Bed, Sql},
     both_stores,
     given::{
         SECOND, any_job, any_letter, await_all, child_of, dead, everything, job_with_callback, json, retry_in,
@@ -21,6 +21,7 @@ both_stores! {
     a_run_ends_once
     a_lease_that_was_never_given_is_refused
     a_cancelled_jobs_lease_is_gone
+    a_report_does_not_slip_in_behind_the_end
 }
 
 async fn a_late_run_changes_nothing_and_is_named(store: Bed) {
@@ -108,4 +109,45 @@ async fn a_cancelled_jobs_lease_is_gone(store: Bed) {
 
     assert_eq!(store.try_end(&run, succeeded()).await, [run.run]);
     assert_eq!(store.state(run.run.id).await, State::Cancelled);
+}
+
+/// A report that waits for the job's row while its run ends is late when it gets there.
+async fn a_report_does_not_slip_in_behind_the_end(store: Bed) {
+    let run = store.start(job_with_callback()).await;
+    let id = run.run.id;
+    let hold = match &store.sql {
+        Sql::Postgres(pool) => {
+            let mut hold = pool.begin().await.unwrap();
+            sqlx::query("SELECT 1 FROM jobs WHERE id = $1 FOR UPDATE").bind(id.0).execute(&mut *hold).await.unwrap();
+            Some(hold)
+        }
+        Sql::Sqlite(_) => None,
+    };
+    let ends = {
+        let (store, run) = (store.clone(), run.clone());
+        tokio::spawn(async move { store.end(&run, succeeded()).await })
+    };
+    if hold.is_some() {
+        store.waiting_for_locks(1).await;
+    } else {
+        tokio::task::yield_now().await;
+    }
+    let reports = {
+        let (store, run) = (store.clone(), run.run);
+        tokio::spawn(
+            async move { store.report(vec![Report { run, progress: Some(json("9")), checkpoint: None }]).await },
+        )
+    };
+    if let Some(hold) = hold {
+        store.waiting_for_locks(2).await;
+        hold.rollback().await.unwrap();
+    }
+    ends.await.unwrap();
+    let lost = reports.await.unwrap().unwrap();
+
+    // Whoever came first: what was refused is not there.
+    assert_eq!(store.record(id).await.progress.is_some(), lost.is_empty());
+    if matches!(store.sql, Sql::Postgres(_)) {
+        assert_eq!(lost, [run.run]);
+    }
 }

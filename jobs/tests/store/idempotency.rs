@@ -1,6 +1,6 @@
 //! A submission may be repeated.
 
-use golden_jobs::store::{IDEMPOTENCY_WINDOW, Idempotency, Inserted, NewJob};
+use golden_jobs::store::{IDEMPOTENCY_WINDOW, Idempotency, Inserted, NewJob, StoreError};
 
 use crate::{
     bed::Bed,
@@ -16,6 +16,7 @@ both_stores! {
     a_key_outlives_its_job
     one_key_twice_in_a_batch_is_one_job
     many_concurrent_requests_with_one_key_make_one_job
+    a_key_that_a_database_cannot_take_is_refused_for_good
 }
 
 async fn the_same_request_again_is_answered_with_its_job(store: Bed) {
@@ -89,4 +90,14 @@ async fn many_concurrent_requests_with_one_key_make_one_job(store: Bed) {
     assert_eq!(new.count(), 1);
     let replayed = answers.iter().filter(|answer| **answer == Inserted::Replayed { id: jobs[0].id });
     assert_eq!(replayed.count(), 199);
+}
+
+/// PostgreSQL's indexes hold no more than a third of a page. Trying again does not help.
+async fn a_key_that_a_database_cannot_take_is_refused_for_good(store: Bed) {
+    // Hex of random bytes, so that no compression makes it fit.
+    let key: String = (0..600).map(|_| uuid::Uuid::from_u128(rand::random()).simple().to_string()).collect();
+
+    let inserted = store.insert(vec![keyed(&key, 1)]).await;
+
+    assert!(matches!(inserted, Ok(_) | Err(StoreError::Rejected(_))), "{inserted:?}");
 }

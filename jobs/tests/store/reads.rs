@@ -1,17 +1,19 @@
 //! Lists, pages, attempts, depths.
 
+use chrono::TimeDelta;
 use golden_jobs::{
     JobId, Role, State,
     outcome::Verdict,
-    store::{Due, JobFilter, NewJob, Page, RoleDepth},
+    store::{Due, JobFilter, NewJob, Page, RoleDepth, SUMMARY_RESULT_LIMIT},
 };
+use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
     bed::{ALL, Bed},
     both_stores,
     given::{
-        MINUTE, SECOND, any_job, any_letter, await_all, child_of, dead, everything, job, job_with_callback, retry_in,
-        succeeded,
+        MINUTE, SECOND, TENANT, any_job, any_letter, await_all, child_of, dead, everything, job, job_with_callback,
+        json, retry_in, succeeded,
     },
 };
 
@@ -21,7 +23,10 @@ both_stores! {
     pages_are_complete_and_do_not_overlap
     a_page_holds_what_matches_however_far_apart
     ended_names_those_that_have_ended
-    records_are_read_together_whatever_their_tenant
+    summaries_are_read_together_whatever_their_tenant
+    a_summary_leaves_out_what_is_large
+    a_time_of_creation_is_exact_though_ids_are_made_by_other_clocks
+    a_job_that_died_twice_is_listed_once
     attempts_tell_every_run_in_order
     depths_count_what_there_is
 }
@@ -31,11 +36,12 @@ async fn found(store: &Bed, filter: JobFilter) -> Vec<JobId> {
 }
 
 async fn jobs_are_found_by_what_is_known_of_them(store: Bed) {
-    let first = store.submit(job()).await;
+    let first = store.submit(NewJob { id: id_at(&store, TimeDelta::zero()), ..job() }).await;
     store.clock.advance(MINUTE);
     let between = store.clock.now();
     store.clock.advance(MINUTE);
-    let second = store.submit(NewJob { kind: "review".into(), role: Role::PeerHub, ..job() }).await;
+    let second = NewJob { id: id_at(&store, TimeDelta::zero()), kind: "review".into(), role: Role::PeerHub, ..job() };
+    let second = store.submit(second).await;
 
     assert_eq!(found(&store, any_job()).await, [second, first], "newest first");
     assert_eq!(found(&store, JobFilter { kind: Some("review".into()), ..any_job() }).await, [second]);
@@ -115,16 +121,71 @@ async fn a_page_holds_what_matches_however_far_apart(store: Bed) {
     assert_eq!(pages(&store, &rare, 2).await, found(&store, rare.clone()).await);
 }
 
-async fn records_are_read_together_whatever_their_tenant(store: Bed) {
+async fn summaries_are_read_together_whatever_their_tenant(store: Bed) {
     let ours = store.submit(job()).await;
     let theirs = store.submit(NewJob { tenant_id: "other".into(), ..job() }).await;
     store.submit(job()).await;
 
-    let records = store.records(&[ours, theirs, JobId::new()]).await.unwrap();
+    let summaries = store.summaries(&[ours, theirs, JobId::new()]).await.unwrap();
 
-    let mut found: Vec<JobId> = records.iter().map(|record| record.id).collect();
+    let mut found: Vec<JobId> = summaries.iter().map(|summary| summary.job.id).collect();
     found.sort_unstable();
     assert_eq!(found, [ours, theirs]);
+}
+
+async fn a_summary_leaves_out_what_is_large(store: Bed) {
+    let largest = SUMMARY_RESULT_LIMIT as usize;
+    // Bytes count, not letters: «ü» is two.
+    let texts = [format!("\"{}\"", "x".repeat(largest - 2)), format!("\"{}\"", "ü".repeat(largest / 2))];
+    for (text, omitted) in texts.into_iter().zip([false, true]) {
+        let new = NewJob { payload: json("[1]"), metadata: Some(json("[2]")), ..job() };
+        let id = store.through(new, Verdict::Succeeded { result: Some(json(text.clone())) }).await;
+
+        let summary = store.summaries(&[id]).await.unwrap().remove(0);
+
+        assert_eq!(summary.result_omitted, omitted);
+        assert_eq!(summary.job.result.map(|result| result.get().to_owned()), (!omitted).then_some(text));
+        assert_eq!((summary.job.payload.get(), summary.job.metadata.unwrap().get()), ("null", "[2]"));
+    }
+    let none = store.through(job(), succeeded()).await;
+    let summary = store.summaries(&[none]).await.unwrap().remove(0);
+    assert!(summary.job.result.is_none() && !summary.result_omitted);
+}
+
+/// An id made at the store's time, or so much off.
+fn id_at(store: &Bed, ahead: TimeDelta) -> JobId {
+    let at = store.clock.now() + ahead;
+    let seconds = u64::try_from(at.timestamp()).unwrap();
+    JobId(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos())))
+}
+
+async fn a_time_of_creation_is_exact_though_ids_are_made_by_other_clocks(store: Bed) {
+    let off = TimeDelta::minutes(50);
+    let (fast, slow) = (id_at(&store, off), id_at(&store, -off));
+    store.insert(vec![NewJob { id: fast, ..job() }, NewJob { id: slow, ..job() }]).await.unwrap();
+    let at = store.clock.now();
+    let after = |at| JobFilter { created_after: Some(at), ..any_job() };
+    let before = |at| JobFilter { created_before: Some(at), ..any_job() };
+    let second = TimeDelta::seconds(1);
+
+    assert_eq!(found(&store, after(at)).await, [fast, slow]);
+    assert_eq!(found(&store, after(at + second)).await, []);
+    assert_eq!(found(&store, before(at + second)).await, [fast, slow]);
+    assert_eq!(found(&store, before(at)).await, []);
+}
+
+async fn a_job_that_died_twice_is_listed_once(store: Bed) {
+    let id = store.through(job(), dead()).await;
+    store.retry(TENANT, id, "ops").await.unwrap();
+    let dead_ones = JobFilter { state: Some(State::Dead), ..any_job() };
+    assert_eq!(found(&store, dead_ones.clone()).await, []);
+    let run = store.claim_one(Role::Orchestrator).await;
+    store.end(&run, dead()).await;
+    let other = store.through(job(), dead()).await;
+    store.purge(&any_letter(), "ops", ALL).await.unwrap();
+
+    assert_eq!(found(&store, dead_ones.clone()).await, [other, id]);
+    assert_eq!(pages(&store, &dead_ones, 1).await, [other, id]);
 }
 
 async fn ended_names_those_that_have_ended(store: Bed) {

@@ -77,6 +77,7 @@ async fn deliveries_are_there_for_their_tenant_only(store: Bed) {
     let id = store.through(job_with_callback(), succeeded()).await;
     let delivery = Delivery {
         message_id: MessageId::new(),
+        run_lease: 1,
         attempt: 1,
         tenant_id: crate::given::TENANT.into(),
         job_id: id,

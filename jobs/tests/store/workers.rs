@@ -3,7 +3,7 @@
 use golden_jobs::{
     Role, State, WorkerId,
     outcome::{POISON_AFTER, Verdict, lost_is_dead},
-    store::{Claimed, LOST_AFTER, LostRun, NewJob, RunEnd, WorkerInfo},
+    store::{Claimed, ConnectOptions, LOST_AFTER, LostRun, NewJob, RunEnd, StoreClock, WorkerInfo, connect},
 };
 
 use crate::{
@@ -18,6 +18,7 @@ both_stores! {
     a_live_workers_runs_are_its_own
     runs_of_an_unknown_worker_are_lost
     a_worker_taken_for_lost_is_told_so
+    a_worker_registered_by_a_call_without_an_answer_is_told_so_too
     a_silent_worker_without_runs_is_forgotten
     a_retired_worker_is_gone_and_what_it_left_is_lost
     lost_runs_are_reported_up_to_a_limit
@@ -115,6 +116,19 @@ async fn a_worker_taken_for_lost_is_told_so(store: Bed) {
     // It goes on under a new id.
     assert!(store.heartbeat(&WorkerInfo { id: WorkerId::new(), ..silent }).await.unwrap());
     assert_eq!(store.workers().await.unwrap().len(), 1);
+}
+
+/// Its first heartbeat was recorded, but the answer was lost on the way.
+async fn a_worker_registered_by_a_call_without_an_answer_is_told_so_too(store: Bed) {
+    let silent = worker();
+    let url = store.url.clone();
+    let other = ConnectOptions { clock: StoreClock::Held(store.clock.clone()), ..ConnectOptions::new(url) };
+    connect(other).await.unwrap().heartbeat(&silent).await.unwrap();
+    assert!(store.heartbeat(&silent).await.unwrap());
+    store.clock.advance(LOST_AFTER + SECOND);
+    assert!(rescue(&store).await.is_empty());
+
+    assert!(!store.heartbeat(&silent).await.unwrap());
 }
 
 async fn a_silent_worker_without_runs_is_forgotten(store: Bed) {

@@ -1,9 +1,10 @@
 //! The apalis `Backend` that claims from the store, in batches and a little ahead.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -15,6 +16,7 @@ use apalis_core::{
     task::{Task, builder::TaskBuilder},
     worker::context::WorkerContext,
 };
+use futures_util::task::AtomicWaker;
 use golden_jobs::{
     Role,
     outcome::Verdict,
@@ -37,6 +39,8 @@ use crate::{
 const CLAIM_LIMIT: usize = 1000;
 /// How far ahead of the runs to claim, in time: about the length of a claim under load.
 const AHEAD: Duration = Duration::from_millis(50);
+/// How long a claimed job may wait for a slot before another worker may have it.
+const STALE: Duration = Duration::from_secs(1);
 /// After a claim that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -45,16 +49,20 @@ pub(crate) struct Held {
     pub(crate) claimed: Arc<Claimed>,
     pub(crate) handle: RunHandle,
     pub(crate) place: Place,
+    since: Instant,
 }
 
 /// Counts a job against its pool's room from claim to end.
-pub(crate) struct Place(Arc<Room>);
+pub(crate) struct Place {
+    room: Arc<Room>,
+    ran: bool,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.held.fetch_sub(1, Ordering::SeqCst);
-        self.0.ended.fetch_add(1, Ordering::Relaxed);
-        self.0.freed.notify_one();
+        self.room.held.fetch_sub(1, Ordering::SeqCst);
+        self.room.ended.fetch_add(usize::from(self.ran), Ordering::Relaxed);
+        self.room.freed.notify_one();
     }
 }
 
@@ -63,8 +71,13 @@ struct Room {
     slots: usize,
     ahead: AtomicUsize,
     held: AtomicUsize,
+    /// Runs that ended, for the pace.
     ended: AtomicUsize,
     freed: Notify,
+    /// Claimed and not yet started.
+    buffer: Mutex<VecDeque<Held>>,
+    /// Wakes the source when something is in the buffer.
+    filled: AtomicWaker,
 }
 
 impl Room {
@@ -74,6 +87,17 @@ impl Room {
         let ahead = self.ahead.load(Ordering::Relaxed);
         let free = (self.slots + ahead).saturating_sub(self.held.load(Ordering::SeqCst));
         if free > ahead / 2 { free.min(CLAIM_LIMIT) } else { 0 }
+    }
+
+    fn buffer(&self) -> MutexGuard<'_, VecDeque<Held>> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes jobs out of the buffer that have waited for longer than `patience`, oldest first.
+    fn take_older(&self, patience: Duration) -> Vec<Held> {
+        let mut buffer = self.buffer();
+        let old = buffer.iter().take_while(|held| held.since.elapsed() >= patience).count();
+        buffer.drain(..old).collect()
     }
 }
 
@@ -111,78 +135,92 @@ pub(crate) struct Claimer {
 }
 
 impl Claimer {
-    /// Starts claiming. The source yields what was claimed; the task ends with `shutdown`.
+    /// Starts claiming. The source yields what was claimed; the task ends with `shutdown`, and
+    /// gives back what was not started by then.
     pub(crate) fn start(self) -> (StoreSource, JoinHandle<()>) {
-        // Never full: the room bounds what is claimed.
-        let (claimed, queue) = mpsc::channel(self.slots + CLAIM_LIMIT);
-        let source = StoreSource { queue, role: self.role, recorder: self.recorder.clone() };
-        (source, tokio::spawn(self.keep_claiming(claimed)))
-    }
-
-    async fn keep_claiming(self, queue: mpsc::Sender<Held>) {
         let room = Arc::new(Room {
             slots: self.slots,
             ahead: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             freed: Notify::new(),
+            buffer: Mutex::default(),
+            filled: AtomicWaker::new(),
         });
+        (StoreSource { room: Arc::clone(&room) }, tokio::spawn(self.keep_claiming(room)))
+    }
+
+    async fn keep_claiming(self, room: Arc<Room>) {
         let mut pace = Pace { since: Instant::now(), ended_before: 0 };
         while !self.shutdown.is_cancelled() {
             pace.adjust(&room);
+            self.give_back_stale(&room).await;
             let limit = room.worth_claiming();
             if limit == 0 {
-                self.unless_shutdown(room.freed.notified()).await;
+                self.wait(&room, room.freed.notified()).await;
                 continue;
             }
             let worker = self.heartbeat.worker();
             match self.store.claim(self.role, u32::try_from(limit).unwrap_or(u32::MAX), worker).await {
-                Ok(jobs) if jobs.is_empty() => {
-                    self.unless_shutdown(self.store.wakes().woken(self.role)).await;
-                }
-                Ok(jobs) => {
-                    for claimed in jobs {
-                        room.held.fetch_add(1, Ordering::SeqCst);
-                        let held = Held {
-                            handle: self.runs.begin(claimed.run),
-                            claimed: Arc::new(claimed),
-                            place: Place(Arc::clone(&room)),
-                        };
-                        // The source went away between claim and send: drained already.
-                        if let Err(mpsc::error::SendError(held)) = queue.send(held).await {
-                            give_back(&self.recorder, self.role, held).await;
-                        }
-                    }
-                }
+                Ok(jobs) if jobs.is_empty() => self.wait(&room, self.store.wakes().woken(self.role)).await,
+                Ok(jobs) => self.hold(&room, jobs),
                 Err(error) => {
                     tracing::warn!(role = %self.role, %error, "no jobs could be claimed");
-                    self.unless_shutdown(tokio::time::sleep(PAUSE)).await;
+                    self.wait(&room, tokio::time::sleep(PAUSE)).await;
                 }
             }
         }
+        self.give_back(room.take_older(Duration::ZERO)).await;
     }
 
-    async fn unless_shutdown(&self, event: impl Future<Output = ()>) {
+    /// Waits for an event or the shutdown; and not for long while jobs wait in the buffer.
+    async fn wait(&self, room: &Room, event: impl Future<Output = ()>) {
+        let buffered = !room.buffer().is_empty();
         tokio::select! {
             () = event => {}
             () = self.shutdown.cancelled() => {}
+            () = tokio::time::sleep(STALE), if buffered => {}
         }
     }
-}
 
-/// Hands a job that never ran back to the store, without spending an attempt.
-async fn give_back(recorder: &mpsc::Sender<Ended>, role: Role, held: Held) {
-    let end = RunEnd { run: held.claimed.run, role, verdict: Verdict::Release };
-    if recorder.send(Ended { end, handle: held.handle }).await.is_err() {
-        tracing::warn!(job.id = %held.claimed.run.id, "not given back: the job will be found lost");
+    /// Jobs that were claimed ahead for a burst, and find themselves behind long runs instead,
+    /// are for other workers to have.
+    async fn give_back_stale(&self, room: &Room) {
+        let stale = room.take_older(STALE);
+        if !stale.is_empty() {
+            room.ahead.store(0, Ordering::Relaxed);
+            self.give_back(stale).await;
+        }
+    }
+
+    fn hold(&self, room: &Arc<Room>, jobs: Vec<Claimed>) {
+        room.held.fetch_add(jobs.len(), Ordering::SeqCst);
+        let since = Instant::now();
+        room.buffer().extend(jobs.into_iter().map(|claimed| Held {
+            handle: self.runs.begin(claimed.run),
+            claimed: Arc::new(claimed),
+            place: Place { room: Arc::clone(room), ran: true },
+            since,
+        }));
+        room.filled.wake();
+    }
+
+    /// Hands jobs that never ran back to the store, without spending an attempt.
+    async fn give_back(&self, jobs: Vec<Held>) {
+        for Held { claimed, handle, mut place, .. } in jobs {
+            place.ran = false;
+            drop(place);
+            let end = RunEnd { run: claimed.run, role: self.role, verdict: Verdict::Release };
+            if self.recorder.send(Ended { end, handle }).await.is_err() {
+                tracing::warn!(job.id = %claimed.run.id, "not given back: the job will be found lost");
+            }
+        }
     }
 }
 
 /// The jobs claimed for a role, as an apalis backend.
 pub(crate) struct StoreSource {
-    queue: mpsc::Receiver<Held>,
-    role: Role,
-    recorder: mpsc::Sender<Ended>,
+    room: Arc<Room>,
 }
 
 impl Backend for StoreSource {
@@ -194,16 +232,16 @@ impl Backend for StoreSource {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Task<Held>, Infallible>>> {
-        self.queue.poll_recv(cx).map(|held| held.map(|held| Ok(TaskBuilder::new(held).build())))
+        // Before the look, so that nothing that comes in between is missed.
+        self.room.filled.register(cx.waker());
+        match self.room.buffer().pop_front() {
+            Some(held) => Poll::Ready(Some(Ok(TaskBuilder::new(held).build()))),
+            None => Poll::Pending,
+        }
     }
 
-    /// Gives back what was claimed ahead and never started.
+    /// The claimer gives back what was never started, without waiting for what was.
     fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {
-        self.queue.close();
-        while let Ok(held) = self.queue.try_recv() {
-            let (recorder, role) = (self.recorder.clone(), self.role);
-            tokio::spawn(async move { give_back(&recorder, role, held).await });
-        }
         Poll::Ready(Ok(()))
     }
 }

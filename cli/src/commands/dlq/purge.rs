@@ -1,10 +1,9 @@
 //! `golden dlq purge`.
 
-use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
-use super::{CHUNK, FilterArgs, Selection};
+use super::{CHUNK, FilterArgs, Selection, letters, stopped};
 use crate::{
     client::Client,
     exit::{Exit, Usage},
@@ -28,15 +27,13 @@ pub(crate) async fn run(args: PurgeArgs, client: &Client, output: Output) -> any
         Some(selection) => selection.count(client, "purge").await?,
         None => 0,
     };
-    if !args.yes {
-        return Err(Usage(format!("{matched} dead letters would be purged: add --yes to do it")).into());
+    if !args.yes && matched > 0 {
+        return Err(Usage(format!("{} would be purged: add --yes to do it", letters(matched))).into());
     }
     let mut purged = 0;
     while let Some(selection) = &selection {
-        let answer = selection
-            .request(client, "purge", CHUNK, None)
-            .await
-            .with_context(|| format!("stopped after {purged} of {matched}; run the same command again to go on"))?;
+        let answer = selection.request(client, "purge", CHUNK, None).await;
+        let answer = answer.map_err(|error| stopped(error, purged, matched))?;
         let step = answer["purged"].as_u64().unwrap_or(0);
         purged += step;
         if step == 0 || answer["remaining"] == 0 {
@@ -46,7 +43,7 @@ pub(crate) async fn run(args: PurgeArgs, client: &Client, output: Output) -> any
     if output.is_json() {
         output.json(&json!({ "matched": matched, "purged": purged }))?;
     } else {
-        output.line(&format!("purged {purged} of {matched} dead letters"))?;
+        output.line(&format!("purged {purged} of {}", letters(matched)))?;
     }
     Ok(Exit::Ok)
 }

@@ -2,13 +2,12 @@
 
 use std::{io, time::Duration};
 
-use anyhow::Context;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{json, value::RawValue};
 use tokio::time::Instant;
 
-use super::{CHUNK, FilterArgs, Selection};
+use super::{CHUNK, FilterArgs, Selection, letters, stopped};
 use crate::{
     client::Client,
     commands::jobs::read_payload,
@@ -25,6 +24,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
+    group = ArgGroup::new("which").args(["ids", "all"]).required(true),
     after_help = "Examples:
   golden dlq replay dlq_0199…
   golden dlq replay --all --kind http.call --error 'connection refused' --dry-run
@@ -33,7 +33,7 @@ use crate::{
 )]
 pub(crate) struct ReplayArgs {
     /// One or several dead letters, as `dlq list` printed them
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "ID")]
     ids: Vec<String>,
     /// All that match the filters
     #[arg(long)]
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: ReplayArgs, client: &Client, output: Output) -> an
     };
     let matched = selection.count(client, "replay").await?;
     if matched < asked {
-        eprintln!("{} of the {asked} are resolved already, or not there.", asked - matched);
+        eprintln!("{} of the {asked} named: resolved already, or not there.", asked - matched);
     }
     let replayed =
         if args.dry_run { 0 } else { replay(&selection, payload.as_deref(), matched, args.rate, client).await? };
@@ -88,10 +88,8 @@ async fn replay(
     loop {
         let begun = Instant::now();
         let limit = rate.chunk(STEP, CHUNK);
-        let answer = selection
-            .request(client, "replay", limit, payload)
-            .await
-            .with_context(|| format!("stopped after {replayed} of {matched}; run the same command again to go on"))?;
+        let answer = selection.request(client, "replay", limit, payload).await;
+        let answer = answer.map_err(|error| stopped(error, replayed, matched))?;
         let step = answer["replayed"].as_array().map_or(0, |jobs| jobs.len() as u64);
         replayed += step;
         bar.set_position(replayed);
@@ -108,7 +106,7 @@ fn report(matched: u64, replayed: u64, dry_run: bool, output: Output) -> io::Res
         return output.json(&json!({ "matched": matched, "replayed": replayed, "dry_run": dry_run }));
     }
     output.line(&match dry_run {
-        true => format!("{matched} dead letters would be replayed"),
-        false => format!("replayed {replayed} of {matched} dead letters"),
+        true => format!("{} would be replayed", letters(matched)),
+        false => format!("replayed {replayed} of {}", letters(matched)),
     })
 }

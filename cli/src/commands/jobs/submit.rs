@@ -38,7 +38,7 @@ pub(crate) struct SubmitArgs {
     #[arg(long, value_parser = duration::parse, value_name = "DURATION", conflicts_with = "run_at")]
     delay: Option<Duration>,
     /// Run it at this time, for example 2026-01-02T03:04:05Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_parser = time, value_name = "TIME")]
     run_at: Option<chrono::DateTime<chrono::Utc>>,
     /// Runs it may begin before it is dead
     #[arg(long, value_name = "N")]
@@ -55,9 +55,9 @@ pub(crate) struct SubmitArgs {
     /// Makes it safe to submit again: one key, one job
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
-    /// Wait for its end, so many seconds at most; the exit status says how it ended
-    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=30), value_name = "SECONDS")]
-    wait: Option<u8>,
+    /// Wait for its end, at most so long, up to 30s; the exit status says how it ended
+    #[arg(long, value_parser = wait, value_name = "DURATION")]
+    wait: Option<Duration>,
 }
 
 /// The body of `POST /v1/jobs`.
@@ -84,7 +84,7 @@ struct Submission<'a> {
 pub(crate) async fn run(args: SubmitArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
     let payload = read_payload(&args.payload)?;
     let request = Request::post(&["jobs"])
-        .header("prefer", args.wait.map(|secs| format!("wait={secs}")))
+        .header("prefer", args.wait.map(|wait| format!("wait={}", wait.as_secs())))
         .header("idempotency-key", args.idempotency_key.as_ref())
         .body(&Submission {
             kind: &args.kind,
@@ -95,21 +95,21 @@ pub(crate) async fn run(args: SubmitArgs, client: &Client, output: Output) -> an
             max_attempts: args.max_attempts,
             timeout: args.timeout.map(|timeout| timeout.as_secs_f64()),
             callback_url: args.callback_url.as_deref(),
-            metadata: args.metadata.into_iter().map(|(name, value)| (name, Value::String(value))).collect(),
+            metadata: metadata(args.metadata)?,
         })?;
     let job = client.send(request).await?;
-    let Some(secs) = args.wait else {
+    if args.wait.is_none() {
         if output.is_json() {
             output.json(&job)?;
         } else {
             output.table(None, &[[Cell::of(&job, "/id"), Cell::state(&job)]])?;
         }
         return Ok(Exit::Ok);
-    };
+    }
     show(&job, output)?;
     Ok(end(&job).unwrap_or_else(|| {
-        eprintln!("Not ended within {secs} s: `golden jobs watch` waits longer.");
-        Exit::Ok
+        eprintln!("It has not ended yet: `golden jobs watch {}` waits longer.", Cell::of(&job, "/id"));
+        Exit::Pending
     }))
 }
 
@@ -126,6 +126,32 @@ pub(in crate::commands) fn read_payload(argument: &str) -> anyhow::Result<Box<Ra
     };
     let payload = serde_json::from_str(&text).map_err(|error| Usage(format!("the payload is not JSON: {error}")))?;
     Ok(payload)
+}
+
+/// The API counts whole seconds, and waits for no more than 30.
+fn wait(text: &str) -> Result<Duration, String> {
+    let wait = duration::parse(text).map_err(|error| error.to_string())?;
+    if wait.subsec_nanos() == 0 && (1..=30).contains(&wait.as_secs()) {
+        Ok(wait)
+    } else {
+        Err("expected whole seconds from 1s to 30s; `golden jobs watch` waits longer".to_owned())
+    }
+}
+
+fn time(text: &str) -> Result<chrono::DateTime<chrono::Utc>, String> {
+    let time = chrono::DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    time.map_err(|_| "expected a time as in RFC 3339, for example 2026-01-02T03:04:05Z".to_owned())
+}
+
+fn metadata(pairs: Vec<(String, String)>) -> Result<Map<String, Value>, Usage> {
+    let mut metadata = Map::new();
+    for (name, value) in pairs {
+        if metadata.contains_key(&name) {
+            return Err(Usage(format!("--metadata {name} is given twice")));
+        }
+        metadata.insert(name, Value::String(value));
+    }
+    Ok(metadata)
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -150,5 +176,13 @@ mod tests {
     fn metadata_is_a_name_and_a_value() {
         assert_eq!(pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert!(pair("a").is_err() && pair("=b").is_err());
+        let pairs = |names: [&str; 2]| metadata(names.map(|name| (name.to_owned(), String::new())).into());
+        assert!(pairs(["a", "b"]).is_ok() && pairs(["a", "a"]).is_err());
+    }
+
+    #[test]
+    fn a_wait_is_whole_seconds_that_the_api_grants() {
+        assert_eq!(["1", "30s"].map(wait), [Ok(Duration::from_secs(1)), Ok(Duration::from_secs(30))]);
+        assert!(["0", "31", "1m", "500ms", "x"].into_iter().all(|text| wait(text).is_err()));
     }
 }

@@ -23,9 +23,11 @@ pub struct Answer {
     pub latency_ms: u64,
 }
 
+/// How [`Answer::body`] holds what the endpoint sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
+    /// As it came.
     Text,
     /// For a body that is not UTF-8, or has a NUL, which PostgreSQL does not keep in text.
     Base64,

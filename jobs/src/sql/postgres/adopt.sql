@@ -1,13 +1,22 @@
--- Counts the children that runs wait for where not every one was new: one named twice counts
--- once, one that was recorded before is waited for unless it has ended.
+-- Counts the children that runs wait for where not every one was new. One named twice counts
+-- once. One that was recorded before is waited for if it has not ended and is of the same
+-- tenant and no other parent's; a job never waits for itself.
 -- $1 parents and $2 children, pair by pair, $3 the held clock. Answers the roles of the
--- parents that need not wait.
+-- parents that need not wait. Rows are taken in one order by all.
 WITH named AS MATERIALIZED (
     SELECT DISTINCT parent, child FROM unnest($1::uuid[], $2::uuid[]) AS n(parent, child)
+), open AS MATERIALIZED (
+    SELECT n.parent, c.id
+    FROM named n JOIN jobs p ON p.id = n.parent JOIN jobs c ON c.id = n.child
+    WHERE c.id <> n.parent AND c.finished_at IS NULL
+      -- The first half is what was recorded just now.
+      AND (c.awaited AND c.parent_id = n.parent
+           OR c.tenant_id = p.tenant_id AND (c.parent_id IS NULL OR c.parent_id = n.parent))
+    ORDER BY c.id
+    FOR NO KEY UPDATE OF c
 ), adopted AS (
-    UPDATE jobs j SET awaited = true, parent_id = n.parent FROM named n
-    WHERE j.id = n.child AND j.finished_at IS NULL
-    RETURNING n.parent
+    UPDATE jobs j SET awaited = true, parent_id = o.parent FROM open o WHERE j.id = o.id
+    RETURNING o.parent
 ), counted AS (
     UPDATE jobs p
     SET pending_children = c.open,

@@ -3,7 +3,8 @@
 -- counts those, and the caller asks again. $3 the held clock.
 WITH RECURSIVE tree AS (
     SELECT id, state FROM jobs WHERE id = $2 AND tenant_id = $1
-    UNION ALL
+    -- Not UNION ALL: a job that awaits one above it makes the tree a ring.
+    UNION
     SELECT j.id, j.state FROM jobs j JOIN tree t ON j.parent_id = t.id
 ), open AS MATERIALIZED (
     SELECT id, state FROM tree WHERE state NOT IN ('succeeded', 'dead', 'cancelled')
@@ -29,22 +30,14 @@ WITH RECURSIVE tree AS (
     INSERT INTO outbox (id, tenant_id, job_id, event, created_at)
     SELECT uuid_v7(), tenant_id, id, 'job.cancelled', COALESCE($3, now()) FROM ended
     WHERE callback_url IS NOT NULL
-), counted AS (
-    -- Only the parent of the whole tree: those within it end with it.
-    UPDATE jobs p
-    SET pending_children = p.pending_children - 1,
-        state = CASE WHEN p.pending_children = 1 THEN 'queued' ELSE p.state END,
-        run_at = CASE WHEN p.pending_children = 1 THEN COALESCE($3, now()) ELSE p.run_at END
-    FROM ended e
-    WHERE e.id = $2 AND e.awaited AND p.id = e.parent_id AND p.state = 'waiting'
-    RETURNING p.id, p.role, p.priority, p.state
-), resumed AS (
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM counted WHERE state = 'queued'
-    RETURNING role
 )
 SELECT (SELECT count(*) FROM tree) > 0 AS found,
        ARRAY (SELECT id FROM ended) AS ended,
        (SELECT count(*) FROM flagged) AS flagged,
        (SELECT count(*) FROM open) - (SELECT count(*) FROM ended) - (SELECT count(*) FROM flagged) AS missed,
        EXISTS (SELECT 1 FROM ended WHERE callback_url IS NOT NULL) AS told,
-       (SELECT role FROM resumed) AS resumed
+       -- Only the parent of the whole tree is counted: those within it end with it. Grouped, so
+       -- that all have ended before the first is counted.
+       (SELECT count_down(parent_id, counted, COALESCE($3, now()))
+        FROM (SELECT parent_id, count(*) AS counted FROM ended WHERE id = $2 AND awaited GROUP BY parent_id) AS p)
+           AS resumed

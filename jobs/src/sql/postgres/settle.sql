@@ -3,7 +3,8 @@
 -- is spent. A run that was asked to stop ends as cancelled, unless it died anyway.
 -- $1 ids, $2 leases, $3 states, $4 delays in ms, $5 attempt spent, $6 worker lost,
 -- $7 the attempt's outcome for the record, $8 error codes, $9 error messages,
--- $10 checkpoints, $11 children awaited, $12 the held clock.
+-- $10 checkpoints, $11 children awaited, $12 the held clock. Answers as succeed.sql does;
+-- parents are counted by the caller, with those of the batch's successes.
 WITH freed AS (
     DELETE FROM running r
     USING unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::boolean[],
@@ -55,19 +56,8 @@ WITH freed AS (
     SELECT uuid_v7(), tenant_id, id, 'job.' || state, now FROM settled
     WHERE state IN ('dead', 'cancelled') AND callback_url IS NOT NULL
     RETURNING job_id
-), counted AS (
-    UPDATE jobs p
-    SET pending_children = p.pending_children - c.ended,
-        state = CASE WHEN p.pending_children = c.ended THEN 'queued' ELSE p.state END,
-        run_at = CASE WHEN p.pending_children = c.ended THEN COALESCE($12, now()) ELSE p.run_at END
-    FROM (SELECT parent_id, count(*)::integer AS ended FROM settled
-          WHERE awaited AND state IN ('dead', 'cancelled') GROUP BY parent_id) c
-    WHERE p.id = c.parent_id AND p.state = 'waiting'
-    RETURNING p.id, p.role, p.priority, p.state
-), resumed AS (
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM counted WHERE state = 'queued'
-    RETURNING id, role
 )
 SELECT id, run_lease, state, NULL AS role FROM settled
 UNION ALL SELECT job_id, 0, 'told', NULL FROM told
-UNION ALL SELECT id, 0, 'resumed', role FROM resumed
+UNION ALL SELECT parent_id, count(*), 'awaited', NULL FROM settled
+WHERE awaited AND state IN ('dead', 'cancelled') GROUP BY parent_id

@@ -1,6 +1,8 @@
--- The lean path: runs that succeeded. $1 ids, $2 leases, $3 results, $4 the held clock.
--- Answers a row for every run that still held its lease, one for every event told, and one
--- for every parent whose last child this was.
+-- The lean path: runs that succeeded. $1 ids, $2 leases, $3 results, $4 the held clock,
+-- $5 whether to count ended children off their parents: not where other ends follow in the
+-- same transaction, which then counts once for all. Answers a row for every run that still
+-- held its lease, one for every event told, and one for every parent of awaited children: how
+-- many ended, and its role if it was counted and this was the last.
 WITH freed AS (
     DELETE FROM running r
     USING unnest($1::uuid[], $2::bigint[], $3::text[]) AS e(id, run_lease, result)
@@ -18,18 +20,8 @@ WITH freed AS (
     SELECT uuid_v7(), tenant_id, id, 'job.succeeded', COALESCE($4, now()) FROM ended
     WHERE callback_url IS NOT NULL
     RETURNING job_id
-), counted AS (
-    UPDATE jobs p
-    SET pending_children = p.pending_children - c.ended,
-        state = CASE WHEN p.pending_children = c.ended THEN 'queued' ELSE p.state END,
-        run_at = CASE WHEN p.pending_children = c.ended THEN COALESCE($4, now()) ELSE p.run_at END
-    FROM (SELECT parent_id, count(*)::integer AS ended FROM ended WHERE awaited GROUP BY parent_id) c
-    WHERE p.id = c.parent_id AND p.state = 'waiting'
-    RETURNING p.id, p.role, p.priority, p.state
-), resumed AS (
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM counted WHERE state = 'queued'
-    RETURNING id, role
 )
 SELECT id, run_lease, 'succeeded' AS state, NULL AS role FROM ended
 UNION ALL SELECT job_id, 0, 'told', NULL FROM told
-UNION ALL SELECT id, 0, 'resumed', role FROM resumed
+UNION ALL SELECT parent_id, ended, 'awaited', CASE WHEN $5 THEN count_down(parent_id, ended, COALESCE($4, now())) END
+FROM (SELECT parent_id, count(*) AS ended FROM ended WHERE awaited GROUP BY parent_id ORDER BY parent_id) c

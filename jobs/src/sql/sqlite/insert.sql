@@ -41,9 +41,13 @@ FROM json_each(?1)
 SELECT id, run_at, created_at FROM jobs WHERE id IN (SELECT unhex(value) FROM json_each(?1))
 
 -- step: adopt
--- Children that were recorded before and have not ended are awaited as well.
--- ?1: [[child, parent], …]
-UPDATE jobs SET awaited = 1
+-- Children that were recorded before are awaited as well if they have not ended and are of
+-- the same tenant and no other parent's; a job never awaits itself. ?1: [[child, parent], …]
+UPDATE jobs SET awaited = 1, parent_id = c.parent_id
 FROM (SELECT unhex(value ->> 0) AS id, unhex(value ->> 1) AS parent_id FROM json_each(?1)) AS c
-WHERE jobs.id = c.id AND jobs.parent_id = c.parent_id AND jobs.finished_at IS NULL
+CROSS JOIN jobs p
+WHERE p.id = c.parent_id AND jobs.id = c.id AND c.id <> c.parent_id AND jobs.finished_at IS NULL
+  -- The first half is what was recorded just now.
+  AND (jobs.awaited AND jobs.parent_id = c.parent_id
+       OR jobs.tenant_id = p.tenant_id AND (jobs.parent_id IS NULL OR jobs.parent_id = c.parent_id))
 RETURNING parent_id

@@ -14,10 +14,10 @@ WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND state IN ('dead', 'canc
 RETURNING id, role, priority
 
 -- step: resolved
--- Its open dead letter. ?1: the job, ?2: by whom, ?3: now.
+-- Its open dead letter. ?1: the tenant, ?2: the job, ?3: by whom, ?4: now.
 UPDATE dlq_messages
-SET resolved = 1, resolution = 'replayed', resolved_by = ?2, resolved_at = ?3
-WHERE job_id = ?1 AND NOT resolved
+SET resolved = 1, resolution = 'replayed', resolved_by = ?3, resolved_at = ?4
+WHERE tenant_id = ?1 AND job_id = ?2 AND NOT resolved
 
 -- step: hastened
 -- A job that was due later is due now. ?1: the job, ?2: now.

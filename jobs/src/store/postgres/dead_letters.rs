@@ -3,11 +3,15 @@
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{PostgresStore, rows};
+use super::{PostgresStore, rows, step};
 use crate::{
     id::{DeadLetterId, JobId},
     store::{DeadLetter, DeadLetterFilter, Page, Replay, StoreError},
 };
+
+const LIST: &str = include_str!("../../sql/postgres/dead_letters.sql");
+const OPEN: &str = step(LIST, "open");
+const ALL: &str = step(LIST, "all");
 
 impl PostgresStore {
     pub(super) async fn list_dead_letters(
@@ -15,10 +19,9 @@ impl PostgresStore {
         filter: &DeadLetterFilter,
         page: Page<DeadLetterId>,
     ) -> Result<Vec<DeadLetter>, StoreError> {
+        let statement = if filter.include_resolved { ALL } else { OPEN };
         self.in_time(|| async {
-            let query = sqlx::query(include_str!("../../sql/postgres/dead_letters.sql"));
-            let rows = rows::bind_filter(query, filter)
-                .bind(filter.include_resolved)
+            let rows = rows::bind_filter(sqlx::query(statement), filter)
                 .bind(page.before.map(|id| id.0))
                 .bind(i64::from(page.limit))
                 .fetch_all(&self.pool)

@@ -17,6 +17,8 @@ impl PostgresStore {
             .await?
             .rows_affected();
         if updated > 0 {
+            // Perhaps it was registered by a call whose answer was lost.
+            self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(worker.id);
             return Ok(true);
         }
         if self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker.id) {

@@ -1,8 +1,8 @@
 //! Hints between processes, by LISTEN and NOTIFY.
 //!
 //! NOTIFY takes a lock that all committing transactions share, so it is never sent by a
-//! trigger or within a job's transaction: a task of its own sends what has gathered, at most
-//! 20 times a second.
+//! trigger or within a job's transaction: a task of its own sends what has gathered, each role's
+//! at most 20 times a second. The first after a pause goes out at once, whatever others do.
 
 use std::{
     sync::{
@@ -13,11 +13,12 @@ use std::{
 };
 
 use sqlx::{PgPool, postgres::PgListener};
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 use crate::{role::Role, wake::Wakes};
 
 const CHANNEL: &str = "golden";
+/// Between two hints of one kind.
 const PAUSE: Duration = Duration::from_millis(50);
 /// After a broken connection, before the next try.
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -69,9 +70,15 @@ impl Drop for Notifier {
 }
 
 async fn send(pool: PgPool, gathered: Arc<Gathered>) {
+    let mut pace = Pace::default();
     loop {
-        gathered.some.notified().await;
-        let bits = gathered.bits.swap(0, Ordering::SeqCst);
+        match pace.next() {
+            Some(at) => {
+                let _ = tokio::time::timeout_at(at, gathered.some.notified()).await;
+            }
+            None => gathered.some.notified().await,
+        }
+        let bits = pace.take(gathered.bits.swap(0, Ordering::SeqCst), Instant::now());
         if bits == 0 {
             continue;
         }
@@ -80,7 +87,36 @@ async fn send(pool: PgPool, gathered: Arc<Gathered>) {
             // The poll of the others is the net under a lost hint.
             tracing::debug!(%error, "a hint was not sent");
         }
-        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Holds every kind of hint, which is a bit, to its own pace.
+#[derive(Default)]
+struct Pace {
+    held_back: u32,
+    /// When each bit may be sent again.
+    free: [Option<Instant>; u32::BITS as usize],
+}
+
+impl Pace {
+    /// Takes new hints and gives those that may be sent now, held back ones among them.
+    fn take(&mut self, new: u32, now: Instant) -> u32 {
+        let asked = self.held_back | new;
+        let mut sent = 0;
+        for (bit, free) in self.free.iter_mut().enumerate().filter(|(bit, _)| asked & (1 << bit) != 0) {
+            if free.is_none_or(|free| free <= now) {
+                sent |= 1 << bit;
+                *free = Some(now + PAUSE);
+            }
+        }
+        self.held_back = asked & !sent;
+        sent
+    }
+
+    /// When the first of those held back may be sent.
+    fn next(&self) -> Option<Instant> {
+        let held_back = |bit: &usize| self.held_back & (1 << bit) != 0;
+        (0..self.free.len()).filter(held_back).filter_map(|bit| self.free[bit]).min()
     }
 }
 
@@ -109,4 +145,24 @@ async fn listen(pool: &PgPool, wakes: &Wakes) -> Result<(), sqlx::Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_hint_has_a_pace_of_its_own_and_the_first_after_a_pause_goes_at_once() {
+        const A: u32 = 1;
+        const B: u32 = TELL;
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        assert_eq!(pace.take(A, start), A);
+        assert_eq!(pace.next(), None);
+        assert_eq!(pace.take(A | B, start), B, "B does not wait because A was just sent");
+        assert_eq!(pace.next(), Some(start + PAUSE));
+        assert_eq!(pace.take(A, start + PAUSE / 2), 0);
+        assert_eq!(pace.take(0, start + PAUSE), A, "what was held back is sent once");
+        assert_eq!((pace.take(0, start + PAUSE * 3), pace.next()), (0, None));
+        assert_eq!(pace.take(A | B, start + PAUSE * 3), A | B);
+    }
 }

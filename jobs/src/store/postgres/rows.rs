@@ -11,20 +11,21 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, HeldRun, LostRun, OutboxEvent, Promoted, Run, StoreError,
-        WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, HeldRun, JobSummary, LostRun, OutboxEvent, Promoted, Run,
+        StoreError, WorkerInfo,
     },
 };
 
 type Read<T> = Result<T, sqlx::Error>;
 
-/// What a failed statement means for the caller. Data that the database refuses (class 22
-/// data exception, 23 constraint violation) will be refused again; all else may pass.
+/// What a failed statement means for the caller. Data that the database refuses (class 21
+/// cardinality violation, 22 data exception, 23 constraint violation, 54 limit exceeded, as by a
+/// key too long for its index) will be refused again; all else may pass.
 pub(super) fn classify(error: sqlx::Error) -> StoreError {
     let refused = error
         .as_database_error()
         .and_then(|e| e.code())
-        .is_some_and(|code| code.starts_with("22") || code.starts_with("23"));
+        .is_some_and(|code| ["21", "22", "23", "54"].iter().any(|class| code.starts_with(class)));
     match refused {
         true => StoreError::Rejected(error.to_string()),
         false => StoreError::Unavailable(error.to_string()),
@@ -187,6 +188,10 @@ pub(super) fn job(row: &PgRow) -> Read<JobRecord> {
     })
 }
 
+pub(super) fn summary(row: &PgRow) -> Read<JobSummary> {
+    Ok(JobSummary { job: job(row)?, result_omitted: row.try_get("result_omitted")? })
+}
+
 pub(super) fn attempt(row: &PgRow) -> Read<Attempt> {
     Ok(Attempt {
         attempt: small(row, "attempt")?,
@@ -246,6 +251,7 @@ pub(super) fn event(row: &PgRow) -> Read<OutboxEvent> {
 pub(super) fn delivery(row: &PgRow) -> Read<Delivery> {
     Ok(Delivery {
         message_id: MessageId(row.try_get("message_id")?),
+        run_lease: row.try_get("run_lease")?,
         attempt: small(row, "attempt")?,
         tenant_id: row.try_get("tenant_id")?,
         job_id: JobId(row.try_get("job_id")?),

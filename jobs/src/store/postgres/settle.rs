@@ -1,6 +1,6 @@
 //! Runs end.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -20,6 +20,8 @@ struct Settled {
     /// Runs that were asked to stop, whatever their verdict was.
     cancelled: HashSet<Run>,
     told: bool,
+    /// Parents of awaited jobs that ended, and how many did.
+    awaited: BTreeMap<JobId, i64>,
     resumed: Vec<Role>,
 }
 
@@ -33,11 +35,12 @@ impl PostgresStore {
             .in_time(|| async {
                 let mut settled = Settled::default();
                 if other.is_empty() {
-                    self.succeed(&mut *self.pool.acquire().await?, &succeeded, &mut settled).await?;
+                    self.succeed(&mut *self.pool.acquire().await?, &succeeded, true, &mut settled).await?;
                 } else {
                     let mut tx = self.pool.begin().await?;
-                    self.succeed(&mut tx, &succeeded, &mut settled).await?;
+                    self.succeed(&mut tx, &succeeded, false, &mut settled).await?;
                     self.settle(&mut tx, &other, &mut settled).await?;
+                    self.count_down(&mut tx, &mut settled).await?;
                     let children = awaited_children(&other, &settled);
                     if !children.is_empty() {
                         self.bear(&mut tx, &children, &mut settled).await?;
@@ -66,6 +69,7 @@ impl PostgresStore {
         &self,
         connection: &mut PgConnection,
         ends: &[&RunEnd],
+        counting: bool,
         settled: &mut Settled,
     ) -> Result<(), sqlx::Error> {
         if ends.is_empty() {
@@ -83,19 +87,37 @@ impl PostgresStore {
             .bind(ends.iter().map(|end| end.run.lease).collect::<Vec<_>>())
             .bind(results)
             .bind(self.now())
+            .bind(counting)
             .fetch_all(connection)
             .await?;
         settled.read(&rows)
     }
 
-    /// Records the children that runs wait for.
+    /// Counts the ended children of a whole batch off their parents.
+    async fn count_down(&self, connection: &mut PgConnection, settled: &mut Settled) -> Result<(), sqlx::Error> {
+        if settled.awaited.is_empty() {
+            return Ok(());
+        }
+        let (parents, ended): (Vec<Uuid>, Vec<i64>) = settled.awaited.iter().map(|(id, ended)| (id.0, ended)).unzip();
+        let resumed = sqlx::query(include_str!("../../sql/postgres/count_down.sql"))
+            .bind(parents)
+            .bind(ended)
+            .bind(self.now())
+            .fetch_all(connection)
+            .await?;
+        settled.resume(&resumed)
+    }
+
+    /// Records the children that runs wait for, each once.
     async fn bear(
         &self,
         connection: &mut PgConnection,
         children: &[NewJob],
         settled: &mut Settled,
     ) -> Result<(), sqlx::Error> {
-        let new = record(connection, &children.iter().collect::<Vec<_>>(), true, self.now()).await?;
+        let mut ids = HashSet::new();
+        let once: Vec<&NewJob> = children.iter().filter(|child| ids.insert(child.id)).collect();
+        let new = record(connection, &once, true, self.now()).await?;
         if new.len() == children.len() {
             return Ok(());
         }
@@ -107,10 +129,7 @@ impl PostgresStore {
             .bind(self.now())
             .fetch_all(connection)
             .await?;
-        for row in &resumed {
-            settled.resumed.push(rows::role(row, "role")?);
-        }
-        Ok(())
+        settled.resume(&resumed)
     }
 
     async fn settle(
@@ -140,12 +159,25 @@ impl PostgresStore {
 }
 
 impl Settled {
+    /// Reads the roles of parents that go on.
+    fn resume(&mut self, rows: &[PgRow]) -> Result<(), sqlx::Error> {
+        for row in rows {
+            self.resumed.push(rows::role(row, "role")?);
+        }
+        Ok(())
+    }
+
     fn read(&mut self, rows: &[PgRow]) -> Result<(), sqlx::Error> {
         for row in rows {
             let id = JobId(row.try_get("id")?);
             match row.try_get("state")? {
                 "told" => self.told = true,
-                "resumed" => self.resumed.push(rows::role(row, "role")?),
+                "awaited" => {
+                    *self.awaited.entry(id).or_default() += row.try_get::<i64, _>("run_lease")?;
+                    if row.try_get::<Option<&str>, _>("role")?.is_some() {
+                        self.resumed.push(rows::role(row, "role")?);
+                    }
+                }
                 state => {
                     let run = Run { id, lease: row.try_get("run_lease")? };
                     self.held.insert(run);
@@ -166,7 +198,7 @@ fn awaited_children(ends: &[&RunEnd], settled: &Settled) -> Vec<NewJob> {
     for end in ends.iter().filter(|end| settled.held.contains(&end.run) && !settled.cancelled.contains(&end.run)) {
         if let Verdict::Await { children, .. } = &end.verdict {
             let parent_id = Some(end.run.id);
-            awaited.extend(children.iter().map(|child| NewJob { parent_id, ..child.clone() }));
+            awaited.extend(children.iter().map(|child| NewJob { parent_id, idempotency: None, ..child.clone() }));
         }
     }
     awaited

@@ -58,6 +58,7 @@ impl PostgresStore {
                 let moved = match again {
                     Some(row) => {
                         sqlx::query(include_str!("../../sql/postgres/resolve_job.sql"))
+                            .bind(tenant)
                             .bind(job.0)
                             .bind(by)
                             .bind(self.now())

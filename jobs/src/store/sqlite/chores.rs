@@ -161,6 +161,7 @@ impl Verb for RecordDelivery {
         let delivery = &self.delivery;
         sqlx::query(include_str!("../../sql/sqlite/record_delivery.sql"))
             .bind(delivery.message_id.0)
+            .bind(delivery.run_lease)
             .bind(delivery.attempt)
             .bind(&delivery.tenant_id)
             .bind(delivery.job_id.0)

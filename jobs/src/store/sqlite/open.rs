@@ -1,6 +1,6 @@
 //! From a URL to connections, and to a schema.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{fs::File, io, path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
     ConnectOptions as _, Connection, SqliteConnection,
@@ -36,12 +36,25 @@ pub(in crate::store) async fn migrate(url: &str) -> Result<i64, ConnectError> {
             .await
             .map_err(|error| ConnectError::Unreachable(format!("{}: {error}", folder.display())))?;
     }
+    let _turn = turn(options.get_filename()).await.map_err(|error| ConnectError::Unreachable(error.to_string()))?;
     let mut connection = options.connect().await.map_err(unreachable)?;
     let migrated = MIGRATIONS.run(&mut connection).await;
     // The schema is in the file already; closing only folds the log into it.
     let _ = connection.close().await;
     migrated.map_err(|error| ConnectError::Migration(error.to_string()))?;
     Ok(connect::needed_version(&MIGRATIONS))
+}
+
+/// Waits until no other process migrates a database in the folder of `file`, and keeps others
+/// waiting until the answer is dropped.
+///
+/// The migrator takes no lock of its own on SQLite, so two of them would both create the first
+/// table. The folder is locked and not the file: closing a second handle to a SQLite file
+/// drops the locks that SQLite itself holds on it.
+async fn turn(file: &Path) -> Result<File, io::Error> {
+    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = File::open(folder)?;
+    tokio::task::spawn_blocking(move || folder.lock().map(|()| folder)).await.map_err(io::Error::other)?
 }
 
 /// The newest migration that was applied; 0 for an empty database.

@@ -11,7 +11,10 @@ use crate::{
     id::{DeadLetterId, JobId, MessageId, WorkerId},
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
-    store::{Claimed, DeadLetter, Delivery, HeldRun, LostRun, OutboxEvent, RoleDepth, Run, StoreError, WorkerInfo},
+    store::{
+        Claimed, DeadLetter, Delivery, HeldRun, JobSummary, LostRun, OutboxEvent, RoleDepth, Run, StoreError,
+        WorkerInfo,
+    },
 };
 
 type Read<T> = Result<T, sqlx::Error>;
@@ -161,6 +164,10 @@ pub(super) fn job(row: &SqliteRow) -> Read<JobRecord> {
     })
 }
 
+pub(super) fn summary(row: &SqliteRow) -> Read<JobSummary> {
+    Ok(JobSummary { job: job(row)?, result_omitted: row.try_get("result_omitted")? })
+}
+
 pub(super) fn attempt(row: &SqliteRow) -> Read<Attempt> {
     Ok(Attempt {
         attempt: small(row, "attempt")?,
@@ -205,6 +212,7 @@ pub(super) fn event(row: &SqliteRow) -> Read<OutboxEvent> {
 pub(super) fn delivery(row: &SqliteRow) -> Read<Delivery> {
     Ok(Delivery {
         message_id: MessageId(row.try_get("message_id")?),
+        run_lease: row.try_get("run_lease")?,
         attempt: small(row, "attempt")?,
         tenant_id: row.try_get("tenant_id")?,
         job_id: job_id(row, "job_id")?,

@@ -118,25 +118,6 @@ async fn a_refused_call_does_not_take_its_neighbours_along() {
     assert!(store.job("acme", half_id).await.unwrap().is_none());
 }
 
-/// Its worker lives and keeps the lease alive, but nobody knows of the run.
-#[tokio::test]
-async fn a_claim_that_nobody_collects_is_given_back() {
-    let fresh = fresh().await;
-    let store = &fresh.store;
-    let new = job("{}");
-    let id = new.id;
-    store.insert(vec![new]).await.unwrap();
-    store.wakes().woken(Role::Orchestrator).await;
-
-    let claim =
-        claim::Claim { role: Role::Orchestrator, limit: 1, worker: WorkerId::new(), writer: store.writer.clone() };
-    drop(store.writer.call(claim).await.unwrap());
-
-    store.wakes().woken(Role::Orchestrator).await;
-    let again = store.claim(Role::Orchestrator, 1, WorkerId::new()).await.unwrap();
-    assert_eq!((again[0].run.id, again[0].attempt), (id, 1));
-}
-
 /// Sets how many pages the file may have: a disk as full as a test wants it.
 struct Disk {
     pages: i64,
@@ -172,6 +153,18 @@ async fn a_full_disk_refuses_all_and_harms_nothing() {
 
     store.writer.call(Disk { pages: 1_000_000 }).await.unwrap();
     store.insert(vec![job("{}")]).await.unwrap();
+}
+
+/// As two processes do that are started on a new file together.
+#[tokio::test]
+async fn migrations_at_the_same_time_take_turns() {
+    for _ in 0..5 {
+        let folder = std::env::temp_dir().join(format!("golden-{}", Uuid::now_v7()));
+        let url = format!("sqlite://{}/golden.db", folder.display());
+        let (first, second, third) = tokio::join!(migrate(&url), migrate(&url), migrate(&url));
+        first.and(second).and(third).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }
 
 #[tokio::test]

@@ -98,7 +98,13 @@ impl Verb for Retry {
         let state: State = rows::parsed(row.try_get("state")?)?;
         if state.after(Move::Replay).is_some() {
             requeue(tx, &[self.job], None).await?;
-            sqlx::query(RESOLVED).bind(self.job.0).bind(&self.by).bind(tx.now).execute(&mut *tx.connection).await?;
+            sqlx::query(RESOLVED)
+                .bind(&self.tenant)
+                .bind(self.job.0)
+                .bind(&self.by)
+                .bind(tx.now)
+                .execute(&mut *tx.connection)
+                .await?;
         } else if state.after(Move::Due).is_some() {
             moves::withdraw(tx, &[self.job]).await?;
             sqlx::query(HASTENED).bind(self.job.0).bind(tx.now).execute(&mut *tx.connection).await?;

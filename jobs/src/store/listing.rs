@@ -1,0 +1,63 @@
+//! Which stretch of ids a list of jobs lies in.
+
+use chrono::{DateTime, Duration, Utc};
+use uuid::Uuid;
+
+use super::{JobFilter, Page};
+use crate::id::JobId;
+
+/// How far the clock that made a job's id may be from the store's, which says when the job was
+/// created.
+const SKEW: Duration = Duration::hours(1);
+
+/// The ids that may match: from the first, up to but without the second.
+///
+/// Ids are UUIDv7 and begin with their time, so a filter by creation time bounds them: an index
+/// by id then reads that time alone. The margin makes it a bound, no more; the exact filter is
+/// the statement's.
+pub(super) fn ids(filter: &JobFilter, page: Page<JobId>) -> (Uuid, Uuid) {
+    let from = filter.created_after.map_or(Uuid::nil(), |at| first_id(at, -SKEW));
+    let until = filter.created_before.map_or(Uuid::max(), |at| first_id(at, SKEW));
+    (from, page.before.map_or(until, |before| before.0.min(until)))
+}
+
+/// The smallest UUIDv7 of the time `by` from `at`, as far as 48 bits of milliseconds go.
+fn first_id(at: DateTime<Utc>, by: Duration) -> Uuid {
+    const LAST: i64 = (1 << 48) - 1;
+    let millis = at.timestamp_millis().saturating_add(by.num_milliseconds()).clamp(0, LAST);
+    Uuid::from_u128(u128::from(millis.unsigned_abs()) << 80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(millis).unwrap()
+    }
+
+    #[test]
+    fn a_time_of_creation_bounds_the_ids_with_an_hour_to_spare() {
+        let id = Uuid::now_v7();
+        let millis = i64::try_from(id.as_u128() >> 80).unwrap();
+        let hour = SKEW.num_milliseconds();
+        let found = |after, before| {
+            let filter = JobFilter { created_after: Some(after), created_before: Some(before), ..JobFilter::default() };
+            let (from, until) = ids(&filter, Page { before: None, limit: 1 });
+            from <= id && id < until
+        };
+        assert!(found(at(millis + hour), at(millis - hour + 1)));
+        assert!(!found(at(millis + hour + 1), at(millis + hour)));
+        assert!(!found(at(millis), at(millis - hour)));
+        assert!(found(DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC));
+    }
+
+    #[test]
+    fn a_page_goes_on_below_its_cursor() {
+        let cursor = JobId::new();
+        let page = |before| Page { before, limit: 1 };
+        assert_eq!(ids(&JobFilter::default(), page(Some(cursor))), (Uuid::nil(), cursor.0));
+        let earlier = JobFilter { created_before: Some(at(0)), ..JobFilter::default() };
+        assert!(ids(&earlier, page(Some(cursor))).1 < cursor.0);
+    }
+}

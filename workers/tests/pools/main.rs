@@ -1,0 +1,178 @@
+//! Real pools on a real store, with kinds that behave badly.
+
+#![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use golden_jobs::{
+    Context, Job, JobId, Outcome, Registry, Role, State,
+    context::Ports,
+    done,
+    job::Policy,
+    kinds::Noop,
+    metrics::Metrics,
+    outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
+    record::JobRecord,
+    store::{ConnectOptions, Due, NewJob, SharedStore, connect, migrate},
+};
+use golden_workers::Options;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+/// Panics when it is dropped, and takes longer than it may.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Sore {}
+
+struct Guard;
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        panic!("a guard panics");
+    }
+}
+
+impl Job for Sore {
+    const KIND: &'static str = "sore";
+    const ROLE: Role = Role::Orchestrator;
+    const POLICY: Policy = Policy::DEFAULT;
+    type Output = ();
+
+    async fn run(self, _: &Context) -> Outcome<()> {
+        let _guard = Guard;
+        std::future::pending::<()>().await;
+        done(())
+    }
+}
+
+/// Nobody is called here.
+struct Nobody;
+
+#[async_trait]
+impl Outbound for Nobody {
+    async fn send(&self, _: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
+        Err(OutboundError::Refused("nobody is called here".to_owned()))
+    }
+}
+
+/// One worker process's pools, on a store of their own.
+struct Pools {
+    store: SharedStore,
+    folder: PathBuf,
+    shutdown: CancellationToken,
+    task: tokio::task::JoinHandle<Result<(), golden_workers::RunError>>,
+}
+
+impl Pools {
+    async fn start(slots: usize) -> Self {
+        let folder = std::env::temp_dir().join(format!("golden-pools-{}", uuid::Uuid::now_v7()));
+        let url = format!("sqlite://{}/golden.db", folder.display());
+        migrate(&url).await.unwrap();
+        let store = connect(ConnectOptions::new(url)).await.unwrap();
+        let ports = Ports {
+            store: Arc::clone(&store),
+            metrics: Metrics::new(),
+            outbound: Arc::new(Nobody),
+            executor: Err("no sandbox here".to_owned()),
+        };
+        let registry = Arc::new(Registry::default().with::<Noop>().with::<Sore>());
+        let shutdown = CancellationToken::new();
+        let options = Options::new(vec![(Role::Orchestrator, slots)]);
+        let task = tokio::spawn(golden_workers::run(options, registry, ports, shutdown.clone()));
+        Self { store, folder, shutdown, task }
+    }
+
+    async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&SharedStore) -> bool) {
+        for _ in 0..600 {
+            if holds(&self.store).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("not in time: {what}");
+    }
+
+    async fn ended(&self, id: JobId) -> JobRecord {
+        let ended = async |store: &SharedStore| store.job("acme", id).await.unwrap().unwrap().state.is_terminal();
+        self.until("the job ends", ended).await;
+        self.store.job("acme", id).await.unwrap().unwrap()
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn job(kind: &str, payload: &str) -> NewJob {
+    NewJob {
+        id: JobId::new(),
+        tenant_id: "acme".to_owned(),
+        kind: kind.to_owned(),
+        role: Role::Orchestrator,
+        priority: 5,
+        payload: serde_json::value::RawValue::from_string(payload.to_owned()).unwrap(),
+        max_attempts: 1,
+        timeout: Duration::from_secs(60),
+        due: Due::Now,
+        metadata: None,
+        callback_url: None,
+        parent_id: None,
+        idempotency: None,
+    }
+}
+
+/// Otherwise the job would run for ever, a timeout at a time, and never spend an attempt.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_while_a_run_is_dropped_spends_its_attempt() {
+    let pools = Pools::start(4).await;
+    let sore = NewJob { timeout: Duration::from_millis(100), ..job("sore", "{}") };
+    let id = sore.id;
+    pools.store.insert(vec![sore]).await.unwrap();
+
+    let record = pools.ended(id).await;
+
+    assert_eq!((record.state, record.attempt), (State::Dead, 1));
+    pools.stop().await;
+}
+
+/// A payload that no longer decodes, and a kind that is gone, fail alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_row_fails_alone() {
+    let pools = Pools::start(4).await;
+    let jobs = [job("noop", r#"{"sleep_ms":"long"}"#), job("gone", "{}"), job("noop", "{}")];
+    let ids = jobs.each_ref().map(|job| job.id);
+    pools.store.insert(jobs.to_vec()).await.unwrap();
+
+    let ends = [pools.ended(ids[0]).await, pools.ended(ids[1]).await, pools.ended(ids[2]).await];
+
+    let codes = ends.each_ref().map(|record| record.error.as_ref().map(|error| error.code.as_str()));
+    assert_eq!(codes, [Some("payload_undecodable"), Some("unknown_kind"), None]);
+    assert_eq!(ends[2].state, State::Succeeded);
+    pools.stop().await;
+}
+
+/// A burst makes a pool claim ahead; what then finds itself behind long runs is for others.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_claimed_ahead_are_given_back_when_long_runs_come_between() {
+    const SLOTS: u64 = 4;
+    let pools = Pools::start(SLOTS as usize).await;
+    let burst = (0..5000).map(|_| job("noop", "{}"));
+    let long = (0..500).map(|_| job("noop", r#"{"sleep_ms":20000}"#));
+    pools.store.insert(burst.chain(long).collect()).await.unwrap();
+
+    let settled = async |store: &SharedStore| {
+        let depths = store.depths().await.unwrap();
+        let role = depths.roles.iter().find(|depth| depth.role == Role::Orchestrator).unwrap();
+        role.running == SLOTS && role.ready == 500 - SLOTS
+    };
+    pools.until("all but the slots' jobs are ready for others", settled).await;
+    let running = pools.store.workers().await.unwrap();
+    assert_eq!(running.len(), 1);
+    pools.shutdown.cancel();
+    // Not waiting for the long runs: they are given back when the process ends.
+    pools.task.abort();
+    let _ = std::fs::remove_dir_all(&pools.folder);
+}
