@@ -109,6 +109,8 @@ pub async fn run(
     tracing::info!(worker = %heartbeat.worker(), pools = pools_of.join(" "), "worker started");
 
     let ended = tokio::select! {
+        // First: a pool that ends because of it may be seen to have ended at the same moment.
+        biased;
         () = shutdown.cancelled() => Ok(()),
         // A process without its heartbeat or one of its pools is no good to anybody.
         Some(_) = keepers.join_next() => Err(RunError::PartFailed),
