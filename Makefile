@@ -25,8 +25,9 @@ check: cargo-deny ## Formatting, lints, documentation, and what the dependencies
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
 	cargo deny --locked check bans licenses sources
 
-bench: ## Benchmarks, in a release build.
-	cargo run --locked --release --package golden-bench
+bench: ## How fast it is here, in a release build: one table, on PostgreSQL and on SQLite.
+	cargo build --locked --release --package golden-bench
+	@tests/services run $(target)/release/golden-bench
 
 services: ## Brings the parts tests need and prints their addresses, for tests by hand; `tests/services down` ends them.
 	@tests/services up
