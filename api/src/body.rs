@@ -1,5 +1,7 @@
 //! Reading a request's body: its type, its size, its encoding, its JSON.
 
+use std::marker::PhantomData;
+
 use axum::{
     body::{Body, HttpBody},
     extract::{FromRequest, Request},
@@ -20,16 +22,18 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// How much of a larger body is read and thrown away, in bytes.
 const DISCARD_LIMIT: usize = 16 * BODY_LIMIT;
 
-/// A body that is one JSON object: as it was written, and what it says.
+/// A body that is one JSON object: as it was written, and what it says. `T` is what it is
+/// meant to be, and documented as.
 #[derive(Debug)]
-pub(crate) struct JsonObject {
+pub(crate) struct JsonObject<T> {
     pub(crate) text: String,
     pub(crate) value: Map<String, Value>,
+    meant: PhantomData<fn() -> T>,
 }
 
-impl JsonObject {
+impl<T: DeserializeOwned> JsonObject<T> {
     /// The object as a typed request, where all that can be wrong is a field's name or type.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(crate) fn parse(&self) -> Result<T, Problem> {
         serde_path_to_error::deserialize(&self.value).map_err(|error| {
             let place = pointer(error.path());
             Problem::invalid(vec![FieldError::new(place, error.into_inner().to_string())])
@@ -52,7 +56,7 @@ pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-impl<S: Sync> FromRequest<S> for JsonObject {
+impl<S: Sync, T> FromRequest<S> for JsonObject<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
@@ -65,7 +69,7 @@ impl<S: Sync> FromRequest<S> for JsonObject {
             Problem::malformed(format!("the body is not UTF-8 at byte {at}"))
         })?;
         match json::strict(&text) {
-            Ok(Value::Object(value)) => Ok(Self { text, value }),
+            Ok(Value::Object(value)) => Ok(Self { text, value, meant: PhantomData }),
             Ok(_) => Err(Problem::malformed("the body must be a JSON object")),
             Err(error) => Err(Problem::malformed(format!("the body is not acceptable JSON: {error}"))),
         }

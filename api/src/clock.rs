@@ -1,6 +1,7 @@
 //! The time of day, for what clients are told and asked. What is due when is the store's.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// What a client is told whose time cannot be read.
@@ -12,7 +13,8 @@ pub(crate) fn now() -> DateTime<Utc> {
 }
 
 /// A time in a request, with an error that says how to write one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct Time(pub(crate) DateTime<Utc>);
 
 impl<'de> Deserialize<'de> for Time {

@@ -8,6 +8,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `routes` | the one table of routes, and a file for each resource |
+//! | `openapi` | the document that is made of that table |
 //! | [`auth`], [`permission`], `guard` | who calls, what they may, and the check before every handler |
 //! | `body`, `submission` | from bytes to strict JSON to a job |
 //! | `intake`, `wait` | many inserts as few; many waits as one |
@@ -31,6 +32,7 @@ mod guard;
 mod intake;
 mod json;
 mod observe;
+mod openapi;
 mod part;
 pub mod permission;
 pub mod problem;
@@ -41,6 +43,7 @@ mod submission;
 mod wait;
 
 pub use auth::{Auth, Grant};
+pub use openapi::document as openapi;
 pub use part::Part;
 pub use permission::CallerRole;
 pub use routes::routes;

@@ -13,9 +13,13 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use golden_jobs::{batch::Dropped, store::StoreError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock;
+
+/// The media type of problems (RFC 9457, section 3).
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 macro_rules! problems {
     ($($variant:ident $code:literal $status:ident $title:literal $remedy:literal;)*) => {
@@ -84,6 +88,13 @@ problems! {
         "Install what the detail names and start Golden again, or use kinds of another role.";
 }
 
+impl Code {
+    /// The path of its page.
+    pub(crate) fn page(self) -> String {
+        format!("/docs/problems/{}", self.as_str())
+    }
+}
+
 /// One error, on its way to the client.
 ///
 /// As a response it is only its status until the outermost layer writes its body, which
@@ -101,7 +112,7 @@ struct Details {
 }
 
 /// What is wrong in one place of the request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct FieldError {
     /// JSON pointer into the body.
     pub(crate) pointer: String,
@@ -176,7 +187,7 @@ impl Problem {
         let Details { code, detail, errors, retry_after, header } = *self.0;
         let status = code.status();
         let body = ProblemBody {
-            kind: format!("/docs/problems/{}", code.as_str()),
+            kind: code.page(),
             title: code.title(),
             status: status.as_u16(),
             detail: &detail,
@@ -187,7 +198,7 @@ impl Problem {
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(wait) = retry_after {
             headers.insert(RETRY_AFTER, wait.as_secs().max(1).into());
         }
@@ -198,18 +209,28 @@ impl Problem {
     }
 }
 
-#[derive(Serialize)]
-struct ProblemBody<'a> {
+/// What went wrong, and what to do about it (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct ProblemBody<'a> {
+    /// The path of the problem's page.
     #[serde(rename = "type")]
     kind: String,
+    /// The problem in a few words, the same each time.
     title: &'a str,
+    /// The status of the answer.
     status: u16,
+    /// What it was this time.
     detail: &'a str,
+    /// The stable word for programs.
     code: &'a str,
+    /// Each thing that is wrong with the request, at most 50.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// When the same request may do better, where waiting helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_at: Option<DateTime<Utc>>,
+    /// The answer's `x-request-id`, for the operator's logs.
     request_id: &'a str,
 }
 

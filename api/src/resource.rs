@@ -1,43 +1,68 @@
 //! Jobs and dead letters as clients see them.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use golden_jobs::{
     DeadLetterId, JobId, Role, State,
     record::{JobRecord, RecordedError},
     store::{DeadLetter, NewJob},
 };
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+mod example;
+
 /// A job.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Job", example = example::job())]
 pub(crate) struct JobResource {
     id: JobId,
     kind: String,
     role: Role,
     tenant: String,
     state: State,
+    /// 0 is the most urgent, 9 the least.
+    #[schemars(range(max = 9))]
     priority: u8,
+    /// Runs begun, less those that did not count: snoozed, or given back by a worker that stops.
     attempt: u32,
+    /// Runs that may begin before the job is dead.
     max_attempts: u32,
+    /// As it was submitted, character by character.
     payload: Box<RawValue>,
+    /// What the succeeded run answered.
     result: Option<Box<RawValue>>,
+    /// The last failure. A run that succeeds clears it.
     error: Option<RecordedError>,
+    /// What the run under way said of itself last.
     progress: Option<Box<RawValue>>,
+    /// What the submitter attached for itself: names with texts.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     metadata: Option<Box<RawValue>>,
+    /// The job that made this one, and waits for it.
     parent_id: Option<JobId>,
+    /// When it was last due, or will be next.
     run_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
+    /// The start of the run under way, else of the last one.
     started_at: Option<DateTime<Utc>>,
+    /// When it succeeded, died or was cancelled.
     finished_at: Option<DateTime<Utc>>,
+    /// Of one run, in seconds.
     #[serde(serialize_with = "as_seconds")]
+    #[schemars(with = "f64")]
     timeout: u64,
+    /// Told by a webhook when the job ends.
     callback_url: Option<String>,
+    /// What it has cost, in millionths of a US dollar.
     cost_micros: i64,
     links: JobLinks,
 }
 
-#[derive(Debug, Serialize)]
+/// Paths of what belongs to a job.
+#[derive(Debug, Serialize, JsonSchema)]
 struct JobLinks {
     #[serde(rename = "self")]
     itself: String,
@@ -129,27 +154,35 @@ fn as_seconds<S: Serializer>(millis: &u64, serializer: S) -> Result<S::Ok, S::Er
 }
 
 /// What is left of a job that died.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetter", example = example::dead_letter())]
 pub(crate) struct DeadLetterResource {
     id: DeadLetterId,
     job_id: Option<JobId>,
     tenant: String,
+    /// `jobs.<role>.<kind>`.
     original_subject: String,
     kind: String,
     role: Role,
     payload: Box<RawValue>,
+    /// What it died of.
     error: RecordedError,
+    /// Attempts the job had spent.
     attempts: u32,
+    /// When it died.
     created_at: DateTime<Utc>,
+    /// Whether it was replayed or purged.
     resolved: bool,
     /// `replayed` or `purged`.
     resolution: Option<String>,
+    /// The subject of the token that did it.
     resolved_by: Option<String>,
     resolved_at: Option<DateTime<Utc>>,
     links: DeadLetterLinks,
 }
 
-#[derive(Debug, Serialize)]
+/// Paths of what belongs to a dead letter.
+#[derive(Debug, Serialize, JsonSchema)]
 struct DeadLetterLinks {
     #[serde(rename = "self")]
     itself: String,

@@ -2,6 +2,25 @@
 //!
 //! A handler is reached only through this table, and an entry cannot be written without
 //! its permission, so no route is open by omission.
+//!
+//! # Documentation
+//!
+//! Nor can it be written without its documentation. The row `get("/v1/jobs", Read, jobs::list)`
+//! means the handler `list` in `routes/jobs.rs`, and the function `list` in
+//! `routes/jobs/doc.rs`, which answers a [`Doc`]: summary, description, and what only the
+//! handler knows. `doc::TAG` says what the resource is. Everything else is read from where it is:
+//!
+//! - method, path, role, and the problems of tokens come from the row;
+//! - path and query parameters come from the handler's `Id<T>` and `Params<T>`, the request's
+//!   body from its `JsonObject<T>`, the answer from its `Json<T>`. The doc comments of `T` and
+//!   its fields are their descriptions, `#[schemars(range(…), length(…), example = …)]` their
+//!   rules and examples. A handler that answers a `Response` names the type in its doc function
+//!   (`Answer::json::<T>()`). Another extractor or answer implements `Input` or `Output` in
+//!   `openapi/signature.rs`;
+//! - problems come with what can cause them; [`Doc::problems`] adds the codes that the handler
+//!   itself makes.
+//!
+//! `docs/openapi.json` is the whole document, and a test shows any change of it and how to accept it.
 
 use std::sync::Arc;
 
@@ -11,10 +30,12 @@ use axum::{
     middleware,
     routing::{self, MethodRouter},
 };
+use utoipa::openapi::path::HttpMethod;
 
 use crate::{
     app::App,
     guard::{Gate, guard},
+    openapi::{Doc, Entry, Signature, Sketch, Tag},
     permission::Permission::{self, Anybody, Cancel, Purge, Read, Rerun, Scrape, Submit, Webhooks},
     problem::{Code, Problem},
 };
@@ -27,14 +48,34 @@ mod problems;
 mod webhooks;
 
 struct Route {
-    method: &'static str,
+    method: HttpMethod,
     path: &'static str,
     needs: Permission,
     handler: MethodRouter<Arc<App>>,
+    words: Words,
+    signature: fn(&mut Sketch<'_>),
+}
+
+/// What is said of a route in words.
+struct Words {
+    id: &'static str,
+    tag: Tag,
+    doc: fn() -> Doc,
+}
+
+/// Finds the documentation of each row's handler.
+macro_rules! table {
+    ($($method:ident($path:literal, $needs:ident, $resource:ident::$handler:ident),)*) => {
+        vec![$($method($path, $needs, $resource::$handler, Words {
+            id: concat!(stringify!($resource), "_", stringify!($handler)),
+            tag: $resource::doc::TAG,
+            doc: $resource::doc::$handler,
+        }),)*]
+    };
 }
 
 fn table() -> Vec<Route> {
-    vec![
+    table![
         post("/v1/jobs", Submit, jobs::submit),
         get("/v1/jobs", Read, jobs::list),
         get("/v1/jobs/{id}", Read, jobs::show),
@@ -61,13 +102,26 @@ fn table() -> Vec<Route> {
 
 /// Every route as method and path pattern.
 pub fn routes() -> Vec<(&'static str, &'static str)> {
-    table().into_iter().map(|route| (route.method, route.path)).collect()
+    table().into_iter().map(|route| (name(&route.method), route.path)).collect()
+}
+
+/// Every route as the OpenAPI document needs it.
+pub(crate) fn entries() -> impl Iterator<Item = Entry> {
+    table().into_iter().map(|Route { method, path, needs, words: Words { id, tag, doc }, signature, .. }| Entry {
+        method,
+        path,
+        needs,
+        id,
+        tag,
+        doc: doc(),
+        signature,
+    })
 }
 
 pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let mut router = Router::new();
-    for Route { method, path, needs, handler } in table() {
-        let gate = Gate { app: Arc::clone(app), needs, route: format!("{method} {path}").into() };
+    for Route { method, path, needs, handler, .. } in table() {
+        let gate = Gate { app: Arc::clone(app), needs, route: format!("{} {path}", name(&method)).into() };
         router = router.route(path, handler.route_layer(middleware::from_fn_with_state(gate, guard)));
     }
     router
@@ -75,10 +129,33 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .fallback(|| async { Problem::not_found("path") })
 }
 
-fn get<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, needs: Permission, handler: H) -> Route {
-    Route { method: "GET", path, needs, handler: routing::get(handler) }
+fn get<H, T>(path: &'static str, needs: Permission, handler: H, words: Words) -> Route
+where
+    H: Handler<T, Arc<App>> + Signature<T>,
+    T: 'static,
+{
+    let signature = H::describe;
+    Route { method: HttpMethod::Get, path, needs, handler: routing::get(handler), words, signature }
 }
 
-fn post<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, needs: Permission, handler: H) -> Route {
-    Route { method: "POST", path, needs, handler: routing::post(handler) }
+fn post<H, T>(path: &'static str, needs: Permission, handler: H, words: Words) -> Route
+where
+    H: Handler<T, Arc<App>> + Signature<T>,
+    T: 'static,
+{
+    let signature = H::describe;
+    Route { method: HttpMethod::Post, path, needs, handler: routing::post(handler), words, signature }
+}
+
+const fn name(method: &HttpMethod) -> &'static str {
+    match method {
+        HttpMethod::Get => "GET",
+        HttpMethod::Post => "POST",
+        HttpMethod::Put => "PUT",
+        HttpMethod::Delete => "DELETE",
+        HttpMethod::Options => "OPTIONS",
+        HttpMethod::Head => "HEAD",
+        HttpMethod::Patch => "PATCH",
+        HttpMethod::Trace => "TRACE",
+    }
 }

@@ -11,6 +11,7 @@ use golden_jobs::{
     store::{Due, NewJob},
     text,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{
     Map, Value,
@@ -33,6 +34,41 @@ const METADATA_ENTRIES: usize = 32;
 const METADATA_VALUE_LIMIT: usize = 512;
 const IDEMPOTENCY_KEY_LIMIT: usize = 255;
 
+/// A job to be done, of one of the kinds.
+// Only described: `read` takes it apart by hand, so that it can say everything that is wrong at
+// once, and keep the payload character by character.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only described, never made")]
+pub(crate) struct Submission {
+    /// Which kind of job; `GET /v1/kinds` lists them.
+    kind: String,
+    /// What the kind takes, at most 256 KiB.
+    #[schemars(default)]
+    payload: Value,
+    /// 0 is the most urgent, 9 the least.
+    #[schemars(range(max = 9), extend("default" = DEFAULT_PRIORITY))]
+    priority: Option<u8>,
+    /// When it is due, at most a year ahead. A time that has passed is now.
+    run_at: Option<DateTime<Utc>>,
+    /// In how many seconds it is due, at most a year. Instead of `run_at`, not beside it.
+    #[schemars(range(min = 0, max = 31_536_000))]
+    delay: Option<f64>,
+    /// Runs that may begin before the job is dead, within the kind's limit.
+    #[schemars(range(min = 1))]
+    max_attempts: Option<u32>,
+    /// Of one run, in seconds, within the kind's limit.
+    #[schemars(range(min = 0.001))]
+    timeout: Option<f64>,
+    /// Told by a webhook when the job ends. `https`, port 443 and a global address, unless the
+    /// operator allows more.
+    #[schemars(url)]
+    callback_url: Option<String>,
+    /// What you attach for yourself: names with texts of at most 512 characters, at most 32.
+    #[schemars(extend("maxProperties" = METADATA_ENTRIES))]
+    metadata: Option<BTreeMap<String, String>>,
+}
+
 const FIELDS: [&str; 9] =
     ["kind", "payload", "priority", "run_at", "delay", "max_attempts", "timeout", "callback_url", "metadata"];
 
@@ -45,7 +81,7 @@ pub(crate) struct Rules<'a> {
 }
 
 /// Reads a submission, or says everything that is wrong with it at once.
-pub(crate) fn read(object: &JsonObject, tenant: &str, rules: &Rules<'_>) -> Result<NewJob, Problem> {
+pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<'_>) -> Result<NewJob, Problem> {
     let mut fields = Fields { object: &object.value, errors: Vec::new() };
     fields.known(&FIELDS);
     let Some(name) = fields.text("kind") else {
@@ -96,7 +132,7 @@ pub(crate) struct Payload<'a> {
 }
 
 /// The body's payload, `{}` where there is none. Its text is kept character by character.
-pub(crate) fn payload(object: &JsonObject) -> Result<Payload<'_>, Problem> {
+pub(crate) fn payload<T>(object: &JsonObject<T>) -> Result<Payload<'_>, Problem> {
     #[derive(Deserialize)]
     struct Written<'a> {
         #[serde(borrow)]

@@ -1,7 +1,8 @@
 //! Ids: UUIDv7 with a prefix that says what kind of thing they name.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -41,6 +42,24 @@ macro_rules! id {
                     .and_then(|rest| rest.parse().ok())
                     .map(Self)
                     .ok_or(MalformedId { prefix: $prefix })
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "pattern": concat!("^", $prefix, "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+                    "examples": [concat!($prefix, "01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41")],
+                })
             }
         }
 

@@ -176,7 +176,7 @@ pub struct JobRecord {
 }
 
 /// A [`JobError`](crate::outcome::JobError) of a run, and when it was recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RecordedError {
     pub code: String,
     pub message: String,
@@ -184,7 +184,7 @@ pub struct RecordedError {
 }
 
 /// One run of a job.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Attempt {
     /// Counts from 1.
     pub attempt: u32,

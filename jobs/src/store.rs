@@ -435,7 +435,7 @@ pub struct OutboxEvent {
 }
 
 /// One attempt to deliver a webhook.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Delivery {
     pub message_id: MessageId,
     /// The lease of the run that made the attempt: a replayed delivery counts attempts anew.

@@ -7,6 +7,7 @@ use golden_jobs::{
     DeadLetterId, JobId,
     store::{DeadLetter, DeadLetterFilter, Page, Replay},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
@@ -23,21 +24,32 @@ use crate::{
     submission,
 };
 
+pub(super) mod doc;
+
 /// Dead letters that one request replays or purges, at most. More take more requests, so
 /// that no request takes long and none holds the store up.
 const CHUNK: u32 = 1000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
+    /// Only those of jobs of this kind.
     kind: Option<String>,
+    /// Only those with this `original_subject`.
     subject: Option<String>,
+    /// Only those with this text in the error's message, whatever its case.
     error: Option<String>,
+    /// Only those that died at this time or later.
     since: Option<Time>,
+    /// Only those that died before this time.
     until: Option<Time>,
+    /// Also those that were replayed or purged.
     #[serde(default)]
     include_resolved: bool,
+    /// Entries on a page, 20 where absent.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
@@ -90,22 +102,34 @@ pub(super) async fn replay_one(
 ///
 /// Jobs that are replayed may die again and then have a new dead letter that matches as
 /// well. Whoever replays in chunks until nothing remains sets `until` to when they began.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Selection {
     #[serde(default)]
+    #[schemars(length(max = 1000))]
     ids: Vec<DeadLetterId>,
+    /// Every one, instead of `ids` or a filter.
     #[serde(default)]
     all: bool,
+    /// Only those of jobs of this kind.
     kind: Option<String>,
+    /// Only those with this `original_subject`.
     subject: Option<String>,
+    /// Only those with this text in the error's message, whatever its case.
+    #[schemars(length(min = 1))]
     error: Option<String>,
+    /// Only those that died at this time or later.
     since: Option<Time>,
+    /// Only those that died before this time.
     until: Option<Time>,
+    /// At most this many, 1000 where absent.
+    #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
+    /// Only count what matches.
     #[serde(default)]
     dry_run: bool,
-    /// Read from the body's text, as it was sent. Replay only.
+    /// What the job is to run with instead: only for a replay, of one id.
+    // Read from the body's text, as it was sent.
     payload: Option<Value>,
 }
 
@@ -146,10 +170,11 @@ impl Selection {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Replayed {
     /// Unresolved dead letters that matched when the request came.
     matched: u64,
+    /// The jobs that run again.
     replayed: Vec<JobId>,
     /// Those that match still. More requests take them.
     remaining: u64,
@@ -158,9 +183,9 @@ pub(super) struct Replayed {
 pub(super) async fn replay(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
-    body: JsonObject,
+    body: JsonObject<Selection>,
 ) -> Result<Json<Replayed>, Problem> {
-    let selection: Selection = body.parse()?;
+    let selection = body.parse()?;
     let limit = selection.check()?;
     let payload = match (&selection.payload, selection.ids.as_slice()) {
         (Some(_), [id]) => Some(new_payload(&app, &caller.tenant, *id, &body).await?),
@@ -178,10 +203,12 @@ pub(super) async fn replay(
     Ok(Json(Replayed { matched, replayed, remaining }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Purged {
+    /// Unresolved dead letters that matched when the request came.
     matched: u64,
     purged: u64,
+    /// Those that match still. More requests take them.
     remaining: u64,
 }
 
@@ -189,9 +216,9 @@ pub(super) struct Purged {
 pub(super) async fn purge(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
-    body: JsonObject,
+    body: JsonObject<Selection>,
 ) -> Result<Json<Purged>, Problem> {
-    let selection: Selection = body.parse()?;
+    let selection = body.parse()?;
     let limit = selection.check()?;
     if selection.payload.is_some() {
         return Err(Problem::invalid(vec![FieldError::new("/payload", "nothing runs, so there is no payload")]));
@@ -208,7 +235,12 @@ pub(super) async fn purge(
 }
 
 /// The payload that a dead job is to run with instead, checked as any other.
-async fn new_payload(app: &App, tenant: &str, id: DeadLetterId, body: &JsonObject) -> Result<Box<RawValue>, Problem> {
+async fn new_payload(
+    app: &App,
+    tenant: &str,
+    id: DeadLetterId,
+    body: &JsonObject<Selection>,
+) -> Result<Box<RawValue>, Problem> {
     let letter = find(app, tenant.to_owned(), id).await?;
     let kind = submission::public_kind(&app.registry, &letter.kind)?;
     let payload = submission::payload(body)?;

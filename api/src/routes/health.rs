@@ -6,17 +6,24 @@ use axum::{
     Json,
     extract::State,
     http::{StatusCode, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
 };
 use futures_util::future::join_all;
 use golden_jobs::{Role, State as JobState, metrics::Metrics, store::Depths};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::app::App;
 
-#[derive(Serialize)]
+pub(super) mod doc;
+
+/// The text format of Prometheus.
+const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Live {
+    /// `ok`.
     status: &'static str,
 }
 
@@ -25,16 +32,18 @@ pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct PartStatus {
     name: &'static str,
     ready: bool,
+    /// Why it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Ready {
+    /// `ready` or `not ready`.
     status: &'static str,
     parts: Vec<PartStatus>,
 }
@@ -52,16 +61,18 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Overview {
+    /// `ok` or `degraded`.
     status: &'static str,
+    /// Of Golden.
     version: &'static str,
     parts: Vec<PartStatus>,
     /// Roles that are off, and how to get them.
     off: Vec<RoleOff>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RoleOff {
     role: Role,
     reason: String,
@@ -83,9 +94,9 @@ async fn parts(app: &App) -> Vec<PartStatus> {
     .await
 }
 
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     app.gauges.refresh(&app).await;
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
+    ([(header::CONTENT_TYPE, METRICS_TEXT)], app.metrics.render()).into_response()
 }
 
 /// The gauges that only the store knows, asked for at most once a second however many scrape.

@@ -14,6 +14,7 @@ use golden_jobs::{
     record::{Attempt, JobRecord},
     store::{Due, Idempotency, Inserted, JobFilter, NewJob, Retried},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,9 +29,11 @@ use crate::{
     problem::{Code, Problem},
     query::{Id, Params},
     resource::{JobResource, accepted, job_path},
-    submission::{self, Rules},
+    submission::{self, Rules, Submission},
     wait,
 };
+
+pub(super) mod doc;
 
 /// The scope of idempotency keys, beside the tenant.
 const SUBMIT: &str = "POST /v1/jobs";
@@ -41,7 +44,7 @@ pub(super) async fn submit(
     Extract(app): Extract<Arc<App>>,
     Caller(caller): Caller,
     headers: HeaderMap,
-    body: JsonObject,
+    body: JsonObject<Submission>,
 ) -> Result<Response, Problem> {
     let key = submission::idempotency_key(&headers)?;
     let wait = wait::preferred(&headers);
@@ -140,15 +143,23 @@ pub(super) async fn show(
     Ok(Json(find(&app, &caller.tenant, id).await?.into()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
+    /// Only jobs of this kind.
     kind: Option<String>,
+    /// Only jobs of this role.
     role: Option<Role>,
+    /// Only jobs in this state.
     state: Option<State>,
+    /// Only jobs submitted at this time or later.
     created_after: Option<Time>,
+    /// Only jobs submitted before this time.
     created_before: Option<Time>,
+    /// Entries on a page, 20 where absent.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 

@@ -4,32 +4,45 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
 use golden_jobs::{Policy, Role, backoff::Backoff, registry::Kind};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{app::App, cursor::List, problem::Problem, query::Id};
 
-#[derive(Serialize)]
+pub(super) mod doc;
+
+/// A kind of job.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Kind")]
 pub(super) struct KindResource {
     name: &'static str,
+    /// The workers that run it.
     role: Role,
     policy: PolicyResource,
     /// JSON Schema (2020-12) of the payload.
     schema: Value,
 }
 
-/// Times in seconds.
-#[derive(Serialize)]
+/// How jobs of a kind are retried and bounded. Times in seconds.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Policy")]
 struct PolicyResource {
+    /// Runs a job may begin before it is dead.
     max_attempts: u32,
+    /// The most attempts a submission may ask for.
     max_attempts_limit: u32,
+    /// Of one run.
     timeout: f64,
+    /// The longest timeout a submission may ask for.
     timeout_limit: f64,
     backoff: BackoffResource,
 }
 
-#[derive(Serialize)]
+/// The wait between attempts.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "type")]
+#[schemars(rename = "Backoff")]
 enum BackoffResource {
     Exponential { base: f64, factor: f64, cap: f64, jitter: f64 },
     Steps { steps: Vec<f64>, jitter: f64 },

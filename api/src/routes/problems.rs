@@ -7,6 +7,8 @@ use crate::{
     query::Id,
 };
 
+pub(super) mod doc;
+
 pub(super) async fn list() -> String {
     Code::ALL.iter().fold(String::from("Problems\n\n"), |mut page, code| {
         // Writing to a String cannot fail.

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use golden_jobs::{JobId, store::Delivery};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::jobs::find;
 use crate::{app::App, cursor::List, guard::Caller, problem::Problem, query::Params};
 
-#[derive(Serialize)]
+pub(super) mod doc;
+
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Secret {
     /// As libraries of the Standard Webhooks spec take it.
     secret: String,
@@ -22,9 +25,10 @@ pub(super) async fn secret(State(app): State<Arc<App>>, Caller(caller): Caller) 
     Ok(Json(Secret { secret: format!("whsec_{}", STANDARD.encode(secret)) }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OfJob {
+    /// The job that was to be called back about.
     job: JobId,
 }
 

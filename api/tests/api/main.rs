@@ -9,6 +9,7 @@ mod health;
 mod idempotency;
 mod jobs;
 mod kinds;
+mod openapi;
 mod permissions;
 mod problems;
 mod submit;

@@ -1,0 +1,88 @@
+//! From schemas and words to the bodies and headers of the document.
+
+use serde_json::{Value, json};
+use utoipa::openapi::{
+    Content, ContentBuilder, RefOr, Required, Response, ResponseBuilder,
+    example::ExampleBuilder,
+    header::{Header as OpenApiHeader, HeaderBuilder},
+    path::{Parameter, ParameterBuilder, ParameterIn},
+    request_body::{RequestBody, RequestBodyBuilder},
+};
+
+use super::{
+    doc::Answer,
+    schemas::{Schemas, verbatim},
+};
+
+pub(crate) type SchemaOf = fn(&mut Schemas) -> Value;
+
+/// What an answer holds.
+pub(crate) struct Body {
+    pub(crate) media: &'static str,
+    pub(crate) schema: SchemaOf,
+}
+
+/// A header of a request or an answer.
+pub(crate) struct Header {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) example: Value,
+}
+
+impl Header {
+    pub(super) fn parameter(&self) -> Parameter {
+        ParameterBuilder::new()
+            .name(self.name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(self.about))
+            .schema(Some(verbatim(json!({"type": "string"}))))
+            .example(Some(self.example.clone()))
+            .build()
+    }
+
+    fn response(self) -> OpenApiHeader {
+        HeaderBuilder::new()
+            .schema(Some(verbatim(json!({"type": "string"}))))
+            .description(Some(self.about))
+            .example(Some(self.example))
+            .build()
+    }
+}
+
+pub(super) fn request(schema: Value, examples: &[(&'static str, Value)]) -> RequestBody {
+    let examples = examples.iter().enumerate().map(|(number, (title, body))| {
+        let example = ExampleBuilder::new().summary(*title).value(Some(body.clone())).build();
+        (format!("{}", number + 1), RefOr::T(example))
+    });
+    let content = ContentBuilder::new().schema(Some(verbatim(schema))).examples_from_iter(examples).build();
+    RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build()
+}
+
+const JSON: &str = "application/json";
+
+/// The answers that are no problems, by status. `told` is what the handler's type says.
+pub(super) fn answers(mut answers: Vec<Answer>, told: Option<Value>, schemas: &mut Schemas) -> Vec<(String, Response)> {
+    if answers.is_empty() {
+        answers.push(Answer::new(200, "OK"));
+    }
+    let described = answers.into_iter().map(|Answer { status, about, headers, body, example }| {
+        let content = match body {
+            Some(Body { media, schema }) => Some((media, schema(schemas))),
+            None => told.clone().map(|schema| (JSON, schema)),
+        };
+        let mut response = ResponseBuilder::new().description(about);
+        if let Some((media, schema)) = content {
+            response = response.content(media, body_of(schema, example));
+        }
+        for header in headers {
+            response = response.header(header.name, header.response());
+        }
+        (status.to_string(), response.build())
+    });
+    described.collect()
+}
+
+fn body_of(schema: Value, example: Option<Value>) -> Content {
+    ContentBuilder::new().schema(Some(verbatim(schema))).example(example).build()
+}

@@ -1,0 +1,112 @@
+//! What may be submitted, kind by kind: generated clients know the payloads of this build.
+
+use golden_jobs::{Registry, registry::Kind};
+use schemars::Schema;
+use serde_json::{Map, Value, json, value::RawValue};
+
+use super::schemas::plain;
+
+/// The schema of a submission whatever its kind.
+const SUBMISSION: &str = "Submission";
+
+/// Makes the submission one of many, by its kind.
+pub(super) fn describe(registry: &Registry, components: &mut Map<String, Value>) {
+    let Some(common) = components.remove(SUBMISSION) else { return };
+    let mut variants = Vec::new();
+    let mut mapping = Map::new();
+    for kind in registry.iter().filter(|kind| kind.public) {
+        let name = format!("{SUBMISSION}.{}", component(kind.name));
+        let at = format!("#/components/schemas/{name}");
+        variants.push(json!({"$ref": at}));
+        mapping.insert(kind.name.to_owned(), at.into());
+        let payload = payload(kind, components);
+        components.insert(name, submission(kind, &common, &payload));
+    }
+    let mut union = json!({
+        "oneOf": variants,
+        "discriminator": {"propertyName": "kind", "mapping": mapping},
+    });
+    for keyword in ["description", "examples"] {
+        if let Some(value) = common.get(keyword) {
+            union[keyword] = value.clone();
+        }
+    }
+    components.insert(SUBMISSION.to_owned(), union);
+}
+
+fn submission(kind: &Kind, common: &Value, payload: &str) -> Value {
+    let mut schema = common.clone();
+    schema["description"] = format!("A job of the kind `{}`, run by the role `{}`.", kind.name, kind.role).into();
+    let members = &mut schema["properties"];
+    members["kind"] = json!({"const": kind.name, "type": "string", "description": members["kind"]["description"]});
+    members["payload"] = json!({"$ref": format!("#/components/schemas/{payload}")});
+    members["max_attempts"]["maximum"] = kind.policy.max_attempts_limit.into();
+    members["max_attempts"]["default"] = kind.policy.max_attempts.into();
+    members["timeout"]["maximum"] = kind.policy.timeout_limit.as_secs_f64().into();
+    members["timeout"]["default"] = kind.policy.timeout.as_secs_f64().into();
+    let empty: Box<RawValue> = RawValue::from_string("{}".to_owned()).unwrap_or_default();
+    if kind.validate(&empty).is_err() {
+        schema["required"] = json!(["kind", "payload"]);
+    }
+    if let Some(keywords) = schema.as_object_mut() {
+        keywords.remove("examples");
+    }
+    schema
+}
+
+/// Adds the payload's schema, and what it defines, to the components. Answers its name there.
+fn payload(kind: &Kind, components: &mut Map<String, Value>) -> String {
+    let name = format!("Payload.{}", component(kind.name));
+    let mut schema = kind.schema.clone();
+    let defined = schema.as_object_mut().and_then(|keywords| {
+        keywords.remove("$schema");
+        keywords.remove("$defs")
+    });
+    if let Some(Value::Object(defined)) = defined {
+        for (inner, schema) in defined {
+            components.insert(format!("{name}.{}", component(&inner)), at_home(schema, &name));
+        }
+    }
+    components.insert(name.clone(), at_home(schema, &name));
+    name
+}
+
+/// A kind's own schema as the document has it, its references pointing to where its definitions
+/// are now.
+fn at_home(mut schema: Value, name: &str) -> Value {
+    moved(&mut schema, name);
+    match Schema::try_from(schema) {
+        Ok(mut schema) => {
+            plain(&mut schema);
+            schema.to_value()
+        }
+        // No schema is anything but an object, `true` or `false`.
+        Err(_) => true.into(),
+    }
+}
+
+fn moved(schema: &mut Value, name: &str) {
+    match schema {
+        Value::Object(keywords) => {
+            for (keyword, value) in keywords {
+                match value {
+                    Value::String(at) if keyword == "$ref" => {
+                        let inner = at.strip_prefix("#/$defs/").map(|inner| format!("{name}.{}", component(inner)));
+                        let target = inner.or_else(|| (at == "#").then(|| name.to_owned()));
+                        if let Some(target) = target {
+                            *at = format!("#/components/schemas/{target}");
+                        }
+                    }
+                    value => moved(value, name),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| moved(item, name)),
+        _ => {}
+    }
+}
+
+/// A name as components may have it (OpenAPI 3.1, 4.8.7): kinds of other builds are named by others.
+fn component(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect()
+}

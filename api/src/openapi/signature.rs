@@ -1,0 +1,165 @@
+//! What a handler's types say of its operation.
+//!
+//! A handler is a function of extractors. Each extractor here says what it takes from the
+//! request and which problems it refuses requests with, and each type of answer what it is
+//! made of, so that no doc function repeats them and none can be wrong about them.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use schemars::JsonSchema;
+use serde_json::Value;
+use utoipa::openapi::{
+    Required,
+    path::{Parameter, ParameterBuilder, ParameterIn},
+};
+
+use super::schemas::{Schemas, verbatim};
+use crate::{
+    app::App,
+    body::JsonObject,
+    guard::Caller,
+    problem::{Code, Problem},
+    query::{Id, Params},
+};
+
+/// What is known of an operation from its types.
+pub(crate) struct Sketch<'a> {
+    path: &'static str,
+    schemas: &'a mut Schemas,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) body: Option<Value>,
+    pub(super) answer: Option<Value>,
+    pub(super) problems: Vec<Code>,
+}
+
+impl<'a> Sketch<'a> {
+    pub(super) fn new(path: &'static str, schemas: &'a mut Schemas) -> Self {
+        Self { path, schemas, parameters: Vec::new(), body: None, answer: None, problems: Vec::new() }
+    }
+
+    fn parameter(&mut self, name: &str, place: ParameterIn, required: bool, mut schema: Value) {
+        let about = schema.as_object_mut().and_then(|keywords| keywords.remove("description"));
+        let about = about.as_ref().and_then(Value::as_str).map(str::to_owned);
+        self.parameters.push(
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(place)
+                .required(if required { Required::True } else { Required::False })
+                .description(about)
+                .schema(Some(verbatim(schema)))
+                .build(),
+        );
+    }
+}
+
+/// Something a handler takes.
+pub(crate) trait Input {
+    fn describe(sketch: &mut Sketch<'_>);
+}
+
+/// Something a handler answers.
+pub(crate) trait Output {
+    fn describe(sketch: &mut Sketch<'_>);
+}
+
+/// A handler whose types say what it takes and answers. `T` is axum's tuple of them.
+pub(crate) trait Signature<T> {
+    fn describe(sketch: &mut Sketch<'_>);
+}
+
+macro_rules! signatures {
+    ($(($($input:ident),*))*) => {$(
+        impl<F, Fut, Answer, M, $($input: Input,)*> Signature<(M, $($input,)*)> for F
+        where
+            F: FnOnce($($input),*) -> Fut,
+            Fut: Future<Output = Answer>,
+            Answer: Output,
+        {
+            fn describe(sketch: &mut Sketch<'_>) {
+                $($input::describe(sketch);)*
+                Answer::describe(sketch);
+            }
+        }
+    )*};
+}
+
+signatures! { () (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) }
+
+impl Input for State<Arc<App>> {
+    fn describe(_: &mut Sketch<'_>) {}
+}
+
+/// The permission in the table says what a caller needs.
+impl Input for Caller {
+    fn describe(_: &mut Sketch<'_>) {}
+}
+
+/// Which headers a handler reads is for its doc function to say.
+impl Input for HeaderMap {
+    fn describe(_: &mut Sketch<'_>) {}
+}
+
+impl<T: JsonSchema> Input for Id<T> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        let name = sketch.path.split(['{', '}']).nth(1).unwrap_or_default();
+        let schema = sketch.schemas.accepted::<T>();
+        sketch.parameter(name, ParameterIn::Path, true, schema);
+        sketch.problems.push(Code::NotFound);
+    }
+}
+
+impl<T: JsonSchema> Input for Params<T> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        for (name, required, schema) in sketch.schemas.members::<T>() {
+            sketch.parameter(&name, ParameterIn::Query, required, schema);
+        }
+        sketch.problems.push(Code::Malformed);
+    }
+}
+
+impl<T: JsonSchema> Input for JsonObject<T> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.body = Some(sketch.schemas.accepted::<T>());
+        sketch.problems.extend([Code::Malformed, Code::TooLarge, Code::UnsupportedMediaType, Code::Invalid]);
+    }
+}
+
+impl<T: JsonSchema> Output for Json<T> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.answer = Some(sketch.schemas.answered::<T>());
+    }
+}
+
+/// Which statuses is for the doc function to say.
+impl<T: Output> Output for (StatusCode, T) {
+    fn describe(sketch: &mut Sketch<'_>) {
+        T::describe(sketch);
+    }
+}
+
+impl<T: Output> Output for Result<T, Problem> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        T::describe(sketch);
+    }
+}
+
+/// Says nothing: what is in it is for the doc function to say.
+impl Output for Response {
+    fn describe(_: &mut Sketch<'_>) {}
+}
+
+/// In which media type is for the doc function to say.
+impl Output for String {
+    fn describe(_: &mut Sketch<'_>) {}
+}
+
+/// An answer without a body.
+impl Output for StatusCode {
+    fn describe(_: &mut Sketch<'_>) {}
+}
