@@ -72,7 +72,7 @@ impl Process {
         self.add("the API", async { Ok(served.await?) });
     }
 
-    /// Adds a pool for each role, and the relay of webhooks where there is a pool to deliver them.
+    /// Adds a pool for each role, and the relay of events.
     pub(crate) fn add_pools(
         &mut self,
         roles: &[Role],
@@ -98,7 +98,7 @@ impl Process {
             }
             Ok(ended?)
         });
-        if let Some(delivery) = self.registry.get(DELIVERY).filter(|_| roles.contains(&Role::Webhook)) {
+        if let Some(delivery) = self.registry.get(DELIVERY) {
             let relayed = relay(Arc::clone(&self.store), delivery.policy, self.shutdown.clone());
             self.add("the relay", async {
                 relayed.await;

@@ -20,6 +20,7 @@ use crate::{
 
 pub mod clock;
 mod connect;
+pub mod events;
 mod listing;
 pub mod postgres;
 mod settlement;
@@ -28,6 +29,7 @@ mod steps;
 
 pub use clock::StoreClock;
 pub use connect::{ConnectError, ConnectOptions, connect, migrate};
+pub use events::Events;
 
 /// A worker silent for this long has lost its jobs.
 pub const LOST_AFTER: Duration = Duration::from_secs(20);
@@ -40,7 +42,7 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Every verb is one transaction, has a deadline, and takes or gives sets; an empty set
 /// does nothing. Writes of a run name its lease and change nothing once it is lost.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Events + Send + Sync + 'static {
     // Jobs come in.
 
     /// Records jobs, each claimable at once or when its time comes.
@@ -134,13 +136,7 @@ pub trait Store: Send + Sync + 'static {
     /// Marks up to `limit` unresolved dead letters as purged. Their jobs stay dead.
     async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError>;
 
-    // Events and webhooks.
-
-    /// The oldest events not yet passed on.
-    async fn outbox(&self, limit: u32) -> Result<Vec<OutboxEvent>, StoreError>;
-
-    /// Forgets events that were passed on.
-    async fn passed_on(&self, events: &[MessageId]) -> Result<(), StoreError>;
+    // Webhooks.
 
     /// The secret that signs the webhooks of a tenant's jobs; made at first use.
     async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError>;
@@ -420,18 +416,6 @@ pub struct Replay {
     pub by: String,
     /// Runs the job with this payload instead of its own.
     pub payload: Option<Box<RawValue>>,
-}
-
-/// A state change that somebody listens to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxEvent {
-    /// That of the webhook it becomes, so that passing it on twice delivers once.
-    pub id: MessageId,
-    pub tenant_id: String,
-    pub job_id: JobId,
-    /// For example `job.succeeded`.
-    pub event: String,
-    pub created_at: DateTime<Utc>,
 }
 
 /// One attempt to deliver a webhook.

@@ -21,6 +21,7 @@ struct Inner {
     outbox: Notify,
     cancel: Notify,
     ended: broadcast::Sender<JobId>,
+    logged: broadcast::Sender<Arc<str>>,
 }
 
 impl Default for Inner {
@@ -32,6 +33,7 @@ impl Default for Inner {
             outbox: Notify::new(),
             cancel: Notify::new(),
             ended: broadcast::Sender::new(4096),
+            logged: broadcast::Sender::new(4096),
         }
     }
 }
@@ -98,6 +100,18 @@ impl Wakes {
     /// loses the oldest and has to ask the store.
     pub fn watch_ended(&self) -> broadcast::Receiver<JobId> {
         self.0.ended.subscribe()
+    }
+
+    /// The log has new events of a tenant.
+    pub fn logged(&self, tenant: &str) {
+        // No receiver means that nobody listens in this process.
+        let _ = self.0.logged.send(tenant.into());
+    }
+
+    /// The tenant of every [`logged`](Self::logged) from now on. A receiver that falls more than
+    /// 4096 behind loses the oldest, and has to look for whomever it serves.
+    pub fn watch_logged(&self) -> broadcast::Receiver<Arc<str>> {
+        self.0.logged.subscribe()
     }
 
     /// Gives the hints that follow from runs that ended.

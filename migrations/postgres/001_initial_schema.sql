@@ -291,16 +291,48 @@ CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log
 CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only();
 
--- A state change that someone listens to, written in its transaction and removed
--- when the relay has passed it on. The id becomes the webhook's message id, so a
--- relay that runs twice delivers once.
+-- A state change that someone listens to, written in its transaction: the job names a
+-- callback_url, or its tenant is in `listeners`. The relay moves it into `events`. The id
+-- becomes that of the webhook message, so that receivers can tell repeats.
 CREATE TABLE outbox (
     id         uuid        PRIMARY KEY,
     tenant_id  text        NOT NULL,
-    job_id     uuid        NOT NULL,
+    -- What the event is about; null where it is about no job, and `data` tells of it.
+    job_id     uuid,
     event      text        NOT NULL,
+    data       json,
     created_at timestamptz NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+
+-- The tenants that someone listens to, and until when: 'infinity' while there is an endpoint
+-- that wants their events, a renewed lease while only streams are open. Every end of a job
+-- asks here whether to write to `outbox`, so it is a table of its own and mostly empty.
+CREATE TABLE listeners (
+    tenant_id text        PRIMARY KEY,
+    until     timestamptz NOT NULL
+);
+
+-- What happened, in order, for a day: streams that were cut off go on from the number they
+-- saw last. `seq` counts from 1 for each tenant, without gaps and in the order of commits,
+-- since one relay at a time gives numbers out.
+CREATE TABLE events (
+    tenant_id text        NOT NULL,
+    seq       bigint      NOT NULL,
+    id        uuid        NOT NULL,
+    job_id    uuid,
+    event     text        NOT NULL,
+    data      json,
+    at        timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+-- For whoever forgets the old ones.
+CREATE INDEX events_by_age ON events (at);
+
+-- The last number given out. Apart from `events`, whose rows are forgotten.
+CREATE TABLE event_counters (
+    tenant_id text   PRIMARY KEY,
+    last      bigint NOT NULL
+) WITH (fillfactor = 50);
 
 -- Counts ended children off a parent that waits for them, and makes it ready when the last
 -- one has ended. Answers its role then, else null.

@@ -294,15 +294,46 @@ BEGIN
     SELECT RAISE(ABORT, 'audit_log is append-only');
 END;
 
--- A state change that someone listens to, written in its transaction and removed
--- when the relay has passed it on. The id becomes the webhook's message id, so a
--- relay that runs twice delivers once.
+-- A state change that someone listens to, written in its transaction: the job names a
+-- callback_url, or its tenant is in `listeners`. The relay moves it into `events`. The id
+-- becomes that of the webhook message, so that receivers can tell repeats.
 CREATE TABLE outbox (
     id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     tenant_id  TEXT    NOT NULL,
-    job_id     BLOB    NOT NULL,
+    -- What the event is about; null where it is about no job, and `data` tells of it.
+    job_id     BLOB    CHECK (length(job_id) = 16),
     event      TEXT    NOT NULL,
+    data       TEXT    CHECK (json_valid(data)),
     created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The tenants that someone listens to, and until when: the end of time while there is an
+-- endpoint that wants their events, a renewed lease while only streams are open. Every end of
+-- a job asks here whether to write to `outbox`, so it is a table of its own and mostly empty.
+CREATE TABLE listeners (
+    tenant_id TEXT    NOT NULL PRIMARY KEY,
+    until     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What happened, in order, for a day: streams that were cut off go on from the number they
+-- saw last. `seq` counts from 1 for each tenant, without gaps and in the order of commits.
+CREATE TABLE events (
+    tenant_id TEXT    NOT NULL,
+    seq       INTEGER NOT NULL,
+    id        BLOB    NOT NULL CHECK (length(id) = 16),
+    job_id    BLOB    CHECK (length(job_id) = 16),
+    event     TEXT    NOT NULL,
+    data      TEXT    CHECK (json_valid(data)),
+    at        INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, seq)
+) STRICT, WITHOUT ROWID;
+-- For whoever forgets the old ones.
+CREATE INDEX events_by_age ON events (at);
+
+-- The last number given out. Apart from `events`, whose rows are forgotten.
+CREATE TABLE event_counters (
+    tenant_id TEXT    NOT NULL PRIMARY KEY,
+    last      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- The one state that users see.

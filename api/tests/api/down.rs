@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use golden_jobs::{
-    DeadLetterId, JobId, MessageId, Role, WorkerId,
+    DeadLetterId, JobId, Role, WorkerId,
     record::{Attempt, JobRecord},
     store::{
         Claimed, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted, JobFilter, JobSummary, LostRun,
-        NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreError, WorkerInfo,
+        NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreError, WorkerInfo,
+        events::{Deliveries, Event, Events},
     },
     wake::Wakes,
 };
@@ -112,14 +113,6 @@ impl Store for Down {
         down()
     }
 
-    async fn outbox(&self, _: u32) -> Result<Vec<OutboxEvent>> {
-        down()
-    }
-
-    async fn passed_on(&self, _: &[MessageId]) -> Result<()> {
-        down()
-    }
-
     async fn callback_secret(&self, _: &str) -> Result<[u8; 32]> {
         down()
     }
@@ -142,5 +135,28 @@ impl Store for Down {
 
     fn wakes(&self) -> &Wakes {
         &self.0
+    }
+}
+
+#[async_trait]
+impl Events for Down {
+    async fn listen(&self, _: &str, _: Duration) -> Result<()> {
+        down()
+    }
+
+    async fn pass_on(&self, _: u32, _: &Deliveries) -> Result<usize> {
+        down()
+    }
+
+    async fn events_after(&self, _: &str, _: u64, _: u32) -> Result<Vec<Event>> {
+        down()
+    }
+
+    async fn newest_event(&self, _: &str) -> Result<u64> {
+        down()
+    }
+
+    async fn forget_events(&self, _: u32) -> Result<u64> {
+        down()
     }
 }

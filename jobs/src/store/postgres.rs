@@ -4,6 +4,7 @@
 //! so that it is a transaction by itself and costs one round trip.
 
 mod dead_letters;
+mod events;
 mod heartbeat;
 mod insert;
 mod notify;
@@ -21,7 +22,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    ConnectOptions as _, Connection, PgPool,
+    ConnectOptions as _, Connection, PgExecutor, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -29,11 +30,11 @@ use uuid::Uuid;
 
 use super::{
     Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
-    JobFilter, JobSummary, LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, RoleDepth, Run,
-    RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect, listing, steps::step,
+    JobFilter, JobSummary, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd,
+    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect, listing, steps::step,
 };
 use crate::{
-    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord, State},
     role::Role,
     wake::Wakes,
@@ -165,6 +166,16 @@ fn connect_options(url: &str) -> Result<PgConnectOptions, ConnectError> {
         ("jit", "off"),
         ("statement_timeout", "30s"),
     ]))
+}
+
+/// Reads jobs without what may be large, on its own or within a transaction.
+async fn summaries_of(executor: impl PgExecutor<'_>, jobs: &[JobId]) -> Result<Vec<JobSummary>, sqlx::Error> {
+    let rows = sqlx::query(include_str!("../sql/postgres/summaries.sql"))
+        .bind(ids(jobs))
+        .bind(i64::from(SUMMARY_RESULT_LIMIT))
+        .fetch_all(executor)
+        .await?;
+    rows.iter().map(rows::summary).collect()
 }
 
 fn lost_a_deadlock(error: &sqlx::Error) -> bool {
@@ -344,15 +355,7 @@ impl Store for PostgresStore {
     }
 
     async fn summaries(&self, jobs: &[JobId]) -> Result<Vec<JobSummary>, StoreError> {
-        self.in_time(|| async {
-            let rows = sqlx::query(include_str!("../sql/postgres/summaries.sql"))
-                .bind(ids(jobs))
-                .bind(i64::from(SUMMARY_RESULT_LIMIT))
-                .fetch_all(&self.pool)
-                .await?;
-            rows.iter().map(rows::summary).collect()
-        })
-        .await
+        self.in_time(|| async { summaries_of(&self.pool, jobs).await }).await
     }
 
     async fn children(&self, parent: JobId) -> Result<Vec<JobRecord>, StoreError> {
@@ -391,24 +394,6 @@ impl Store for PostgresStore {
 
     async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError> {
         self.purge_dead_letters(filter, by, limit).await
-    }
-
-    async fn outbox(&self, limit: u32) -> Result<Vec<OutboxEvent>, StoreError> {
-        self.in_time(|| async {
-            let rows = sqlx::query(include_str!("../sql/postgres/outbox.sql"))
-                .bind(i64::from(limit))
-                .fetch_all(&self.pool)
-                .await?;
-            rows.iter().map(rows::event).collect()
-        })
-        .await
-    }
-
-    async fn passed_on(&self, events: &[MessageId]) -> Result<(), StoreError> {
-        let ids: Vec<Uuid> = events.iter().map(|id| id.0).collect();
-        self.in_time(|| sqlx::query(include_str!("../sql/postgres/passed_on.sql")).bind(&ids).execute(&self.pool))
-            .await?;
-        Ok(())
     }
 
     async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {

@@ -5,6 +5,7 @@
 
 mod chores;
 mod claim;
+mod events;
 mod finish;
 mod hints;
 mod insert;
@@ -29,17 +30,17 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rand::Rng;
-use sqlx::{Row, SqlitePool, sqlite::SqlitePoolOptions};
+use sqlx::{Row, SqliteExecutor, SqlitePool, sqlite::SqlitePoolOptions};
 use uuid::Uuid;
 
 use super::{
     Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
-    JobFilter, JobSummary, LostRun, NewJob, OutboxEvent, Page, Promoted, Replay, Report, Retried, Run, RunEnd,
-    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, listing,
+    JobFilter, JobSummary, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT,
+    Store, StoreClock, StoreError, WorkerInfo, listing,
     steps::{self, step},
 };
 use crate::{
-    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord, State},
     role::Role,
     wake::Wakes,
@@ -126,6 +127,16 @@ fn too_late() -> StoreError {
 #[expect(clippy::disallowed_methods, reason = "here is the clock that others ask: this machine's")]
 fn now(clock: &StoreClock) -> DateTime<Utc> {
     clock.held().unwrap_or_else(Utc::now)
+}
+
+/// Reads jobs without what may be large, on its own or within a transaction.
+async fn summaries_of(executor: impl SqliteExecutor<'_>, jobs: &[JobId]) -> Result<Vec<JobSummary>, sqlx::Error> {
+    let rows = sqlx::query(include_str!("../sql/sqlite/summaries.sql"))
+        .bind(list(jobs.iter().map(|id| hex(id.0)))?)
+        .bind(SUMMARY_RESULT_LIMIT)
+        .fetch_all(executor)
+        .await?;
+    rows.iter().map(rows::summary).collect()
 }
 
 fn role_names() -> [&'static str; Role::ALL.len()] {
@@ -272,15 +283,7 @@ impl Store for SqliteStore {
     }
 
     async fn summaries(&self, jobs: &[JobId]) -> Result<Vec<JobSummary>, StoreError> {
-        self.read(async {
-            let rows = sqlx::query(include_str!("../sql/sqlite/summaries.sql"))
-                .bind(list(jobs.iter().map(|id| hex(id.0)))?)
-                .bind(SUMMARY_RESULT_LIMIT)
-                .fetch_all(&self.readers)
-                .await?;
-            rows.iter().map(rows::summary).collect()
-        })
-        .await
+        self.read(summaries_of(&self.readers, jobs)).await
     }
 
     async fn children(&self, parent: JobId) -> Result<Vec<JobRecord>, StoreError> {
@@ -334,22 +337,6 @@ impl Store for SqliteStore {
 
     async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError> {
         self.writer.call(users::Purge { filter: filter.clone(), by: by.to_owned(), limit }).await
-    }
-
-    async fn outbox(&self, limit: u32) -> Result<Vec<OutboxEvent>, StoreError> {
-        self.read(async {
-            let rows =
-                sqlx::query(include_str!("../sql/sqlite/outbox.sql")).bind(limit).fetch_all(&self.readers).await?;
-            rows.iter().map(rows::event).collect()
-        })
-        .await
-    }
-
-    async fn passed_on(&self, events: &[MessageId]) -> Result<(), StoreError> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        self.writer.call(chores::PassedOn { events: events.to_vec() }).await
     }
 
     async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::{
     id::JobId,
     record::{RecordedError, State},
-    store::{JobSummary, OutboxEvent},
+    store::{JobSummary, events::Event},
 };
 
 /// The longest body, in bytes: what Standard Webhooks recommends.
@@ -21,6 +21,8 @@ struct Body<'a> {
     #[serde(rename = "type")]
     event: &'a str,
     timestamp: DateTime<Utc>,
+    /// The event's number among its tenant's: of two messages, the one that tells of later things.
+    sequence: u64,
     data: Data<'a>,
 }
 
@@ -50,11 +52,12 @@ struct Data<'a> {
 
 /// The body of the message about `event`, at most [`LIMIT`] long: what would not fit is left
 /// out and said to be.
-pub(super) fn body(event: &OutboxEvent, summary: &JobSummary) -> Result<String, serde_json::Error> {
+pub(super) fn body(event: &Event, summary: &JobSummary) -> Result<String, serde_json::Error> {
     let job = &summary.job;
     let mut body = Body {
         event: &event.event,
-        timestamp: event.created_at,
+        timestamp: event.at,
+        sequence: event.seq,
         data: Data {
             id: job.id,
             kind: &job.kind,
@@ -130,6 +133,7 @@ mod tests {
             json!({
                 "type": "job.succeeded",
                 "timestamp": "2026-01-02T03:04:05Z",
+                "sequence": 7,
                 "data": {
                     "id": job.id,
                     "kind": "noop",

@@ -1,97 +1,138 @@
-//! Turns events into deliveries.
+//! Passes events on: into the log, and to those who are called back.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use super::body::body;
 use crate::{
-    id::JobId,
     job::{Job, Policy},
     kinds::WebhookDeliver,
-    store::{Due, JobSummary, NewJob, OutboxEvent, SharedStore, Store, StoreError},
+    store::{
+        Due, JobSummary, NewJob, SharedStore, Store, StoreError,
+        events::{Deliveries, Event, Outgoing},
+    },
 };
 
-/// Events passed on in one go.
+/// Events passed on in one go, at most.
 const BATCH: u32 = 500;
 
 /// The longest time between two looks at the outbox; hints make it shorter.
 const NET: Duration = Duration::from_secs(5);
 
+/// Events forgotten in one go.
+const FORGET_BATCH: u32 = 1000;
+
+/// Between two batches to forget, and once there is nothing left to forget.
+const FORGET_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(60)];
+
 /// The priority of deliveries: the middle.
 const PRIORITY: u8 = 5;
 
-/// Passes events on until told to stop. Any number of processes may do so at once.
+/// Passes events on until told to stop, and forgets those that are past their time. Any number
+/// of processes may do so; they take turns.
 ///
 /// `policy` is that of `webhook.deliver` in this process's registry.
 pub async fn relay(store: SharedStore, policy: Policy, shutdown: CancellationToken) {
-    let run = async {
-        let mut failing = false;
-        loop {
-            match relay_once(&*store, &policy, BATCH).await {
-                Ok(passed) => {
-                    failing = false;
-                    // A full batch means that more is waiting.
-                    if passed >= BATCH as usize {
-                        continue;
-                    }
-                }
-                Err(error) => {
-                    if !failing {
-                        tracing::warn!(%error, "webhooks wait: events cannot be passed on, trying again");
-                    }
-                    failing = true;
+    let run = async { tokio::join!(pass_on(&*store, policy), forget(&*store)) };
+    // Stopping between any two steps is as harmless as a crash there.
+    let _: Option<(Infallible, Infallible)> = shutdown.run_until_cancelled(run).await;
+}
+
+async fn pass_on(store: &dyn Store, policy: Policy) -> Infallible {
+    let (mut size, mut failing) = (BATCH, false);
+    loop {
+        match relay_once(store, policy, size).await {
+            Ok(passed) => {
+                failing = false;
+                let full = passed >= size as usize;
+                size = size.saturating_mul(2).min(BATCH);
+                // A full batch means that more is waiting.
+                if full {
+                    continue;
                 }
             }
-            // Several relays that began together must not go on looking together.
-            let net = NET.mul_f64(rand::random_range(0.6..1.0));
-            let hint = async {
-                // A failing store is given the whole pause, however often it hints.
-                if failing { std::future::pending().await } else { store.wakes().told().await }
-            };
-            let _ = tokio::time::timeout(net, hint).await;
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(%error, "events wait: they cannot be passed on, trying again");
+                }
+                failing = true;
+                // Less may pass where that much took too long.
+                size = (size / 2).max(1);
+            }
         }
-    };
-    // Stopping between any two steps is as harmless as a crash there.
-    let _: Option<std::convert::Infallible> = shutdown.run_until_cancelled_owned(run).await;
-}
-
-/// Passes on up to `limit` events, oldest first, and answers how many it took from the outbox.
-///
-/// A crash after the deliveries are recorded and before the events are forgotten repeats the
-/// same deliveries, which have the events' own ids: recording them again changes nothing.
-pub async fn relay_once(store: &dyn Store, policy: &Policy, limit: u32) -> Result<usize, StoreError> {
-    let events = store.outbox(limit).await?;
-    if events.is_empty() {
-        return Ok(0);
+        // Several relays that began together must not go on looking together.
+        let net = NET.mul_f64(rand::random_range(0.6..1.0));
+        let hint = async {
+            // A failing store is given the whole pause, however often it hints.
+            if failing { std::future::pending().await } else { store.wakes().told().await }
+        };
+        let _ = tokio::time::timeout(net, hint).await;
     }
-    let jobs = jobs_of(store, &events).await?;
-    let deliveries = events.iter().filter_map(|event| delivery(event, jobs.get(&event.job_id)?, policy)).collect();
-    record(store, deliveries).await?;
-    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
-    store.passed_on(&ids).await?;
-    Ok(ids.len())
 }
 
-async fn jobs_of(store: &dyn Store, events: &[OutboxEvent]) -> Result<BTreeMap<JobId, JobSummary>, StoreError> {
-    let wanted: BTreeSet<JobId> = events.iter().map(|event| event.job_id).collect();
-    let jobs = store.summaries(&Vec::from_iter(wanted)).await?;
-    Ok(jobs.into_iter().map(|summary| (summary.job.id, summary)).collect())
+async fn forget(store: &dyn Store) -> Infallible {
+    let [soon, later] = FORGET_PAUSES;
+    loop {
+        let pause = match store.forget_events(FORGET_BATCH).await {
+            Ok(forgotten) if forgotten >= u64::from(FORGET_BATCH) => soon,
+            Ok(_) => later,
+            Err(error) => {
+                tracing::warn!(%error, "old events were not forgotten yet");
+                later
+            }
+        };
+        tokio::time::sleep(pause.mul_f64(rand::random_range(0.9..1.1))).await;
+    }
+}
+
+/// Passes on up to `limit` events, oldest first, and answers how many.
+///
+/// Webhooks that the store refuses are found one by one, and dropped: they must not hold up all
+/// that come after them.
+pub async fn relay_once(store: &dyn Store, policy: Policy, limit: u32) -> Result<usize, StoreError> {
+    let told: Deliveries = Arc::new(move |outgoing| deliveries(outgoing, &policy));
+    match store.pass_on(limit, &told).await {
+        Err(StoreError::Rejected(_)) => {}
+        other => return other,
+    }
+    let untold: Deliveries = Arc::new(dropped);
+    let mut passed = 0;
+    while passed < limit as usize {
+        passed += match store.pass_on(1, &told).await {
+            Ok(0) => break,
+            Err(StoreError::Rejected(error)) => {
+                tracing::error!(%error, "the store refuses to deliver an event");
+                store.pass_on(1, &untold).await?
+            }
+            other => other?,
+        };
+    }
+    Ok(passed)
+}
+
+fn dropped(outgoing: &Outgoing) -> Vec<NewJob> {
+    for event in &outgoing.events {
+        tracing::error!(event.id = %event.id, event.event, tenant = event.tenant_id, "its webhooks were dropped");
+    }
+    Vec::new()
+}
+
+fn deliveries(outgoing: &Outgoing, policy: &Policy) -> Vec<NewJob> {
+    let about = |event: &Event| outgoing.jobs.get(&event.job_id?);
+    outgoing.events.iter().filter_map(|event| delivery(event, about(event)?, policy)).collect()
 }
 
 /// The job that delivers `event`, or `None` when nobody is to be called.
-fn delivery(event: &OutboxEvent, summary: &JobSummary, policy: &Policy) -> Option<NewJob> {
+fn delivery(event: &Event, summary: &JobSummary, policy: &Policy) -> Option<NewJob> {
     let job = &summary.job;
+    let url = job.callback_url.clone()?;
     let payload = body(event, summary).and_then(|body| {
-        let Some(url) = job.callback_url.clone() else { return Ok(None) };
         let deliver = WebhookDeliver { url, event: event.event.clone(), body, source_job_id: job.id };
-        serde_json::value::to_raw_value(&deliver).map(Some)
+        serde_json::value::to_raw_value(&deliver)
     });
     let payload = match payload {
-        Ok(payload) => payload?,
+        Ok(payload) => payload,
         Err(error) => {
             // One event that cannot be told must not hold up all others.
             tracing::error!(job.id = %job.id, event = %event.event, %error, "an event was dropped: it is not JSON");
@@ -115,29 +156,11 @@ fn delivery(event: &OutboxEvent, summary: &JobSummary, policy: &Policy) -> Optio
     })
 }
 
-/// Records deliveries together; one that the store refuses is dropped alone.
-async fn record(store: &dyn Store, deliveries: Vec<NewJob>) -> Result<(), StoreError> {
-    match store.insert(deliveries.clone()).await {
-        Err(StoreError::Rejected(_)) => {}
-        other => return other.map(drop),
-    }
-    for delivery in deliveries {
-        let id = delivery.id;
-        match store.insert(vec![delivery]).await {
-            Err(StoreError::Rejected(error)) => {
-                tracing::error!(job.id = %id, %error, "a webhook was dropped: the store refuses it");
-            }
-            other => drop(other?),
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        id::MessageId,
+        id::{JobId, MessageId},
         record::JobRecord,
         webhooks::samples::{event, finished_job},
     };

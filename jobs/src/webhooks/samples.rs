@@ -7,7 +7,7 @@ use crate::{
     id::{JobId, MessageId},
     record::{JobRecord, State},
     role::Role,
-    store::OutboxEvent,
+    store::events::Event,
 };
 
 pub(super) fn raw(value: &Value) -> Box<RawValue> {
@@ -18,8 +18,16 @@ fn then() -> DateTime<Utc> {
     "2026-01-02T03:04:05Z".parse().unwrap()
 }
 
-pub(super) fn event(id: MessageId, job_id: JobId) -> OutboxEvent {
-    OutboxEvent { id, tenant_id: "acme".to_owned(), job_id, event: "job.succeeded".to_owned(), created_at: then() }
+pub(super) fn event(id: MessageId, job_id: JobId) -> Event {
+    Event {
+        tenant_id: "acme".to_owned(),
+        seq: 7,
+        id,
+        job_id: Some(job_id),
+        event: "job.succeeded".to_owned(),
+        data: None,
+        at: then(),
+    }
 }
 
 pub(super) fn finished_job() -> JobRecord {

@@ -135,7 +135,7 @@ impl Bed {
 
     /// The events of the outbox, oldest first.
     pub(crate) async fn events(&self) -> Vec<(JobId, String)> {
-        self.outbox(ALL).await.unwrap().into_iter().map(|event| (event.job_id, event.event)).collect()
+        self.sql.outbox().await
     }
 
     /// The events of one job, oldest first.
@@ -166,6 +166,17 @@ impl Sql {
             Self::Sqlite(pool) => sqlx::query(query).fetch_all(pool).await?.len(),
             Self::Postgres(pool) => sqlx::query(query).fetch_all(pool).await?.len(),
         })
+    }
+
+    /// The jobs of the outbox with their events, oldest first.
+    async fn outbox(&self) -> Vec<(JobId, String)> {
+        const OUTBOX: &str = "SELECT job_id, event FROM outbox ORDER BY id";
+        let rows: Vec<(Uuid, String)> = match self {
+            Self::Sqlite(pool) => sqlx::query_as(OUTBOX).fetch_all(pool).await,
+            Self::Postgres(pool) => sqlx::query_as(OUTBOX).fetch_all(pool).await,
+        }
+        .unwrap();
+        rows.into_iter().map(|(job, event)| (JobId(job), event)).collect()
     }
 
     /// Gives the one number that a query answers.

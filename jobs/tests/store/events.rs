@@ -1,30 +1,52 @@
-//! The outbox, webhook secrets and deliveries.
+//! What becomes an event, and the log of events.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use golden_jobs::{
-    JobId, MessageId, Role,
+    JobId, Role,
     outcome::Verdict,
-    store::{Delivery, NewJob, RunEnd},
+    store::{
+        NewJob, RunEnd, StoreError,
+        events::{Deliveries, EVENT_WINDOW, Event, LISTEN_LEASE},
+    },
 };
 
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{SECOND, TENANT, await_all, dead, job, job_with_callback, retry_in, succeeded},
+    given::{SECOND, TENANT, await_all, child_of, dead, job, job_of, job_with_callback, retry_in, succeeded},
 };
 
 both_stores! {
     every_end_is_told_once_and_only_to_those_who_listen
+    every_end_of_a_tenant_that_is_listened_to_is_told
     what_is_not_an_end_is_not_told
-    an_event_is_kept_until_it_was_passed_on
-    events_come_oldest_first_up_to_a_limit
+    what_delivers_events_is_none_itself
+    who_listens_is_heard_of_until_the_longest_lease_is_over
     every_end_of_a_job_is_an_event_of_its_own
-    a_secret_is_made_once_for_each_tenant
-    a_secret_asked_for_by_many_at_once_is_one
-    deliveries_are_on_record_oldest_first
-    a_replayed_delivery_keeps_the_attempts_before_it
-    an_answer_of_any_bytes_is_kept
+    events_are_numbered_for_each_tenant_and_come_in_order
+    events_and_what_tells_of_them_are_recorded_together_or_not_at_all
+    many_relays_pass_an_event_on_once_and_readers_miss_none
+    old_events_are_forgotten_and_their_numbers_are_not_given_out_again
+}
+
+/// Tells nobody.
+fn nobody() -> Deliveries {
+    Arc::new(|_| Vec::new())
+}
+
+/// One job for each event, of the event's own id.
+fn one_each() -> Deliveries {
+    Arc::new(|outgoing| {
+        let tell = |event: &Event| NewJob { id: event.id.into(), role: Role::Webhook, ..job_of(&event.tenant_id) };
+        outgoing.events.iter().map(tell).collect()
+    })
+}
+
+/// The log of a tenant as numbers with jobs.
+async fn log(store: &Bed, tenant: &str, after: u64) -> Vec<(u64, JobId)> {
+    let events = store.events_after(tenant, after, ALL).await.unwrap();
+    events.iter().map(|event| (event.seq, event.job_id.unwrap())).collect()
 }
 
 async fn every_end_is_told_once_and_only_to_those_who_listen(store: Bed) {
@@ -45,47 +67,71 @@ async fn every_end_is_told_once_and_only_to_those_who_listen(store: Bed) {
     let expected: HashSet<_> =
         jobs.iter().step_by(2).zip(expected).map(|(job, event)| (job.id, event.to_owned())).collect();
     assert_eq!(told, expected);
-    assert_eq!(store.outbox(ALL).await.unwrap().len(), 4);
-    assert!(store.outbox(ALL).await.unwrap().iter().all(|event| event.tenant_id == TENANT));
+    assert_eq!(store.events().await.len(), 4);
+}
+
+async fn every_end_of_a_tenant_that_is_listened_to_is_told(store: Bed) {
+    store.listen(TENANT, LISTEN_LEASE).await.unwrap();
+    let mut expected = Vec::new();
+    let verdicts = [(succeeded(), "succeeded"), (dead(), "dead"), (Verdict::Lost { dead: true }, "dead")];
+    for (verdict, state) in verdicts {
+        expected.push((store.through(job(), verdict).await, format!("job.{state}")));
+    }
+    let parent = store.start(job()).await;
+    store.end(&parent, await_all(vec![child_of(&parent)])).await;
+    store.cancel(TENANT, parent.run.id).await.unwrap();
+    assert_eq!(store.events_of(parent.run.id).await, ["job.cancelled"]);
+    assert_eq!(store.events().await.len(), expected.len() + 2, "its child is cancelled as well");
+    assert_eq!(store.events().await[..expected.len()], expected);
+
+    store.through(job_of("globex"), succeeded()).await;
+    assert_eq!(store.events().await.len(), expected.len() + 2, "nobody listens to globex");
 }
 
 async fn what_is_not_an_end_is_not_told(store: Bed) {
+    store.listen(TENANT, LISTEN_LEASE).await.unwrap();
     for verdict in [retry_in(SECOND), Verdict::Snooze { delay: SECOND }, Verdict::Release, await_all(vec![])] {
         let run = store.start(job_with_callback()).await;
         assert_eq!(store.events().await, []);
         store.end(&run, verdict).await;
         assert_eq!(store.events().await, []);
-        store.later(SECOND).await;
-        store.claim_one(Role::Orchestrator).await;
+        store.cancel(TENANT, run.run.id).await.unwrap();
+        store.pass_on(ALL, &nobody()).await.unwrap();
     }
 }
 
-async fn an_event_is_kept_until_it_was_passed_on(store: Bed) {
-    let first = store.through(job_with_callback(), succeeded()).await;
-    let second = store.through(job_with_callback(), dead()).await;
-    let events = store.outbox(ALL).await.unwrap();
-    assert_eq!(store.outbox(ALL).await.unwrap(), events, "reading takes nothing away");
-    assert_eq!((events[0].job_id, events[1].job_id), (first, second));
-    assert_eq!(events[0].created_at, store.clock.now());
+/// Else each would be an event to deliver, without end.
+async fn what_delivers_events_is_none_itself(store: Bed) {
+    store.listen(TENANT, LISTEN_LEASE).await.unwrap();
+    let delivery = || NewJob { kind: "webhook.deliver".into(), role: Role::Webhook, ..job() };
+    for verdict in [succeeded(), dead()] {
+        store.through(delivery(), verdict).await;
+    }
+    let id = store.submit(delivery()).await;
+    store.cancel(TENANT, id).await.unwrap();
 
-    store.passed_on(&[events[0].id, MessageId::new()]).await.unwrap();
-    store.passed_on(&[events[0].id]).await.unwrap();
-
-    assert_eq!(store.outbox(ALL).await.unwrap(), events[1..]);
+    assert_eq!(store.events().await, []);
 }
 
-async fn events_come_oldest_first_up_to_a_limit(store: Bed) {
-    let mut ids = Vec::new();
-    for _ in 0..5 {
-        ids.push(store.through(job_with_callback(), succeeded()).await);
-        store.clock.advance(SECOND);
-    }
+async fn who_listens_is_heard_of_until_the_longest_lease_is_over(store: Bed) {
+    store.listen(TENANT, SECOND * 10).await.unwrap();
+    store.listen(TENANT, SECOND).await.unwrap();
+    store.clock.advance(SECOND * 9);
+    store.through(job(), succeeded()).await;
+    assert_eq!(store.events().await.len(), 1, "the shorter one does not end the longer");
 
-    let first = store.outbox(2).await.unwrap();
-    assert_eq!(first.iter().map(|event| event.job_id).collect::<Vec<_>>(), ids[..2]);
-    store.passed_on(&first.iter().map(|event| event.id).collect::<Vec<_>>()).await.unwrap();
-    let rest = store.outbox(ALL).await.unwrap();
-    assert_eq!(rest.iter().map(|event| event.job_id).collect::<Vec<_>>(), ids[2..]);
+    store.listen(TENANT, SECOND * 10).await.unwrap();
+    store.clock.advance(SECOND * 9);
+    store.through(job(), succeeded()).await;
+    assert_eq!(store.events().await.len(), 2, "it was renewed");
+
+    store.clock.advance(SECOND);
+    store.through(job(), succeeded()).await;
+    assert_eq!(store.events().await.len(), 2, "it is over");
+
+    assert_eq!(store.sql.number("SELECT count(*) FROM listeners").await, 1);
+    store.forget_events(ALL).await.unwrap();
+    assert_eq!(store.sql.number("SELECT count(*) FROM listeners").await, 0);
 }
 
 async fn every_end_of_a_job_is_an_event_of_its_own(store: Bed) {
@@ -94,98 +140,108 @@ async fn every_end_of_a_job_is_an_event_of_its_own(store: Bed) {
     let run = store.claim_one(Role::Orchestrator).await;
     store.end(&run, succeeded()).await;
 
-    let events = store.outbox(ALL).await.unwrap();
-    assert_eq!(events.len(), 2);
-    assert_ne!(events[0].id, events[1].id);
+    assert_eq!(store.events_of(id).await, ["job.cancelled", "job.succeeded"]);
 }
 
-async fn a_secret_is_made_once_for_each_tenant(store: Bed) {
-    let first = store.callback_secret(TENANT).await.unwrap();
-    assert_ne!(first, [0; 32]);
-    assert_eq!(store.callback_secret(TENANT).await.unwrap(), first);
+async fn events_are_numbered_for_each_tenant_and_come_in_order(store: Bed) {
+    assert_eq!(store.newest_event(TENANT).await.unwrap(), 0);
+    let mut ours = Vec::new();
+    for _ in 0..5 {
+        ours.push(store.through(job_with_callback(), succeeded()).await);
+        store.through(NewJob { tenant_id: "globex".into(), ..job_with_callback() }, dead()).await;
+        store.clock.advance(SECOND);
+    }
+    let first = store.clock.now() - SECOND * 5;
 
-    store.through(job_with_callback(), succeeded()).await;
-    assert_eq!(store.callback_secret(TENANT).await.unwrap(), first, "jobs do not change it");
-    assert_ne!(store.callback_secret("globex").await.unwrap(), first);
+    assert_eq!(store.pass_on(4, &nobody()).await.unwrap(), 4);
+    let expected: Vec<_> = (1..).zip(ours).collect();
+    assert_eq!(log(&store, TENANT, 0).await, expected[..2], "the oldest go first");
+    assert_eq!(store.pass_on(ALL, &nobody()).await.unwrap(), 6);
+    assert_eq!(store.pass_on(ALL, &nobody()).await.unwrap(), 0);
+
+    assert_eq!(log(&store, TENANT, 0).await, expected);
+    assert_eq!(log(&store, TENANT, 3).await, expected[3..]);
+    assert_eq!(log(&store, TENANT, 5).await, []);
+    assert_eq!(store.events_after(TENANT, 1, 2).await.unwrap().len(), 2);
+    assert_eq!((store.newest_event(TENANT).await.unwrap(), log(&store, "globex", 0).await.len()), (5, 5));
+    let event = store.events_after(TENANT, 0, 1).await.unwrap().remove(0);
+    assert_eq!((event.event.as_str(), event.at, event.tenant_id.as_str()), ("job.succeeded", first, TENANT));
+    assert!(event.data.is_none());
+    assert_eq!(store.events().await, [], "the outbox is empty");
 }
 
-async fn a_secret_asked_for_by_many_at_once_is_one(store: Bed) {
-    let asked: Vec<_> = (0..10)
-        .map(|n| {
+async fn events_and_what_tells_of_them_are_recorded_together_or_not_at_all(store: Bed) {
+    let about = store.through(job_with_callback(), succeeded()).await;
+    let refused: Deliveries = Arc::new(|outgoing| {
+        assert_eq!(outgoing.jobs[&outgoing.events[0].job_id.unwrap()].job.kind, "noop");
+        vec![NewJob { priority: 99, ..job() }]
+    });
+    let answer = store.pass_on(ALL, &refused).await;
+    assert!(matches!(answer, Err(StoreError::Rejected(_))), "{answer:?}");
+    assert_eq!((store.events_of(about).await.len(), store.newest_event(TENANT).await.unwrap()), (1, 0));
+
+    assert_eq!(store.pass_on(ALL, &one_each()).await.unwrap(), 1);
+
+    let event = store.events_after(TENANT, 0, ALL).await.unwrap().remove(0);
+    assert_eq!((event.seq, event.job_id), (1, Some(about)));
+    assert_eq!(store.claim_one(Role::Webhook).await.run.id, event.id.into());
+}
+
+async fn many_relays_pass_an_event_on_once_and_readers_miss_none(store: Bed) {
+    const JOBS: u64 = 60;
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let mut seen = 0;
+            while seen < JOBS {
+                for event in store.events_after(TENANT, seen, ALL).await.unwrap() {
+                    assert_eq!(event.seq, seen + 1, "a number came late");
+                    seen = event.seq;
+                }
+            }
+        }
+    });
+    let relays: Vec<_> = (0..4)
+        .map(|_| {
             let store = store.clone();
             tokio::spawn(async move {
-                if n % 2 == 0 {
-                    store.submit(NewJob { tenant_id: "globex".into(), ..job() }).await;
+                while store.newest_event(TENANT).await.unwrap() < JOBS {
+                    store.pass_on(3, &one_each()).await.unwrap();
                 }
-                store.callback_secret("globex").await.unwrap()
             })
         })
         .collect();
-    let mut secrets = HashSet::new();
-    for secret in asked {
-        secrets.insert(secret.await.unwrap());
+    let jobs: Vec<_> = (0..JOBS).map(|_| job_with_callback()).collect();
+    store.insert(jobs).await.unwrap();
+    for run in store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap() {
+        store.end(&run, succeeded()).await;
     }
-    assert_eq!(secrets.len(), 1);
+    for relay in relays {
+        relay.await.unwrap();
+    }
+    tokio::time::timeout(Duration::from_secs(20), reader).await.expect("the reader sees all").unwrap();
+
+    assert_eq!(store.claim(Role::Webhook, ALL, store.worker).await.unwrap().len() as u64, JOBS);
+    let about: HashSet<_> = log(&store, TENANT, 0).await.into_iter().map(|(_, job)| job).collect();
+    assert_eq!(about.len() as u64, JOBS);
 }
 
-fn delivery(job_id: JobId, message_id: MessageId, attempt: u32) -> Delivery {
-    Delivery {
-        message_id,
-        // Runs number leases, and attempts until a replay.
-        run_lease: i64::from(attempt),
-        attempt,
-        tenant_id: TENANT.into(),
-        job_id,
-        event: "job.succeeded".into(),
-        url: "https://example.com/hook".into(),
-        status: Some(503),
-        latency_ms: 12,
-        answer: Some("busy".into()),
-        error: None,
-        at: Default::default(),
+async fn old_events_are_forgotten_and_their_numbers_are_not_given_out_again(store: Bed) {
+    for _ in 0..3 {
+        store.through(job_with_callback(), succeeded()).await;
     }
-}
-
-async fn deliveries_are_on_record_oldest_first(store: Bed) {
-    let id = store.through(job_with_callback(), succeeded()).await;
-    let message = store.outbox(ALL).await.unwrap()[0].id;
-    let first = delivery(id, message, 1);
-    let second = Delivery { status: None, answer: None, error: Some("refused".into()), ..delivery(id, message, 2) };
-    store.record_delivery(&first).await.unwrap();
-    let at = store.clock.now();
     store.clock.advance(SECOND);
-    store.record_delivery(&second).await.unwrap();
-    // The run that recorded it may have been lost right after: it is recorded again.
-    store.record_delivery(&second).await.unwrap();
-    store.record_delivery(&delivery(JobId::new(), MessageId::new(), 1)).await.unwrap();
+    store.through(job_with_callback(), succeeded()).await;
+    store.pass_on(ALL, &nobody()).await.unwrap();
+    store.clock.advance(EVENT_WINDOW);
+    assert_eq!(store.forget_events(2).await.unwrap(), 2);
+    assert_eq!(store.forget_events(2).await.unwrap(), 1, "the last is as old as they may be");
 
-    let expected = [Delivery { at, ..first }, Delivery { at: store.clock.now(), ..second }];
-    assert_eq!(store.deliveries(TENANT, id).await.unwrap(), expected);
-}
-
-/// Attempts are numbered from 1 again then.
-async fn a_replayed_delivery_keeps_the_attempts_before_it(store: Bed) {
-    let (id, message) = (JobId::new(), MessageId::new());
-    let before = delivery(id, message, 1);
-    let after = Delivery { run_lease: 7, status: Some(200), ..delivery(id, message, 1) };
-    store.record_delivery(&before).await.unwrap();
-    store.record_delivery(&after).await.unwrap();
-
-    let kept = store.deliveries(TENANT, id).await.unwrap();
-
-    let told: Vec<_> = kept.iter().map(|delivery| (delivery.attempt, delivery.status)).collect();
-    assert_eq!(told, [(1, Some(503)), (1, Some(200))]);
-}
-
-async fn an_answer_of_any_bytes_is_kept(store: Bed) {
-    let id = JobId::new();
-    let odd = Some("a\u{0}b".to_owned());
-    let given = Delivery { answer: odd.clone(), error: odd, ..delivery(id, MessageId::new(), 1) };
-
-    store.record_delivery(&given).await.unwrap();
-
-    let kept = store.deliveries(TENANT, id).await.unwrap().remove(0);
-    for text in [kept.answer.unwrap(), kept.error.unwrap()] {
-        assert!(text.starts_with('a') && text.ends_with('b'), "{text:?}");
-    }
+    assert_eq!(log(&store, TENANT, 0).await.len(), 1);
+    store.clock.advance(SECOND);
+    assert_eq!(store.forget_events(2).await.unwrap(), 1);
+    assert_eq!(store.newest_event(TENANT).await.unwrap(), 4);
+    store.through(job_with_callback(), succeeded()).await;
+    store.pass_on(ALL, &nobody()).await.unwrap();
+    assert_eq!(log(&store, TENANT, 0).await[0].0, 5);
 }

@@ -1,11 +1,11 @@
 //! Who is woken by what. Hints may be lost between processes; within one they are not.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use golden_jobs::{
     Role,
     outcome::Verdict,
-    store::{Due, NewJob},
+    store::{Due, NewJob, events::Deliveries},
 };
 use tokio::time::timeout;
 
@@ -31,6 +31,7 @@ both_stores! {
     a_cancelled_run_is_hinted_at
     an_end_is_told_to_those_who_wait_for_it
     an_event_wakes_the_relay
+    what_was_logged_is_told_to_those_who_read
 }
 
 /// How long a hint may take on a busy machine; a test that passes does not wait for it.
@@ -182,4 +183,15 @@ async fn an_event_wakes_the_relay(store: Bed) {
     let id = store.submit(job_with_callback()).await;
     store.cancel(TENANT, id).await.unwrap();
     timeout(SOON, store.wakes().told()).await.expect("the relay is told");
+}
+
+async fn what_was_logged_is_told_to_those_who_read(store: Bed) {
+    let mut logged = store.wakes().watch_logged();
+    store.through(job_with_callback(), succeeded()).await;
+
+    let told: Deliveries = Arc::new(|_| vec![NewJob { role: Role::Sandbox, ..job() }]);
+    store.pass_on(ALL, &told).await.unwrap();
+
+    assert_eq!(&*timeout(SOON, logged.recv()).await.unwrap().unwrap(), TENANT);
+    woken(&store, Role::Sandbox).await;
 }

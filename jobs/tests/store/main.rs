@@ -15,7 +15,8 @@
 //! | [`workers`] | workers fall silent, jobs do not |
 //! | [`cancel`], [`retry`] | what users do to a job |
 //! | [`dead_letters`] | what dies, and how it comes back |
-//! | [`events`] | the outbox, webhook secrets and deliveries |
+//! | [`events`] | what becomes an event, and the log of events |
+//! | [`webhooks`] | webhook secrets and deliveries |
 //! | [`reads`] | lists, pages, attempts, depths |
 //! | [`tenants`] | nobody sees or touches another's |
 //! | [`hints`] | who is woken by what |
@@ -42,6 +43,7 @@ mod reads;
 mod retry;
 mod schema;
 mod tenants;
+mod webhooks;
 mod workers;
 
 /// Makes every case of a module a test on SQLite and one on PostgreSQL.

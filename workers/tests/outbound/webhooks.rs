@@ -90,8 +90,8 @@ async fn a_job_that_ended_is_told_once_signed_and_on_record() {
     let fresh = Fresh::open().await;
     let job = fresh.finished_job(server.url("/hook")).await;
 
-    assert_eq!(relay_once(&*fresh.store, &WebhookDeliver::POLICY, 10).await.unwrap(), 1);
-    assert_eq!(relay_once(&*fresh.store, &WebhookDeliver::POLICY, 10).await.unwrap(), 0);
+    assert_eq!(relay_once(&*fresh.store, WebhookDeliver::POLICY, 10).await.unwrap(), 1);
+    assert_eq!(relay_once(&*fresh.store, WebhookDeliver::POLICY, 10).await.unwrap(), 0);
     let (message, outcome) = fresh.deliver().await;
 
     assert!(matches!(outcome, Ok(End::Done(Some(output))) if output.get() == r#"{"status":200}"#));
@@ -117,7 +117,7 @@ async fn a_delivery_that_fails_is_on_record_and_tried_again() {
     let server = Server::answering(answer("503 Later", "Retry-After: 9\r\n", "busy")).await;
     let fresh = Fresh::open().await;
     let job = fresh.finished_job(server.url("/hook")).await;
-    relay_once(&*fresh.store, &WebhookDeliver::POLICY, 10).await.unwrap();
+    relay_once(&*fresh.store, WebhookDeliver::POLICY, 10).await.unwrap();
 
     let (_, outcome) = fresh.deliver().await;
 

@@ -22,7 +22,7 @@ WITH RECURSIVE tree AS (
       AND j.state NOT IN ('succeeded', 'dead', 'cancelled')
       -- A waiting job may have been resumed a moment ago: then it is found in `ready` next time.
       AND (j.state = 'waiting' OR j.id IN (SELECT id FROM unqueued UNION ALL SELECT id FROM unscheduled))
-    RETURNING j.id, j.tenant_id, j.callback_url, j.parent_id, j.awaited
+    RETURNING j.id, j.tenant_id, j.kind, j.callback_url, j.parent_id, j.awaited
 ), orphaned AS (
     -- Their parent has ended: should it be run again, it waits for its new children only.
     UPDATE jobs SET awaited = false WHERE id IN (SELECT id FROM flagged) AND id <> $2
@@ -30,12 +30,15 @@ WITH RECURSIVE tree AS (
     INSERT INTO outbox (id, tenant_id, job_id, event, created_at)
     SELECT uuid_v7(), tenant_id, id, 'job.cancelled', COALESCE($3, now()) FROM ended
     WHERE callback_url IS NOT NULL
+       OR kind <> 'webhook.deliver'
+          AND EXISTS (SELECT FROM listeners WHERE tenant_id = $1 AND until > COALESCE($3, now()))
+    RETURNING id
 )
 SELECT (SELECT count(*) FROM tree) > 0 AS found,
        ARRAY (SELECT id FROM ended) AS ended,
        (SELECT count(*) FROM flagged) AS flagged,
        (SELECT count(*) FROM open) - (SELECT count(*) FROM ended) - (SELECT count(*) FROM flagged) AS missed,
-       EXISTS (SELECT 1 FROM ended WHERE callback_url IS NOT NULL) AS told,
+       EXISTS (SELECT FROM told) AS told,
        -- Only the parent of the whole tree is counted: those within it end with it. Grouped, so
        -- that all have ended before the first is counted.
        (SELECT count_down(parent_id, counted, COALESCE($3, now()))

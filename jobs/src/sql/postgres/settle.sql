@@ -51,10 +51,16 @@ WITH freed AS (
     SELECT uuid_v7(), tenant_id, id, 'jobs.' || role || '.' || kind, kind, role, payload, error_code,
            error_message, attempt, now
     FROM settled WHERE state = 'dead'
+), heard AS (
+    -- Looked up once for each tenant and not for each job: a batch is of few tenants.
+    SELECT l.tenant_id FROM (SELECT DISTINCT tenant_id FROM settled) t JOIN listeners l ON l.tenant_id = t.tenant_id
+    WHERE l.until > COALESCE($12, now())
 ), told AS (
     INSERT INTO outbox (id, tenant_id, job_id, event, created_at)
     SELECT uuid_v7(), tenant_id, id, 'job.' || state, now FROM settled
-    WHERE state IN ('dead', 'cancelled') AND callback_url IS NOT NULL
+    WHERE state IN ('dead', 'cancelled')
+      AND (callback_url IS NOT NULL
+           OR kind <> 'webhook.deliver' AND tenant_id IN (SELECT tenant_id FROM heard))
     RETURNING job_id
 )
 SELECT id, run_lease, state, NULL AS role FROM settled

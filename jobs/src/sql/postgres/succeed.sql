@@ -14,11 +14,17 @@ WITH freed AS (
         error_code = NULL, error_message = NULL, error_at = NULL,
         worker_id = f.worker_id, started_at = f.started_at, finished_at = COALESCE($4, now())
     FROM freed f WHERE j.id = f.id
-    RETURNING j.id, f.run_lease, j.tenant_id, j.callback_url, j.parent_id, j.awaited
+    RETURNING j.id, f.run_lease, j.tenant_id, j.kind, j.callback_url, j.parent_id, j.awaited
+), heard AS (
+    -- Looked up once for each tenant and not for each job: a batch is of few tenants.
+    SELECT l.tenant_id FROM (SELECT DISTINCT tenant_id FROM ended) t JOIN listeners l ON l.tenant_id = t.tenant_id
+    WHERE l.until > COALESCE($4, now())
 ), told AS (
     INSERT INTO outbox (id, tenant_id, job_id, event, created_at)
     SELECT uuid_v7(), tenant_id, id, 'job.succeeded', COALESCE($4, now()) FROM ended
     WHERE callback_url IS NOT NULL
+       -- What delivers events is none itself, or there would be no end of them.
+       OR kind <> 'webhook.deliver' AND tenant_id IN (SELECT tenant_id FROM heard)
     RETURNING job_id
 )
 SELECT id, run_lease, 'succeeded' AS state, NULL AS role FROM ended

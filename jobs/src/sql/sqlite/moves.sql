@@ -29,11 +29,16 @@ WHERE r.id = unhex(e.value ->> 0)
 DELETE FROM running WHERE run_lease IN (SELECT value FROM json_each(?1))
 
 -- step: followed
--- Which of the ended jobs ?1 somebody follows: a webhook, or a parent that awaits them.
-SELECT j.id, j.tenant_id, j.state, j.callback_url IS NOT NULL AS told, j.awaited, j.parent_id
+-- Which of the ended jobs ?1 somebody follows: whoever listens to them or to their tenant, or a
+-- parent that awaits them. What delivers events is none itself, or there would be no end of
+-- them. ?2: now.
+SELECT j.id, j.tenant_id, j.state, j.awaited, j.parent_id,
+       j.callback_url IS NOT NULL
+       OR j.kind <> 'webhook.deliver'
+          AND EXISTS (SELECT 1 FROM listeners l WHERE l.tenant_id = j.tenant_id AND l.until > ?2) AS told
 FROM json_each(?1) AS e
 CROSS JOIN jobs j ON j.id = unhex(e.value)
-WHERE j.callback_url IS NOT NULL OR j.awaited
+WHERE told OR j.awaited
 
 -- step: told
 -- ?1: [[event id, tenant, job, event], …], ?2: now.

@@ -5,8 +5,10 @@
 //! at most 20 times a second. The first after a pause goes out at once, whatever others do.
 
 use std::{
+    collections::HashSet,
+    mem,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -18,11 +20,14 @@ use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 use crate::{role::Role, wake::Wakes};
 
 const CHANNEL: &str = "golden";
+/// Carries tenants whose events were logged.
+const LOG_CHANNEL: &str = "golden_log";
 /// Between two hints of one kind.
 const PAUSE: Duration = Duration::from_millis(50);
 /// After a broken connection, before the next try.
 const RECONNECT: Duration = Duration::from_secs(1);
 
+const LOGGED: u32 = 1 << 29;
 const CANCEL: u32 = 1 << 30;
 const TELL: u32 = 1 << 31;
 
@@ -35,6 +40,8 @@ pub(super) struct Notifier {
 #[derive(Default)]
 struct Gathered {
     bits: AtomicU32,
+    /// The tenants that [`LOGGED`] is about.
+    logged: Mutex<HashSet<String>>,
     some: Notify,
 }
 
@@ -55,6 +62,11 @@ impl Notifier {
 
     pub(super) fn tell(&self) {
         self.gather(TELL);
+    }
+
+    pub(super) fn logged(&self, tenant: &str) {
+        self.gathered.logged.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned());
+        self.gather(LOGGED);
     }
 
     fn gather(&self, bit: u32) {
@@ -79,14 +91,26 @@ async fn send(pool: PgPool, gathered: Arc<Gathered>) {
             None => gathered.some.notified().await,
         }
         let bits = pace.take(gathered.bits.swap(0, Ordering::SeqCst), Instant::now());
-        if bits == 0 {
-            continue;
+        let plain = bits & !LOGGED;
+        if plain != 0 {
+            notify(&pool, CHANNEL, &[plain.to_string()]).await;
         }
-        let sent = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(bits.to_string()).execute(&pool).await;
-        if let Err(error) = sent {
-            // The poll of the others is the net under a lost hint.
-            tracing::debug!(%error, "a hint was not sent");
+        if bits & LOGGED != 0 {
+            let tenants = mem::take(&mut *gathered.logged.lock().unwrap_or_else(PoisonError::into_inner));
+            notify(&pool, LOG_CHANNEL, &Vec::from_iter(tenants)).await;
         }
+    }
+}
+
+async fn notify(pool: &PgPool, channel: &str, payloads: &[String]) {
+    let sent = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS p(payload)")
+        .bind(channel)
+        .bind(payloads)
+        .execute(pool)
+        .await;
+    if let Err(error) = sent {
+        // The poll of the others is the net under a lost hint.
+        tracing::debug!(%error, "a hint was not sent");
     }
 }
 
@@ -132,9 +156,13 @@ async fn hear(pool: PgPool, wakes: Wakes) {
 
 async fn listen(pool: &PgPool, wakes: &Wakes) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
+    listener.listen_all([CHANNEL, LOG_CHANNEL]).await?;
     // `None` says that the connection was lost and hints with it.
     while let Some(hint) = listener.try_recv().await? {
+        if hint.channel() == LOG_CHANNEL {
+            wakes.logged(hint.payload());
+            continue;
+        }
         let bits: u32 = hint.payload().parse().unwrap_or(0);
         Role::ALL.into_iter().filter(|role| bits & (1 << *role as u32) != 0).for_each(|role| wakes.wake(role));
         if bits & CANCEL != 0 {

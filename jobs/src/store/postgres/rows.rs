@@ -11,8 +11,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, HeldRun, JobSummary, LostRun, OutboxEvent, Promoted, Run,
-        StoreError, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, HeldRun, JobSummary, LostRun, Promoted, Run, StoreError,
+        WorkerInfo,
     },
 };
 
@@ -52,11 +52,15 @@ where
     text.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
+pub(super) fn perhaps_job_id(row: &PgRow, column: &str) -> Read<Option<JobId>> {
+    Ok(row.try_get::<Option<Uuid>, _>(column)?.map(JobId))
+}
+
 fn small(row: &PgRow, column: &str) -> Read<u32> {
     Ok(u32::try_from(row.try_get::<i32, _>(column)?).unwrap_or(0))
 }
 
-fn json(row: &PgRow, column: &str) -> Read<Option<Box<RawValue>>> {
+pub(super) fn json(row: &PgRow, column: &str) -> Read<Option<Box<RawValue>>> {
     row.try_get::<Option<String>, _>(column)?
         .map(|text| RawValue::from_string(text).map_err(|error| sqlx::Error::Decode(Box::new(error))))
         .transpose()
@@ -87,7 +91,7 @@ pub(super) fn claimed(row: &PgRow, role: Role) -> Read<Claimed> {
         timeout: Duration::from_millis(count(row, "timeout_ms")?),
         payload: payload(row)?,
         checkpoint: json(row, "checkpoint")?,
-        parent_id: row.try_get::<Option<Uuid>, _>("parent_id")?.map(JobId),
+        parent_id: perhaps_job_id(row, "parent_id")?,
         run_at: row.try_get("run_at")?,
         claimed_at: row.try_get("started_at")?,
     })
@@ -176,7 +180,7 @@ pub(super) fn job(row: &PgRow) -> Read<JobRecord> {
         progress: json(row, "progress")?,
         metadata: json(row, "metadata")?,
         callback_url: row.try_get("callback_url")?,
-        parent_id: row.try_get::<Option<Uuid>, _>("parent_id")?.map(JobId),
+        parent_id: perhaps_job_id(row, "parent_id")?,
         error: recorded_error(row, "error_at")?,
         worker_id: row.try_get::<Option<Uuid>, _>("worker_id")?.map(WorkerId),
         cancel_requested: row.try_get("cancel_requested")?,
@@ -207,7 +211,7 @@ pub(super) fn dead_letter(row: &PgRow) -> Read<DeadLetter> {
     Ok(DeadLetter {
         id: DeadLetterId(row.try_get("id")?),
         tenant_id: row.try_get("tenant_id")?,
-        job_id: row.try_get::<Option<Uuid>, _>("job_id")?.map(JobId),
+        job_id: perhaps_job_id(row, "job_id")?,
         original_subject: row.try_get("original_subject")?,
         kind: row.try_get("kind")?,
         role: role(row, "role")?,
@@ -236,16 +240,6 @@ pub(super) fn bind_filter<'q>(
         .bind(&filter.error)
         .bind(filter.since)
         .bind(filter.until)
-}
-
-pub(super) fn event(row: &PgRow) -> Read<OutboxEvent> {
-    Ok(OutboxEvent {
-        id: MessageId(row.try_get("id")?),
-        tenant_id: row.try_get("tenant_id")?,
-        job_id: JobId(row.try_get("job_id")?),
-        event: row.try_get("event")?,
-        created_at: row.try_get("created_at")?,
-    })
 }
 
 pub(super) fn delivery(row: &PgRow) -> Read<Delivery> {

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 
 use super::{
     insert::know_tenants,
-    params::{hex, list, millis, without_nul},
+    params::{list, millis, without_nul},
     role_names, rows,
     steps::step,
     writer::{Tx, Verb},
 };
 use crate::{
-    id::{MessageId, WorkerId},
+    id::WorkerId,
     role::Role,
     store::{Delivery, LostRun, Promoted, WorkerInfo},
 };
@@ -131,21 +131,6 @@ impl Verb for Know {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
         know_tenants(tx, std::slice::from_ref(&self.stranger)).await
-    }
-}
-
-pub(super) struct PassedOn {
-    pub events: Vec<MessageId>,
-}
-
-#[async_trait]
-impl Verb for PassedOn {
-    type Answer = ();
-
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
-        let ids = list(self.events.iter().map(|id| hex(id.0)))?;
-        let forget = sqlx::query(include_str!("../../sql/sqlite/passed_on.sql"));
-        forget.bind(ids).execute(&mut *tx.connection).await.map(|_| ())
     }
 }
 

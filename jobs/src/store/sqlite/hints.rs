@@ -1,6 +1,6 @@
 //! The hints of a verb, kept until what they are about is committed.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use crate::{id::JobId, role::Role, wake::Wakes};
 
@@ -9,6 +9,7 @@ pub(super) struct Hints {
     roles: Vec<Role>,
     due_in: Option<Duration>,
     ended: Vec<JobId>,
+    logged: HashSet<String>,
     tell: bool,
     cancel: bool,
 }
@@ -28,6 +29,12 @@ impl Hints {
         self.ended.push(id);
     }
 
+    pub(super) fn logged(&mut self, tenant: &str) {
+        if !self.logged.contains(tenant) {
+            self.logged.insert(tenant.to_owned());
+        }
+    }
+
     pub(super) fn tell(&mut self) {
         self.tell = true;
     }
@@ -42,6 +49,7 @@ impl Hints {
             wakes.due_in(delay);
         }
         self.ended.into_iter().for_each(|id| wakes.ended(id));
+        self.logged.iter().for_each(|tenant| wakes.logged(tenant));
         if self.tell {
             wakes.tell();
         }

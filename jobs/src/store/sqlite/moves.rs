@@ -106,7 +106,7 @@ pub(super) async fn unawait(tx: &mut Tx<'_>, jobs: &[JobId]) -> Result<(), sqlx:
 pub(super) async fn ended(tx: &mut Tx<'_>, jobs: &[JobId]) -> Result<(), sqlx::Error> {
     jobs.iter().for_each(|id| tx.hints.ended(*id));
     let ids = list(jobs.iter().map(|id| hex(id.0)))?;
-    let followed = sqlx::query(FOLLOWED).bind(ids).fetch_all(&mut *tx.connection).await?;
+    let followed = sqlx::query(FOLLOWED).bind(ids).bind(tx.now).fetch_all(&mut *tx.connection).await?;
 
     let mut events = Vec::new();
     let mut children = Vec::new();

@@ -11,10 +11,7 @@ use crate::{
     id::{DeadLetterId, JobId, MessageId, WorkerId},
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
-    store::{
-        Claimed, DeadLetter, Delivery, HeldRun, JobSummary, LostRun, OutboxEvent, RoleDepth, Run, StoreError,
-        WorkerInfo,
-    },
+    store::{Claimed, DeadLetter, Delivery, HeldRun, JobSummary, LostRun, RoleDepth, Run, StoreError, WorkerInfo},
 };
 
 type Read<T> = Result<T, sqlx::Error>;
@@ -59,11 +56,15 @@ pub(super) fn time(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
+pub(super) fn perhaps_job_id(row: &SqliteRow, column: &str) -> Read<Option<JobId>> {
+    Ok(row.try_get::<Option<Uuid>, _>(column)?.map(JobId))
+}
+
 fn small(row: &SqliteRow, column: &str) -> Read<u32> {
     Ok(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
 }
 
-fn at(row: &SqliteRow, column: &str) -> Read<DateTime<Utc>> {
+pub(super) fn at(row: &SqliteRow, column: &str) -> Read<DateTime<Utc>> {
     Ok(time(row.try_get(column)?))
 }
 
@@ -75,7 +76,7 @@ fn raw(text: String) -> Read<Box<RawValue>> {
     RawValue::from_string(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-fn json(row: &SqliteRow, column: &str) -> Read<Option<Box<RawValue>>> {
+pub(super) fn json(row: &SqliteRow, column: &str) -> Read<Option<Box<RawValue>>> {
     row.try_get::<Option<String>, _>(column)?.map(raw).transpose()
 }
 
@@ -103,7 +104,7 @@ pub(super) fn claimed(row: &SqliteRow, role: Role) -> Read<Claimed> {
         timeout: Duration::from_millis(count(row, "timeout_ms")?),
         payload: raw(row.try_get("payload")?)?,
         checkpoint: json(row, "checkpoint")?,
-        parent_id: row.try_get::<Option<Uuid>, _>("parent_id")?.map(JobId),
+        parent_id: perhaps_job_id(row, "parent_id")?,
         run_at: at(row, "run_at")?,
         claimed_at: at(row, "started_at")?,
     })
@@ -152,7 +153,7 @@ pub(super) fn job(row: &SqliteRow) -> Read<JobRecord> {
         progress: json(row, "progress")?,
         metadata: json(row, "metadata")?,
         callback_url: row.try_get("callback_url")?,
-        parent_id: row.try_get::<Option<Uuid>, _>("parent_id")?.map(JobId),
+        parent_id: perhaps_job_id(row, "parent_id")?,
         error: recorded_error(row, "error_at")?,
         worker_id: row.try_get::<Option<Uuid>, _>("worker_id")?.map(WorkerId),
         cancel_requested: row.try_get("cancel_requested")?,
@@ -183,7 +184,7 @@ pub(super) fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
     Ok(DeadLetter {
         id: DeadLetterId(row.try_get("id")?),
         tenant_id: row.try_get("tenant_id")?,
-        job_id: row.try_get::<Option<Uuid>, _>("job_id")?.map(JobId),
+        job_id: perhaps_job_id(row, "job_id")?,
         original_subject: row.try_get("original_subject")?,
         kind: row.try_get("kind")?,
         role: role(row)?,
@@ -196,16 +197,6 @@ pub(super) fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
         resolution: row.try_get("resolution")?,
         resolved_by: row.try_get("resolved_by")?,
         resolved_at: perhaps_at(row, "resolved_at")?,
-    })
-}
-
-pub(super) fn event(row: &SqliteRow) -> Read<OutboxEvent> {
-    Ok(OutboxEvent {
-        id: MessageId(row.try_get("id")?),
-        tenant_id: row.try_get("tenant_id")?,
-        job_id: job_id(row, "job_id")?,
-        event: row.try_get("event")?,
-        created_at: at(row, "created_at")?,
     })
 }
 

@@ -1,0 +1,1 @@
+SELECT last FROM event_counters WHERE tenant_id = ?1

@@ -1,0 +1,118 @@
+//! Who listens, and what they hear.
+
+use std::{collections::HashSet, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{Row, postgres::PgRow};
+
+use super::{PostgresStore, insert::record, millis, rows, step, summaries_of};
+use crate::{
+    id::{JobId, MessageId},
+    store::{
+        NewJob, StoreError,
+        events::{Deliveries, EVENT_WINDOW, Event, Events, Outgoing},
+    },
+};
+
+const PASS_ON: &str = include_str!("../../sql/postgres/pass_on.sql");
+const ALONE: &str = step(PASS_ON, "alone");
+const LOGGED: &str = step(PASS_ON, "logged");
+
+const FORGET: &str = include_str!("../../sql/postgres/forget_events.sql");
+const OLD_EVENTS: &str = step(FORGET, "events");
+const PAST_LISTENERS: &str = step(FORGET, "listeners");
+
+#[async_trait]
+impl Events for PostgresStore {
+    async fn listen(&self, tenant: &str, lease: Duration) -> Result<(), StoreError> {
+        self.in_time(|| {
+            sqlx::query(include_str!("../../sql/postgres/listen.sql"))
+                .bind(tenant)
+                .bind(millis(lease))
+                .bind(self.now())
+                .execute(&self.pool)
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn pass_on(&self, limit: u32, deliveries: &Deliveries) -> Result<usize, StoreError> {
+        let (outgoing, made) = self
+            .in_time(|| async {
+                let mut tx = self.pool.begin().await?;
+                let alone: bool = sqlx::query_scalar(ALONE).fetch_one(&mut *tx).await?;
+                if !alone {
+                    return Ok((Outgoing::default(), Vec::new()));
+                }
+                let rows = sqlx::query(LOGGED).bind(i64::from(limit)).fetch_all(&mut *tx).await?;
+                let mut events: Vec<Event> = rows.iter().map(event).collect::<Result<_, _>>()?;
+                events.sort_unstable_by_key(|event| event.id);
+                let about: HashSet<JobId> = events.iter().filter_map(|event| event.job_id).collect();
+                let jobs = summaries_of(&mut *tx, &Vec::from_iter(about)).await?;
+                let jobs = jobs.into_iter().map(|summary| (summary.job.id, summary)).collect();
+                let outgoing = Outgoing { events, jobs };
+                let made = deliveries(&outgoing);
+                record(&mut tx, &made.iter().collect::<Vec<&NewJob>>(), false, self.now()).await?;
+                tx.commit().await?;
+                Ok((outgoing, made))
+            })
+            .await?;
+        self.wake(made.iter().map(|job| job.role).collect::<HashSet<_>>());
+        let tenants: HashSet<&str> = outgoing.events.iter().map(|event| event.tenant_id.as_str()).collect();
+        for tenant in tenants {
+            self.wakes.logged(tenant);
+            self.notifier.logged(tenant);
+        }
+        Ok(outgoing.events.len())
+    }
+
+    async fn events_after(&self, tenant: &str, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.in_time(|| async {
+            let rows = sqlx::query(include_str!("../../sql/postgres/events_after.sql"))
+                .bind(tenant)
+                .bind(i64::try_from(seq).unwrap_or(i64::MAX))
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(event).collect()
+        })
+        .await
+    }
+
+    async fn newest_event(&self, tenant: &str) -> Result<u64, StoreError> {
+        let last: Option<i64> = self
+            .in_time(|| {
+                sqlx::query_scalar(include_str!("../../sql/postgres/newest_event.sql"))
+                    .bind(tenant)
+                    .fetch_optional(&self.pool)
+            })
+            .await?;
+        Ok(last.map_or(0, i64::unsigned_abs))
+    }
+
+    async fn forget_events(&self, limit: u32) -> Result<u64, StoreError> {
+        self.in_time(|| async {
+            sqlx::query(PAST_LISTENERS).bind(self.now()).execute(&self.pool).await?;
+            let forgotten = sqlx::query(OLD_EVENTS)
+                .bind(millis(EVENT_WINDOW))
+                .bind(i64::from(limit))
+                .bind(self.now())
+                .execute(&self.pool)
+                .await?;
+            Ok(forgotten.rows_affected())
+        })
+        .await
+    }
+}
+
+fn event(row: &PgRow) -> Result<Event, sqlx::Error> {
+    Ok(Event {
+        tenant_id: row.try_get("tenant_id")?,
+        seq: rows::count(row, "seq")?,
+        id: MessageId(row.try_get("id")?),
+        job_id: rows::perhaps_job_id(row, "job_id")?,
+        event: row.try_get("event")?,
+        data: rows::json(row, "data")?,
+        at: row.try_get("at")?,
+    })
+}

@@ -1,0 +1,145 @@
+//! Who listens, and what they hear.
+
+use std::{collections::HashSet, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{
+    SqliteStore,
+    insert::record,
+    params::after,
+    rows,
+    steps::step,
+    summaries_of,
+    writer::{Tx, Verb},
+};
+use crate::{
+    id::{JobId, MessageId},
+    store::{
+        NewJob, StoreError,
+        events::{Deliveries, EVENT_WINDOW, Event, Events, Outgoing},
+    },
+};
+
+const PASS_ON: &str = include_str!("../../sql/sqlite/pass_on.sql");
+const COUNTED: &str = step(PASS_ON, "counted");
+const LOGGED: &str = step(PASS_ON, "logged");
+const TAKEN: &str = step(PASS_ON, "taken");
+
+const FORGET: &str = include_str!("../../sql/sqlite/forget_events.sql");
+const OLD_EVENTS: &str = step(FORGET, "events");
+const PAST_LISTENERS: &str = step(FORGET, "listeners");
+
+#[async_trait]
+impl Events for SqliteStore {
+    async fn listen(&self, tenant: &str, lease: Duration) -> Result<(), StoreError> {
+        self.writer.call(Listen { tenant: tenant.to_owned(), lease }).await
+    }
+
+    async fn pass_on(&self, limit: u32, deliveries: &Deliveries) -> Result<usize, StoreError> {
+        self.writer.call(PassOn { limit, deliveries: Deliveries::clone(deliveries) }).await
+    }
+
+    async fn events_after(&self, tenant: &str, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.read(async {
+            let rows = sqlx::query(include_str!("../../sql/sqlite/events_after.sql"))
+                .bind(tenant)
+                .bind(i64::try_from(seq).unwrap_or(i64::MAX))
+                .bind(limit)
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(event).collect()
+        })
+        .await
+    }
+
+    async fn newest_event(&self, tenant: &str) -> Result<u64, StoreError> {
+        self.read(async {
+            let last: Option<i64> = sqlx::query_scalar(include_str!("../../sql/sqlite/newest_event.sql"))
+                .bind(tenant)
+                .fetch_optional(&self.readers)
+                .await?;
+            Ok(last.map_or(0, i64::unsigned_abs))
+        })
+        .await
+    }
+
+    async fn forget_events(&self, limit: u32) -> Result<u64, StoreError> {
+        self.writer.call(Forget { limit }).await
+    }
+}
+
+struct Listen {
+    tenant: String,
+    lease: Duration,
+}
+
+#[async_trait]
+impl Verb for Listen {
+    type Answer = ();
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
+        let listen = sqlx::query(include_str!("../../sql/sqlite/listen.sql"));
+        listen.bind(&self.tenant).bind(after(tx.now, self.lease)).execute(&mut *tx.connection).await.map(|_| ())
+    }
+}
+
+struct PassOn {
+    limit: u32,
+    deliveries: Deliveries,
+}
+
+#[async_trait]
+impl Verb for PassOn {
+    /// How many events were passed on.
+    type Answer = usize;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<usize, sqlx::Error> {
+        sqlx::query(COUNTED).bind(self.limit).execute(&mut *tx.connection).await?;
+        let rows = sqlx::query(LOGGED).bind(self.limit).fetch_all(&mut *tx.connection).await?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        sqlx::query(TAKEN).bind(self.limit).execute(&mut *tx.connection).await?;
+        let mut events: Vec<Event> = rows.iter().map(event).collect::<Result<_, _>>()?;
+        events.sort_unstable_by_key(|event| event.id);
+        let about: HashSet<JobId> = events.iter().filter_map(|event| event.job_id).collect();
+        let jobs = summaries_of(&mut *tx.connection, &Vec::from_iter(about)).await?;
+        let jobs = jobs.into_iter().map(|summary| (summary.job.id, summary)).collect();
+        let outgoing = Outgoing { events, jobs };
+        let made = (self.deliveries)(&outgoing);
+        record(tx, &made.iter().collect::<Vec<&NewJob>>(), false).await?;
+        outgoing.events.iter().for_each(|event| tx.hints.logged(&event.tenant_id));
+        Ok(outgoing.events.len())
+    }
+}
+
+struct Forget {
+    limit: u32,
+}
+
+#[async_trait]
+impl Verb for Forget {
+    /// How many events were forgotten.
+    type Answer = u64;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<u64, sqlx::Error> {
+        sqlx::query(PAST_LISTENERS).bind(tx.now).execute(&mut *tx.connection).await?;
+        let window = i64::try_from(EVENT_WINDOW.as_micros()).unwrap_or(i64::MAX);
+        let forget = sqlx::query(OLD_EVENTS).bind(tx.now.saturating_sub(window)).bind(self.limit);
+        Ok(forget.execute(&mut *tx.connection).await?.rows_affected())
+    }
+}
+
+fn event(row: &SqliteRow) -> Result<Event, sqlx::Error> {
+    Ok(Event {
+        tenant_id: row.try_get("tenant_id")?,
+        seq: rows::count(row, "seq")?,
+        id: MessageId(row.try_get("id")?),
+        job_id: rows::perhaps_job_id(row, "job_id")?,
+        event: row.try_get("event")?,
+        data: rows::json(row, "data")?,
+        at: rows::at(row, "at")?,
+    })
+}
