@@ -5,7 +5,13 @@ use std::sync::Arc;
 use golden_jobs::{Registry, metrics::Metrics, store::SharedStore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Api, ApiOptions, Auth, Part, intake::Intake, routes::health::Gauges, wait::Waiting};
+use crate::{
+    Api, ApiOptions, Auth, Part,
+    intake::Intake,
+    limits::Limits,
+    routes::health::{Checked, Gauges},
+    wait::Waiting,
+};
 
 pub(crate) struct App {
     pub(crate) store: SharedStore,
@@ -13,12 +19,15 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) auth: Auth,
     pub(crate) options: ApiOptions,
+    /// `None` where nothing is limited.
+    pub(crate) limits: Option<Limits>,
     /// The store first.
     pub(crate) parts: Vec<Part>,
     pub(crate) sandbox_missing: Option<String>,
     pub(crate) intake: Intake,
     pub(crate) waiting: Waiting,
     pub(crate) gauges: Gauges,
+    pub(crate) checked: Checked,
     /// Cancelled when the intake stops, or is dropped.
     pub(crate) closing: CancellationToken,
     _close_on_drop: DropGuard,
@@ -40,11 +49,13 @@ impl App {
             intake: Intake::new(Arc::clone(&store)),
             waiting: Waiting::new(Arc::clone(&store), closing.clone()),
             gauges: Gauges::default(),
+            checked: Checked::default(),
             _close_on_drop: closing.clone().drop_guard(),
             store,
             registry,
             metrics,
             auth,
+            limits: Limits::new(options.rate_limits),
             options,
             sandbox_missing,
             closing,

@@ -39,6 +39,8 @@ pub struct Grant {
     pub role: CallerRole,
     /// The person or program behind it; the role's name where the token does not say.
     pub subject: String,
+    /// Requests a minute that the token asks for, in place of its role's.
+    pub rate_limit: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -78,6 +80,8 @@ pub enum Refused {
     Issuer,
     #[error("the token is for another audience")]
     Audience,
+    #[error("the token's claim `rate_limit` must be a whole number of requests a minute, 1 or more")]
+    RateLimit,
     #[error("the token needs the claims `tenant` (a name) and `role` (admin, operator, developer or observer)")]
     Claims,
 }
@@ -122,6 +126,9 @@ impl Auth {
             "iat": now,
             "exp": now.saturating_add(ttl.as_secs()),
         });
+        if let Some(rate_limit) = grant.rate_limit {
+            claims["rate_limit"] = rate_limit.into();
+        }
         if let Some(issuer) = &self.issuer {
             claims["iss"] = issuer.as_str().into();
         }
@@ -177,10 +184,18 @@ impl Auth {
         let tenant = text("tenant").and_then(|tenant| golden_jobs::text::name(tenant).ok()).ok_or(Refused::Claims)?;
         let role: CallerRole = text("role").and_then(|role| role.parse().ok()).ok_or(Refused::Claims)?;
         let subject = text("sub").map(golden_jobs::text::free_text).filter(|sub| !sub.is_empty());
+        let rate_limit = match token.claims.get("rate_limit") {
+            None | Some(Value::Null) => None,
+            // More than can be counted is as much as one could want; the operator's limit decides.
+            Some(claim) => {
+                let number = claim.as_u64().filter(|number| *number > 0).ok_or(Refused::RateLimit)?;
+                Some(u32::try_from(number).unwrap_or(u32::MAX))
+            }
+        };
         // RFC 7519 allows a fraction of a second; a float beyond the range saturates, which is meant.
         let expires = token.claims.get("exp").and_then(Value::as_f64).ok_or(Refused::Expiry)? as u64;
         Ok(Verified {
-            grant: Grant { tenant, role, subject: subject.unwrap_or_else(|| role.to_string()) },
+            grant: Grant { tenant, role, subject: subject.unwrap_or_else(|| role.to_string()), rate_limit },
             expires: expires.saturating_add(LEEWAY),
         })
     }
@@ -215,7 +230,8 @@ mod tests {
     #[test]
     fn a_minted_token_says_who_it_was_minted_for_also_the_second_time() {
         let auth = auth();
-        let grant = Grant { tenant: "acme".into(), role: CallerRole::Operator, subject: "eve".into() };
+        let grant =
+            Grant { tenant: "acme".into(), role: CallerRole::Operator, subject: "eve".into(), rate_limit: Some(7) };
         let token = auth.mint(&grant, Duration::from_secs(60)).unwrap();
         assert_eq!(auth.verify(&token), Ok(grant.clone()));
         assert_eq!(auth.verify(&token), Ok(grant));
@@ -278,6 +294,20 @@ mod tests {
             json!({"tenant": 7, "role": "admin", "exp": exp}),
         ] {
             assert_eq!(refused(&claims), Refused::Claims, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_rate_limit_is_a_whole_number_or_absent() {
+        let claims = |limit: Value| json!({"tenant": "t", "role": "admin", "exp": in_secs(60), "rate_limit": limit});
+        let limit = |claim: Value| {
+            auth().verify(&signed(Algorithm::HS256, SECRET, &claims(claim))).map(|grant| grant.rate_limit)
+        };
+        assert_eq!(limit(600.into()), Ok(Some(600)));
+        assert_eq!(limit(u64::MAX.into()), Ok(Some(u32::MAX)));
+        assert_eq!(limit(Value::Null), Ok(None));
+        for wrong in [json!(0), json!(-1), json!(1.5), json!("600"), json!([600])] {
+            assert_eq!(limit(wrong.clone()), Err(Refused::RateLimit), "{wrong}");
         }
     }
 

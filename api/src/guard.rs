@@ -1,17 +1,21 @@
-//! The check before every handler: does this caller have what the route asks?
+//! The check before every handler: may this caller do what the route does, and not too often?
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{HeaderMap, HeaderValue, header, request::Parts},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 
 use crate::{
     app::App,
     auth::Grant,
+    limits::{Standing, address},
     permission::Permission,
     problem::{Code, Problem},
 };
@@ -25,33 +29,94 @@ pub(crate) struct Gate {
     pub(crate) route: Arc<str>,
 }
 
-pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let Some(least) = gate.needs.least() else { return Ok(next.run(request).await) };
-    if gate.needs == Permission::Scrape && is_local(&request) {
-        return Ok(next.run(request).await);
+pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let open = gate.needs == Permission::Probe || gate.needs == Permission::Scrape && is_local(&request);
+    if open {
+        return next.run(request).await;
     }
-    let denied = |role: &str| gate.app.metrics.permission_denied.with_label_values(&[role, &gate.route]).inc();
-    let mut authorizations = request.headers().get_all(header::AUTHORIZATION).into_iter();
-    let Some(authorization) = authorizations.next() else {
-        denied("anonymous");
-        return Err(challenge("Bearer realm=\"golden\"", "there is no Authorization header"));
+    let caller = gate.caller(request.headers());
+    let standing = gate.count(&request, &caller);
+    let mut response = match gate.admit(caller, standing.as_ref()) {
+        Ok(grant) => {
+            if let Some(grant) = grant {
+                request.extensions_mut().insert(Caller(grant));
+            }
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
     };
-    // A proxy in between may have looked at the other one.
-    if authorizations.next().is_some() {
-        return Err(invalid_token("there is more than one Authorization header"));
+    if let Some(standing) = standing {
+        response.extensions_mut().insert(standing);
     }
-    let grant = match bearer(authorization) {
-        Some(token) => gate.app.auth.verify(token).map_err(|refused| invalid_token(&refused.to_string()))?,
-        None => return Err(invalid_token("the Authorization header is not `Bearer TOKEN`")),
-    };
-    tracing::Span::current().record("tenant", grant.tenant.as_str());
-    if grant.role < least {
-        denied(grant.role.as_str());
-        let detail = format!("{} needs the role {least} or above, and the token's is {}", gate.route, grant.role);
-        return Err(Problem::new(Code::Forbidden, detail));
+    response
+}
+
+/// Why a request counts as anonymous.
+enum Stranger {
+    /// It shows no token.
+    Silent,
+    /// It shows one that does not count.
+    Refused(String),
+}
+
+impl Gate {
+    fn caller(&self, headers: &HeaderMap) -> Result<Grant, Stranger> {
+        let refused = |why: &str| Stranger::Refused(why.to_owned());
+        let mut authorizations = headers.get_all(header::AUTHORIZATION).into_iter();
+        let authorization = authorizations.next().ok_or(Stranger::Silent)?;
+        // A proxy in between may have looked at the other one.
+        if authorizations.next().is_some() {
+            return Err(refused("there is more than one Authorization header"));
+        }
+        let token = bearer(authorization).ok_or_else(|| refused("the Authorization header is not `Bearer TOKEN`"))?;
+        self.app.auth.verify(token).map_err(|why| refused(&why.to_string()))
     }
-    request.extensions_mut().insert(Caller(grant));
-    Ok(next.run(request).await)
+
+    fn count(&self, request: &Request, caller: &Result<Grant, Stranger>) -> Option<Standing> {
+        let limits = self.app.limits.as_ref()?;
+        Some(match caller {
+            Ok(grant) => limits.caller(grant),
+            Err(_) => {
+                let proxies = self.app.options.trusted_proxies;
+                limits.anonymous(address::client(peer(request), request.headers(), proxies))
+            }
+        })
+    }
+
+    /// Whom the request goes on for, `None` being anybody.
+    fn admit(&self, caller: Result<Grant, Stranger>, standing: Option<&Standing>) -> Result<Option<Grant>, Problem> {
+        if let Ok(grant) = &caller {
+            tracing::Span::current().record("tenant", grant.tenant.as_str());
+        }
+        if let Some(standing) = standing {
+            let because = match &caller {
+                Err(Stranger::Refused(why)) => Some(why.as_str()),
+                _ => None,
+            };
+            if let Some(problem) = standing.refused(because) {
+                self.app.metrics.rate_limited.with_label_values(&[standing.policy(), &self.route]).inc();
+                return Err(problem);
+            }
+        }
+        let Some(least) = self.needs.least() else { return Ok(caller.ok()) };
+        let denied = |role: &str| self.app.metrics.permission_denied.with_label_values(&[role, &self.route]).inc();
+        match caller {
+            Ok(grant) if grant.role >= least => Ok(Some(grant)),
+            Ok(grant) => {
+                denied(grant.role.as_str());
+                let detail =
+                    format!("{} needs the role {least} or above, and the token's is {}", self.route, grant.role);
+                Err(Problem::new(Code::Forbidden, detail))
+            }
+            Err(stranger) => {
+                denied("anonymous");
+                Err(match stranger {
+                    Stranger::Silent => challenge("Bearer realm=\"golden\"", "there is no Authorization header"),
+                    Stranger::Refused(why) => invalid_token(&why),
+                })
+            }
+        }
+    }
 }
 
 /// The caller, as the guard let it in.
@@ -70,8 +135,11 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
 /// Whether the request was made on this machine, and not passed on by a proxy that is.
 fn is_local(request: &Request) -> bool {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback()) && !is_forwarded(request.headers())
+    peer(request).is_some_and(|peer| peer.to_canonical().is_loopback()) && !is_forwarded(request.headers())
+}
+
+fn peer(request: &Request) -> Option<IpAddr> {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {

@@ -1,7 +1,7 @@
 //! The HTTP intake: it records and reads, and never runs a job.
 //!
 //! A request passes `observe` (id, span, metrics, problems), the panic guard, its
-//! route's permission (`guard`) and then its handler in `routes`. What a handler
+//! route's permission and the caller's limit (`guard`) and then its handler in `routes`. What a handler
 //! refuses is a [`problem::Problem`]; the table of those is the only place where an error
 //! becomes a status.
 //!
@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `routes` | the one table of routes, and a file for each resource |
 //! | `openapi` | the document that is made of that table |
-//! | [`auth`], [`permission`], `guard` | who calls, what they may, and the check before every handler |
+//! | [`auth`], [`permission`], `limits`, `guard` | who calls, what they may, how often, and the check before every handler |
 //! | `body`, `submission` | from bytes to strict JSON to a job |
 //! | `intake`, `wait` | many inserts as few; many waits as one |
 //! | [`problem`] | every error a client can meet |
@@ -31,6 +31,7 @@ mod cursor;
 mod guard;
 mod intake;
 mod json;
+mod limits;
 mod observe;
 mod openapi;
 mod part;
@@ -43,6 +44,7 @@ mod submission;
 mod wait;
 
 pub use auth::{Auth, Grant};
+pub use limits::{MalformedLimits, Quotas, RateLimits};
 pub use openapi::document as openapi;
 pub use part::Part;
 pub use permission::CallerRole;
@@ -72,11 +74,20 @@ pub struct ApiOptions {
     pub drain_timeout: Duration,
     /// Where jobs may call back to. The delivery asks again; asking here tells the user at once.
     pub egress: Egress,
+    pub rate_limits: RateLimits,
+    /// How many proxies of the operator requests pass on their way here; `X-Forwarded-For` is read only
+    /// as far as they wrote it.
+    pub trusted_proxies: usize,
 }
 
 impl Default for ApiOptions {
     fn default() -> Self {
-        Self { drain_timeout: Duration::from_secs(10), egress: Egress::public() }
+        Self {
+            drain_timeout: Duration::from_secs(10),
+            egress: Egress::public(),
+            rate_limits: RateLimits::default(),
+            trusted_proxies: 0,
+        }
     }
 }
 

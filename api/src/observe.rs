@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, field};
 use uuid::Uuid;
 
-use crate::{app::App, problem::Problem};
+use crate::{app::App, limits::Standing, problem::Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A client's own request id is taken up to this length.
@@ -29,6 +29,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
 
     let mut response = next.run(request).instrument(span.clone()).await;
 
+    let standing = response.extensions_mut().remove::<Standing>();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         response = problem.render(&request_id);
     }
@@ -39,6 +40,9 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     app.metrics.http_duration.with_label_values(&[&route]).observe(started.elapsed().as_secs_f64());
 
     let headers = response.headers_mut();
+    if let Some(standing) = standing {
+        standing.write(headers);
+    }
     if let Ok(id) = HeaderValue::try_from(request_id) {
         headers.insert(REQUEST_ID, id);
     }

@@ -39,7 +39,11 @@ answer `{data, next_cursor}`: pass `next_cursor` as `cursor` for the next page. 
 answered as if it did not exist.
 
 Every answer has an `x-request-id`, the one that the request sent if it did. Every error is an RFC 9457 problem \
-(`application/problem+json`) whose `code` is stable and whose `type` leads to its page.";
+(`application/problem+json`) whose `code` is stable and whose `type` leads to its page.
+
+Requests are limited by role within every minute. Every limited answer says where its caller stands, in \
+`RateLimit-Policy: \"developer\";q=30;w=60` and `RateLimit: \"developer\";r=12;t=41`: of 30 requests in 60 seconds 12 \
+are left, and in 41 seconds there will be one more.";
 
 /// One row of the table of routes, as the document needs it.
 pub(crate) struct Entry {
@@ -127,8 +131,9 @@ fn operation(entry: Entry, schemas: &mut Schemas) -> Operation {
 /// The problems that a route can meet because of whom it asks for, or because it is a route.
 fn standing(needs: Permission) -> Vec<Code> {
     match needs {
-        Permission::Anybody => vec![Code::Internal],
-        _ => vec![Code::Unauthenticated, Code::Forbidden, Code::StoreUnavailable, Code::Internal],
+        Permission::Probe => vec![Code::Internal],
+        Permission::Anybody => vec![Code::RateLimited, Code::Internal],
+        _ => vec![Code::Unauthenticated, Code::Forbidden, Code::RateLimited, Code::StoreUnavailable, Code::Internal],
     }
 }
 
@@ -138,6 +143,7 @@ fn asks(needs: Permission) -> String {
             format!("Open to callers on the server's own machine; others need a token of the role `{least}` or above.")
         }
         (_, Some(least)) => format!("Needs a token of the role `{least}` or above."),
+        (Permission::Probe, _) => "Needs no token, and is never limited.".to_owned(),
         (_, None) => "Needs no token.".to_owned(),
     }
 }
@@ -145,7 +151,7 @@ fn asks(needs: Permission) -> String {
 fn security(needs: Permission) -> Vec<SecurityRequirement> {
     let bearer = SecurityRequirement::new::<_, [&str; 0], &str>(BEARER, []);
     match needs {
-        Permission::Anybody => Vec::new(),
+        Permission::Probe | Permission::Anybody => Vec::new(),
         Permission::Scrape => vec![SecurityRequirement::default(), bearer],
         _ => vec![bearer],
     }

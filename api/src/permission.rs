@@ -49,13 +49,16 @@ impl FromStr for CallerRole {
 /// What a route asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
+    /// Nothing, and as often as they like: those who start and stop processes ask, and a probe that
+    /// is refused takes a healthy process down.
+    Probe,
     /// Nothing: not even a token.
     Anybody,
     /// A caller on this machine, or whoever may [`Read`](Self::Read).
     Scrape,
     Read,
     Submit,
-    /// Cancel the tenant's jobs.
+    /// Cancel the tenant's jobs. A job belongs to its tenant, not to whoever submitted it.
     Cancel,
     /// See and set how the tenant is called back.
     Webhooks,
@@ -69,7 +72,7 @@ impl Permission {
     /// The least role that has it; `None` is no role at all.
     pub(crate) const fn least(self) -> Option<CallerRole> {
         match self {
-            Self::Anybody => None,
+            Self::Probe | Self::Anybody => None,
             Self::Scrape | Self::Read => Some(CallerRole::Observer),
             Self::Submit | Self::Cancel | Self::Webhooks => Some(CallerRole::Developer),
             Self::Rerun | Self::Purge => Some(CallerRole::Operator),

@@ -16,7 +16,7 @@ use golden_jobs::{batch::Dropped, store::StoreError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::clock;
+use crate::{clock, limits::ceil_secs};
 
 /// The media type of problems (RFC 9457, section 3).
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -80,6 +80,9 @@ problems! {
         "Use one of the kinds that `GET /v1/kinds` lists.";
     KeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The Idempotency-Key was used for another request"
         "Use a new key for a new request, or send the first request again as it was.";
+    RateLimited "rate-limited" TOO_MANY_REQUESTS "There were too many requests within a minute"
+        "Wait for as long as the Retry-After header says; the RateLimit header of every answer tells what is \
+         left. A token of its own for each program gives each its own limit.";
     Internal "internal-error" INTERNAL_SERVER_ERROR "Something went wrong on our side"
         "Try again with the same Idempotency-Key; tell the operator the request_id if it stays.";
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The store does not answer"
@@ -200,7 +203,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(wait) = retry_after {
-            headers.insert(RETRY_AFTER, wait.as_secs().max(1).into());
+            headers.insert(RETRY_AFTER, ceil_secs(wait).max(1).into());
         }
         if let Some((name, value)) = header {
             headers.insert(name, value);

@@ -36,7 +36,7 @@ use crate::{
     app::App,
     guard::{Gate, guard},
     openapi::{Doc, Entry, Signature, Sketch, Tag},
-    permission::Permission::{self, Anybody, Cancel, Purge, Read, Rerun, Scrape, Submit, Webhooks},
+    permission::Permission::{self, Anybody, Cancel, Probe, Purge, Read, Rerun, Scrape, Submit, Webhooks},
     problem::{Code, Problem},
 };
 
@@ -92,8 +92,8 @@ fn table() -> Vec<Route> {
         get("/v1/webhooks/secret", Webhooks, webhooks::secret),
         get("/v1/webhooks/deliveries", Read, webhooks::deliveries),
         get("/health", Anybody, health::overview),
-        get("/livez", Anybody, health::live),
-        get("/readyz", Anybody, health::ready),
+        get("/livez", Probe, health::live),
+        get("/readyz", Probe, health::ready),
         get("/metrics", Scrape, health::metrics),
         get("/docs/problems", Anybody, problems::list),
         get("/docs/problems/{code}", Anybody, problems::show),

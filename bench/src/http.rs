@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant};
+use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits};
 use golden_jobs::{kinds, metrics::Metrics, store::SharedStore};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,14 +21,19 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// Submits jobs over `connections` for `time`. Answers jobs a second and the p99 in ms.
 pub(crate) async fn intake(store: &SharedStore, connections: usize, time: Duration) -> anyhow::Result<(f64, f64)> {
     let auth = Auth::hs256(SECRET.as_bytes(), None, None)?;
-    let grant = Grant { tenant: "bench".to_owned(), role: CallerRole::Developer, subject: "bench".to_owned() };
+    let grant = Grant {
+        tenant: "bench".to_owned(),
+        role: CallerRole::Developer,
+        subject: "bench".to_owned(),
+        rate_limit: None,
+    };
     let token = auth.mint(&grant, Duration::from_secs(600))?;
     let api = Api {
         store: Arc::clone(store),
         registry: Arc::new(kinds::registry()),
         metrics: Metrics::new(),
         auth,
-        options: ApiOptions::default(),
+        options: ApiOptions { rate_limits: RateLimits::Off, ..ApiOptions::default() },
         parts: Vec::new(),
         sandbox_missing: None,
     };

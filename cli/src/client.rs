@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{
-    Method, Url,
-    header::{AUTHORIZATION, HeaderValue},
+    Method, RequestBuilder, Response, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderValue, RETRY_AFTER},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{
@@ -19,6 +19,8 @@ use crate::config::{Secret, Settings};
 /// Longer than the server waits for a job (30 s), so that its answer is not cut off.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a request is made again that the server put off for coming too soon.
+const PATIENCE: u32 = 3;
 
 /// Talks to one server as the holder of one token.
 pub(crate) struct Client {
@@ -99,9 +101,7 @@ impl Client {
         if let Some(body) = request.body {
             call = call.json(&body);
         }
-        let answer = call.send().await.map_err(|error| self.unreachable(&error))?;
-        let status = answer.status();
-        let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+        let (status, body) = self.in_turn(call).await?;
         if status.is_success() && body.is_empty() {
             return Ok(Value::Null);
         }
@@ -116,6 +116,27 @@ impl Client {
                 let start: String =
                     String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(200).collect();
                 Err(ClientError::Unexpected { status: status.as_u16(), body: start })
+            }
+        }
+    }
+
+    /// Sends a request, and again once the server is ready for it, if it was one too many within a minute.
+    async fn in_turn(&self, mut call: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
+        let mut put_off = 0;
+        loop {
+            // A body in memory can be sent again.
+            let again = call.try_clone();
+            let answer = call.send().await.map_err(|error| self.unreachable(&error))?;
+            let (status, wait) = (answer.status(), wait_asked_for(&answer));
+            let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+            let limited = || serde_json::from_slice(&body).is_ok_and(|problem: Problem| problem.code == RATE_LIMITED);
+            match (again, wait) {
+                (Some(again), Some(wait)) if put_off < PATIENCE && limited() => {
+                    eprintln!("There were too many requests within a minute: going on in {} s.", wait.as_secs());
+                    tokio::time::sleep(wait).await;
+                    (call, put_off) = (again, put_off + 1);
+                }
+                _ => return Ok((status, body.to_vec())),
             }
         }
     }
@@ -150,6 +171,14 @@ impl Client {
         }
         ClientError::Unreachable { server: self.server.to_string(), reason: cause.to_string() }
     }
+}
+
+/// The code of the problem that passes with time alone: nothing was done, and it is safe to ask again.
+const RATE_LIMITED: &str = "rate-limited";
+
+fn wait_asked_for(answer: &Response) -> Option<Duration> {
+    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    (answer.status() == StatusCode::TOO_MANY_REQUESTS).then(|| Duration::from_secs(seconds))
 }
 
 impl Request {
@@ -237,6 +266,7 @@ impl fmt::Display for Problem {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
     use crate::config::Layers;
@@ -286,6 +316,26 @@ mod tests {
     async fn a_token_that_no_header_can_hold_is_told_from_a_server_that_is_down() {
         let sent = client("http://127.0.0.1:1", Some("a\nb")).send(Request::get(&["jobs"])).await;
         assert!(matches!(sent, Err(ClientError::Token)));
+    }
+
+    #[tokio::test]
+    async fn one_request_too_many_waits_for_its_turn() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let limited = r#"{"title": "x", "status": 429, "code": "rate-limited"}"#;
+            for (head, body) in [("429 Too Many Requests\r\nretry-after: 1", limited), ("200 OK", "[]")] {
+                let mut asked = vec![0; 4096];
+                let length = stream.read(&mut asked).await.unwrap();
+                assert!(asked[..length].ends_with(b"{\"a\":1}"));
+                let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let request = Request::post(&["jobs"]).body(&json!({"a": 1})).unwrap();
+        assert_eq!(client(&server, None).send(request).await.unwrap(), json!([]));
+        answering.await.unwrap();
     }
 
     #[test]

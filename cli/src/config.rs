@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use golden_api::RateLimits;
 use golden_jobs::{egress::Egress, store::LOST_AFTER};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
@@ -22,7 +23,7 @@ mod layers;
 mod values;
 
 pub(crate) use layers::{Key, Layers, Place};
-pub(crate) use values::{LogFormat, RateLimits, Secret};
+pub(crate) use values::{LogFormat, Secret};
 
 /// The settings as help shows them.
 pub(crate) const HELP: &str = "\
@@ -30,7 +31,8 @@ Settings are taken from flags, else from the environment, else from golden.toml:
   DATABASE_URL             sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE
   JWT_SECRET               signs tokens; at least 32 bytes
   GOLDEN_LISTEN            address of the API [127.0.0.1:8000]
-  GOLDEN_RATE_LIMITS       off, or role=requests a minute: admin=1000,developer=300
+  GOLDEN_RATE_LIMITS       off, on, or role=requests a minute: admin=1000,developer=300
+  GOLDEN_TRUSTED_PROXIES   proxies of yours before the API: where to read X-Forwarded-For [0]
   GOLDEN_CONCURRENCY       runs at once in each pool [by role]
   GOLDEN_DRAIN_TIMEOUT     how long runs may go on after a shutdown was asked for [30s]
   GOLDEN_LOST_AFTER        silence after which a worker loses its jobs [20s]
@@ -52,7 +54,9 @@ pub(crate) struct Settings {
     pub(crate) database_url: Option<Secret>,
     pub(crate) jwt_secret: Option<Secret>,
     pub(crate) listen: SocketAddr,
-    pub(crate) rate_limits: RateLimits,
+    /// `None` lets the command choose.
+    pub(crate) rate_limits: Option<RateLimits>,
+    pub(crate) trusted_proxies: usize,
     pub(crate) docker_host: Option<String>,
     /// What to log; `None` lets the command choose.
     pub(crate) log: Option<EnvFilter>,
@@ -94,7 +98,8 @@ impl Settings {
             database_url: layers.text(Key::DATABASE_URL).map(Secret::from),
             jwt_secret: layers.parse(Key::JWT_SECRET, values::jwt_secret)?,
             listen: layers.parse_or(Key::LISTEN, "127.0.0.1:8000", values::listen)?,
-            rate_limits: layers.parse(Key::RATE_LIMITS, str::parse)?.unwrap_or_default(),
+            rate_limits: layers.parse(Key::RATE_LIMITS, str::parse)?,
+            trusted_proxies: layers.parse_or(Key::TRUSTED_PROXIES, "0", values::trusted_proxies)?,
             docker_host: layers.text(Key::DOCKER_HOST),
             log: layers.parse(Key::LOG, values::log)?,
             log_format: layers.parse(Key::LOG_FORMAT, str::parse)?.unwrap_or_default(),

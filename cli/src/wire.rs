@@ -19,11 +19,7 @@ use golden_workers::outbound::HttpOutbound;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    config::{RateLimits, Settings},
-    exit::Exit,
-    signals::Signals,
-};
+use crate::{config::Settings, exit::Exit, signals::Signals};
 
 /// The kind whose policy the webhook schedule sets.
 const DELIVERY: &str = "webhook.deliver";
@@ -43,9 +39,6 @@ pub(crate) struct Process {
 impl Process {
     /// Opens the store, and refuses one with an older schema.
     pub(crate) async fn start(settings: Settings, registry: Registry, database_url: &str) -> anyhow::Result<Self> {
-        if let RateLimits::Changed(_) = settings.rate_limits {
-            tracing::warn!("GOLDEN_RATE_LIMITS: limits are not enforced yet, so these numbers change nothing");
-        }
         let store = golden_jobs::store::connect(ConnectOptions::new(database_url)).await?;
         Ok(Self {
             registry: Arc::new(with_webhook_schedule(registry, &settings)),
@@ -64,7 +57,12 @@ impl Process {
             registry: Arc::clone(&self.registry),
             metrics: self.metrics.clone(),
             auth,
-            options: ApiOptions { drain_timeout: self.settings.drain_timeout, egress: self.settings.egress.clone() },
+            options: ApiOptions {
+                drain_timeout: self.settings.drain_timeout,
+                egress: self.settings.egress.clone(),
+                rate_limits: self.settings.rate_limits.unwrap_or_default(),
+                trusted_proxies: self.settings.trusted_proxies,
+            },
             parts: Vec::new(),
             sandbox_missing,
         };

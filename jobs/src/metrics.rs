@@ -44,6 +44,8 @@ pub struct Metrics {
     pub idempotency_hits: IntCounter,
     /// `rbac_permission_denied_total{role,route}`.
     pub permission_denied: IntCounterVec,
+    /// `golden_rate_limited_total{policy,route}`: requests refused for being too many.
+    pub rate_limited: IntCounterVec,
     /// `sandbox_execution_failures_total{cause}`: runs that failed by the platform's fault.
     pub sandbox_failures: IntCounterVec,
 }
@@ -73,6 +75,11 @@ impl Metrics {
                 "rbac_permission_denied_total",
                 "Requests refused for their role.",
                 &["role", "route"],
+            ),
+            rate_limited: table.counters(
+                "golden_rate_limited_total",
+                "Requests refused for being too many.",
+                &["policy", "route"],
             ),
             sandbox_failures: table.counters(
                 "sandbox_execution_failures_total",

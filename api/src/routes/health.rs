@@ -32,8 +32,8 @@ pub(super) async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
 }
 
-#[derive(Serialize, JsonSchema)]
-pub(super) struct PartStatus {
+#[derive(Clone, Serialize, JsonSchema)]
+pub(crate) struct PartStatus {
     name: &'static str,
     ready: bool,
     /// Why it is not ready.
@@ -86,12 +86,26 @@ pub(super) async fn overview(State(app): State<Arc<App>>) -> Json<Overview> {
     Json(Overview { status, version: env!("CARGO_PKG_VERSION"), parts, off: off.into_iter().collect() })
 }
 
+/// What the parts said, asked at most once a second however many ask: probes are not limited,
+/// and must not be a way to keep the database busy.
+#[derive(Default)]
+pub(crate) struct Checked(Mutex<Option<(Instant, Vec<PartStatus>)>>);
+
 async fn parts(app: &App) -> Vec<PartStatus> {
-    join_all(app.parts.iter().map(|part| async {
+    let mut checked = app.checked.0.lock().await;
+    if let Some((at, parts)) = &*checked
+        && at.elapsed() < FRESH
+    {
+        return parts.clone();
+    }
+    let asked = Instant::now();
+    let parts = join_all(app.parts.iter().map(|part| async {
         let answer = part.ready().await;
         PartStatus { name: part.name(), ready: answer.is_ok(), reason: answer.err() }
     }))
-    .await
+    .await;
+    *checked = Some((asked, parts.clone()));
+    parts
 }
 
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {

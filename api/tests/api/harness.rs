@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode},
 };
-use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant};
+use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits};
 use golden_jobs::{
     Context, Job, JobId, Outcome, Registry, Role, WorkerId, done,
     egress::Egress,
@@ -57,7 +57,8 @@ pub(crate) fn api(store: SharedStore) -> Api {
         registry: Arc::new(registry()),
         metrics: Metrics::new(),
         auth: auth(),
-        options: ApiOptions { egress: Egress::with_loopback(), ..ApiOptions::default() },
+        // The tests of the limits turn them on; no other is to stumble over them.
+        options: ApiOptions { egress: Egress::with_loopback(), rate_limits: RateLimits::Off, ..ApiOptions::default() },
         parts: Vec::new(),
         sandbox_missing: None,
     }
@@ -220,8 +221,12 @@ pub(crate) fn auth() -> Auth {
 }
 
 pub(crate) fn token(tenant: &str, role: CallerRole) -> String {
-    let grant = Grant { tenant: tenant.into(), role, subject: "tester".into() };
-    auth().mint(&grant, Duration::from_secs(600)).unwrap()
+    let grant = Grant { tenant: tenant.into(), role, subject: "tester".into(), rate_limit: None };
+    minted(&grant)
+}
+
+pub(crate) fn minted(grant: &Grant) -> String {
+    auth().mint(grant, Duration::from_secs(600)).unwrap()
 }
 
 /// The kinds of this build, and three for the tests.

@@ -9,6 +9,7 @@ mod health;
 mod idempotency;
 mod jobs;
 mod kinds;
+mod limits;
 mod openapi;
 mod permissions;
 mod problems;

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use axum::http::Method;
-use golden_api::{CallerRole, problem::Code};
+use golden_api::{CallerRole, Quotas, RateLimits, problem::Code};
 use serde_json::json;
 
 use crate::{
@@ -15,6 +15,11 @@ use crate::{
 async fn every_documented_problem_can_happen_and_has_a_page() {
     let golden = Golden::with(|api| api.sandbox_missing = Some("there is no Docker".into())).await;
     let down = Golden::with(|api| api.store = Arc::new(Down::default())).await;
+    let limited = Golden::with(|api| {
+        api.options.rate_limits = RateLimits::PerMinute(Quotas { anonymous: 1, ..Quotas::default() });
+    })
+    .await;
+    limited.send(request(Method::GET, "/v1/kinds").token(None).empty()).await;
     let dead = golden.dead("x").await;
     let submit = || request(Method::POST, "/v1/jobs");
     let noop = json!({"kind": "noop"});
@@ -34,6 +39,7 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         golden.send(submit().json(&json!({"kind": "noop", "priority": 11}))).await,
         golden.send(submit().json(&json!({"kind": "nope"}))).await,
         golden.send(submit().header("idempotency-key", "k").json(&json!({"kind": "noop", "priority": 1}))).await,
+        limited.send(request(Method::GET, "/v1/kinds").token(None).empty()).await,
         golden.send(submit().json(&json!({"kind": "panics"}))).await,
         down.send(submit().json(&noop)).await,
         golden.send(submit().json(&sandbox)).await,

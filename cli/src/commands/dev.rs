@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use golden_api::{Auth, CallerRole, Grant};
+use golden_api::{Auth, CallerRole, Grant, RateLimits};
 use golden_jobs::{Registry, Role, store};
 
 use super::ProcessArgs;
@@ -55,11 +55,18 @@ pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::R
     store::migrate(&database_url).await?;
 
     let auth = Auth::hs256(secret.as_bytes(), None, None)?;
-    let grant = Grant { tenant: TENANT.to_owned(), role: CallerRole::Admin, subject: "golden dev".to_owned() };
+    let grant = Grant {
+        tenant: TENANT.to_owned(),
+        role: CallerRole::Admin,
+        subject: "golden dev".to_owned(),
+        rate_limit: None,
+    };
     let token = auth.mint(&grant, TOKEN_TTL)?;
     let sandbox = wire::sandbox(&settings).await.map_err(|missing| missing.to_string());
     let missing = sandbox.as_ref().err().cloned();
-    let welcome = welcome(listener.local_addr()?, &token, &database, missing.as_deref());
+    // Whoever tries things out is not to wait for a minute to pass.
+    let limits = *settings.rate_limits.get_or_insert(RateLimits::Off);
+    let welcome = welcome(listener.local_addr()?, &token, &database, limits, missing.as_deref());
 
     // What developers call back is on their own machine.
     settings.egress.allow_loopback = true;
@@ -72,11 +79,21 @@ pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::R
 }
 
 /// What a newcomer needs to know and paste.
-fn welcome(address: SocketAddr, token: &str, database: &str, sandbox_missing: Option<&str>) -> String {
+fn welcome(
+    address: SocketAddr,
+    token: &str,
+    database: &str,
+    limits: RateLimits,
+    sandbox_missing: Option<&str>,
+) -> String {
     let server = server(address);
     let sandbox = match sandbox_missing {
         None => "on: programs run in gVisor".to_owned(),
         Some(missing) => format!("off: {missing}"),
+    };
+    let limits = match limits {
+        RateLimits::Off => "off; GOLDEN_RATE_LIMITS=on turns them on, as golden api has them",
+        RateLimits::PerMinute(_) => "on, as GOLDEN_RATE_LIMITS says",
     };
     // As it was started: after `make run` it is on nobody's PATH.
     let golden = std::env::args_os().next().and_then(|path| path.into_string().ok());
@@ -88,6 +105,7 @@ fn welcome(address: SocketAddr, token: &str, database: &str, sandbox_missing: Op
   kinds      {server}/v1/kinds
   database   {database}
   sandbox    {sandbox}
+  limits     {limits}
   network    jobs and webhooks may reach this machine itself (loopback), which only golden dev allows
   token      admin of tenant `{TENANT}`, good for 24 h
 

@@ -20,6 +20,7 @@ impl Key {
     pub(crate) const JWT_SECRET: Self = Self("JWT_SECRET");
     pub(crate) const LISTEN: Self = Self("GOLDEN_LISTEN");
     pub(crate) const RATE_LIMITS: Self = Self("GOLDEN_RATE_LIMITS");
+    pub(crate) const TRUSTED_PROXIES: Self = Self("GOLDEN_TRUSTED_PROXIES");
     pub(crate) const DOCKER_HOST: Self = Self("DOCKER_HOST");
     pub(crate) const LOG: Self = Self("GOLDEN_LOG");
     pub(crate) const LOG_FORMAT: Self = Self("GOLDEN_LOG_FORMAT");
@@ -33,11 +34,12 @@ impl Key {
     pub(crate) const SERVER: Self = Self("GOLDEN_SERVER");
     pub(crate) const TOKEN: Self = Self("GOLDEN_TOKEN");
 
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::DATABASE_URL,
         Self::JWT_SECRET,
         Self::LISTEN,
         Self::RATE_LIMITS,
+        Self::TRUSTED_PROXIES,
         Self::DOCKER_HOST,
         Self::LOG,
         Self::LOG_FORMAT,

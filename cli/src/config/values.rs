@@ -1,6 +1,6 @@
 //! What each setting may say.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, str::FromStr, time::Duration};
 
 use golden_jobs::{
     address::{MalformedNetwork, Network},
@@ -14,7 +14,8 @@ use crate::duration;
 /// Workers beat every 5 s; a shorter silence than two beats takes jobs from the living.
 const LEAST_LOST_AFTER: Duration = Duration::from_secs(10);
 const LEAST_JWT_SECRET: usize = 32;
-const LIMITED_ROLES: [&str; 5] = ["admin", "operator", "developer", "observer", "anonymous"];
+/// Proxies behind each other beyond which a number is a mistake.
+const MOST_PROXIES: usize = 16;
 
 /// Text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,40 +56,6 @@ impl FromStr for LogFormat {
             "json" => Ok(Self::Json),
             _ => Err(format!("`{text}` is neither `pretty` nor `json`")),
         }
-    }
-}
-
-/// How many requests each role may make in a minute.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum RateLimits {
-    #[default]
-    Standard,
-    Off,
-    /// Standard, but for these.
-    Changed(BTreeMap<String, u32>),
-}
-
-impl FromStr for RateLimits {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "off" {
-            return Ok(Self::Off);
-        }
-        list(text)
-            .map(|entry| {
-                let (role, limit) = entry
-                    .split_once('=')
-                    .ok_or_else(|| format!("`{entry}` is neither `off` nor of the form role=number"))?;
-                if !LIMITED_ROLES.contains(&role) {
-                    return Err(format!("unknown role `{role}`: expected one of {}", LIMITED_ROLES.join(", ")));
-                }
-                let limit =
-                    limit.parse().map_err(|_| format!("`{limit}` is not a number of requests a minute for {role}"))?;
-                Ok((role.to_owned(), limit))
-            })
-            .collect::<Result<_, _>>()
-            .map(Self::Changed)
     }
 }
 
@@ -177,6 +144,12 @@ pub(super) fn ports(text: &str) -> Result<Ports, String> {
         .map(Ports::Only)
 }
 
+pub(super) fn trusted_proxies(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|proxies| *proxies <= MOST_PROXIES).ok_or_else(|| {
+        format!("`{text}` is not how many proxies requests pass on their way here, from 0 to {MOST_PROXIES}")
+    })
+}
+
 pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
     match text.parse::<NonZeroUsize>() {
         Ok(runs) if runs.get() <= 10_000 => Ok(runs),
@@ -187,16 +160,6 @@ pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rate_limits_are_off_or_by_known_role() {
-        assert_eq!("off".parse(), Ok(RateLimits::Off));
-        let changed = RateLimits::Changed([("admin".to_owned(), 1000), ("developer".to_owned(), 300)].into());
-        assert_eq!("admin=1000, developer=300".parse(), Ok(changed));
-        for text in ["on", "admin", "admin=", "admin=-1", "root=5"] {
-            assert!(text.parse::<RateLimits>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_schedule_begins_at_once() {
@@ -219,6 +182,7 @@ mod tests {
         assert!(server("https://golden.example.com").is_ok() && server("localhost:8000").is_err());
         assert_eq!(ports("443, 8443"), Ok(Ports::Only(vec![443, 8443])));
         assert!(ports("0").is_err() && ports("70000").is_err());
+        assert!(trusted_proxies("2") == Ok(2) && trusted_proxies("10.0.0.1").is_err());
         assert!(concurrency("0").is_err() && concurrency("1").is_ok());
         let (hosts, networks) = hosts_and_networks("hooks.internal, 10.1.0.0/16, 10.2.3.4, fd00::/8").unwrap();
         assert_eq!((hosts.len(), networks.len()), (1, 3));

@@ -14,7 +14,7 @@ pub(in crate::routes) fn live() -> Doc {
 }
 
 pub(in crate::routes) fn ready() -> Doc {
-    Doc::new("Should it get requests", "Names each part, and why it is not ready.")
+    Doc::new("Should it get requests", "Names each part, and why it is not ready. Asked at most once a second.")
         .answer(Answer::new(200, "Every part works."))
         .answer(Answer::new(503, "A part does not work, or the process is stopping.").json::<Ready>())
 }

@@ -1,0 +1,48 @@
+//! What docs/auth.md shows is what there is.
+
+use golden_api::{Quotas, RateLimits};
+
+use crate::support::{Dir, run};
+
+const PAGE: &str = include_str!("../../../docs/auth.md");
+
+#[test]
+fn the_limits_are_those_of_the_code() {
+    let Quotas { admin, operator, developer, observer, anonymous, .. } = Quotas::default();
+    for (role, quota) in [
+        ("admin", admin),
+        ("operator", operator),
+        ("developer", developer),
+        ("observer", observer),
+        ("anonymous", anonymous),
+    ] {
+        assert!(PAGE.contains(&format!("| `{role}` | {quota} |")), "{role} has {quota} requests a minute");
+    }
+    for limits in ["admin=1000,developer=300", "service=6000", "off", "on"] {
+        assert!(PAGE.contains(&format!("`{limits}`")) && limits.parse::<RateLimits>().is_ok(), "{limits}");
+    }
+}
+
+#[test]
+fn its_commands_run() {
+    let dir = Dir::new();
+    let minted = PAGE.lines().filter(|line| line.starts_with("golden token mint"));
+    let commands: Vec<_> = minted.collect();
+    assert_eq!(commands.len(), 2);
+    for command in commands {
+        let args: Vec<_> = command.split_whitespace().skip(1).collect();
+        let ran = run(dir.golden(&args).env("JWT_SECRET", "0123456789abcdef0123456789abcdef"));
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{command}");
+    }
+}
+
+#[test]
+fn its_settings_are_known() {
+    let help = run(&mut Dir::new().golden(&["--help"])).out;
+    let words = PAGE.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+    let settings: Vec<_> = words.filter(|word| word.starts_with("GOLDEN_") || word.starts_with("JWT_")).collect();
+    assert!(settings.len() > 3);
+    for setting in settings {
+        assert!(help.contains(setting), "`golden --help` does not know {setting}");
+    }
+}
