@@ -2,15 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::value::RawValue;
+use serde_json::{
+    json,
+    value::{RawValue, to_raw_value},
+};
 
 use crate::{
+    journal::Journal,
     metrics::Metrics,
     outbound::Outbound,
     outcome::Failure,
     record::JobRecord,
     sandbox::{Executor, ExecutorError},
-    store::{Claimed, Report, Store, StoreError},
+    store::{Claimed, LogStream, Report, Store, StoreError},
 };
 
 /// The outside world as handlers see it; one for a process.
@@ -28,12 +32,14 @@ pub struct Ports {
 pub struct Context {
     claimed: Arc<Claimed>,
     ports: Ports,
+    journal: Arc<Journal>,
 }
 
 impl Context {
-    /// The view of the run that was claimed, over the ports of its process.
-    pub fn new(claimed: Arc<Claimed>, ports: Ports) -> Self {
-        Self { claimed, ports }
+    /// The view of the run that was claimed, over the ports of its process. What it shows of
+    /// itself goes to `journal`.
+    pub fn new(claimed: Arc<Claimed>, ports: Ports, journal: Arc<Journal>) -> Self {
+        Self { claimed, ports, journal }
     }
 
     /// The facts of this run: job, tenant, attempt, lease.
@@ -81,33 +87,42 @@ impl Context {
         self.claimed.checkpoint.as_deref()
     }
 
-    /// Shows how far the run has come to those who look. Fenced by the lease:
-    /// [`StoreError::LeaseLost`] once the run is not this worker's any more.
-    pub async fn progress(&self, progress: Box<RawValue>) -> Result<(), StoreError> {
-        self.report(Some(progress), None).await
+    /// Writes text for those who read along, an entry for each of its lines. They see it within
+    /// a moment; it is on record when the run's end is. A job keeps 1 MiB and 10,000 lines over all
+    /// of its runs, then one line that says so. No place for secrets.
+    ///
+    /// Waits while the store is slower than the run writes.
+    pub async fn log(&self, stream: LogStream, text: &str) {
+        self.journal.log(stream, text).await;
     }
 
-    /// Keeps `checkpoint` for the next run, should this one not reach its end. Fenced
-    /// as [`progress`](Self::progress) is.
+    /// Says how far the run has come. Costs little: the latest goes to the store several times a
+    /// second at most. Command lines draw a bar where it is a number from 0 to 1 or
+    /// `{"done": …, "total": …}`; at most 16 KiB of JSON.
+    pub fn progress(&self, progress: Box<RawValue>) {
+        self.journal.progress(progress);
+    }
+
+    /// Says that so many of so many are done.
+    pub fn done_of(&self, done: u64, total: u64) {
+        if let Ok(progress) = to_raw_value(&json!({ "done": done, "total": total })) {
+            self.progress(progress);
+        }
+    }
+
+    /// Keeps `checkpoint` for the next run, should this one not reach its end. Fenced by the
+    /// lease: [`StoreError::LeaseLost`] once the run is not this worker's any more.
     pub async fn save(&self, checkpoint: Box<RawValue>) -> Result<(), StoreError> {
-        self.report(None, Some(checkpoint)).await
+        let report = Report { run: self.claimed.run, progress: None, checkpoint: Some(checkpoint) };
+        match self.ports.store.report(vec![report]).await?.is_empty() {
+            true => Ok(()),
+            false => Err(StoreError::LeaseLost),
+        }
     }
 
     /// The jobs this one awaited, in the order they were submitted.
     pub async fn children(&self) -> Result<Vec<JobRecord>, StoreError> {
         self.ports.store.children(self.claimed.run.id).await
-    }
-
-    async fn report(
-        &self,
-        progress: Option<Box<RawValue>>,
-        checkpoint: Option<Box<RawValue>>,
-    ) -> Result<(), StoreError> {
-        let report = Report { run: self.claimed.run, progress, checkpoint };
-        match self.ports.store.report(vec![report]).await?.is_empty() {
-            true => Ok(()),
-            false => Err(StoreError::LeaseLost),
-        }
     }
 }
 

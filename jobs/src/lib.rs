@@ -17,6 +17,7 @@
 //! | [`store`] | the record of everything, on PostgreSQL or SQLite |
 //! | [`wake`] | hints that there may be work |
 //! | [`text`], [`canonical`] | what people may type, and one form for all ways to write a value |
+//! | [`journal`] | what a run shows of itself while it goes |
 //! | [`batch`] | turns many single calls into few set-based ones |
 //! | [`webhooks`] | signatures, bodies and the relay of events |
 
@@ -28,6 +29,7 @@ pub mod context;
 pub mod egress;
 pub mod id;
 pub mod job;
+pub mod journal;
 pub mod kinds;
 pub mod metrics;
 pub mod outbound;

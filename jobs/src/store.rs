@@ -22,14 +22,20 @@ pub mod clock;
 mod connect;
 pub mod events;
 mod listing;
+pub mod logs;
 pub mod postgres;
 mod settlement;
 pub mod sqlite;
 mod steps;
+pub mod watch;
 
 pub use clock::StoreClock;
 pub use connect::{ConnectError, ConnectOptions, connect, migrate};
 pub use events::Events;
+pub use logs::{
+    LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
+};
+pub use watch::{Glance, Moment, Watch};
 
 /// A worker silent for this long has lost its jobs.
 pub const LOST_AFTER: Duration = Duration::from_secs(20);
@@ -42,7 +48,7 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Every verb is one transaction, has a deadline, and takes or gives sets; an empty set
 /// does nothing. Writes of a run name its lease and change nothing once it is lost.
 #[async_trait]
-pub trait Store: Events + Send + Sync + 'static {
+pub trait Store: Events + Logs + Watch + Send + Sync + 'static {
     // Jobs come in.
 
     /// Records jobs, each claimable at once or when its time comes.

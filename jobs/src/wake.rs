@@ -20,6 +20,7 @@ struct Inner {
     due_in: Mutex<Option<Duration>>,
     outbox: Notify,
     cancel: Notify,
+    stir: Notify,
     ended: broadcast::Sender<JobId>,
     logged: broadcast::Sender<Arc<str>>,
 }
@@ -32,6 +33,7 @@ impl Default for Inner {
             due_in: Mutex::new(None),
             outbox: Notify::new(),
             cancel: Notify::new(),
+            stir: Notify::new(),
             ended: broadcast::Sender::new(4096),
             logged: broadcast::Sender::new(4096),
         }
@@ -88,6 +90,16 @@ impl Wakes {
     /// Waits for a [`cancel`](Self::cancel), as [`woken`](Self::woken) does for a wake.
     pub async fn cancelled(&self) {
         self.0.cancel.notified().await;
+    }
+
+    /// Something of a job changed that those who watch it may see.
+    pub fn stir(&self) {
+        self.0.stir.notify_one();
+    }
+
+    /// Waits for a [`stir`](Self::stir), as [`woken`](Self::woken) does for a wake.
+    pub async fn stirred(&self) {
+        self.0.stir.notified().await;
     }
 
     /// A job may have ended.

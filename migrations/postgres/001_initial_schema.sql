@@ -126,6 +126,21 @@ CREATE TABLE job_attempts (
     PRIMARY KEY (job_id, run_lease)
 );
 
+-- What runs wrote for those who read along. Rows come in batches and only from runs that
+-- still hold their lease; a job that writes nothing has none. `seq` counts from 1 within the
+-- job and has no gaps, so that a reader who has seen one knows where to go on.
+CREATE TABLE job_logs (
+    job_id    uuid        NOT NULL,
+    seq       bigint      NOT NULL CHECK (seq > 0),
+    run_lease bigint      NOT NULL,
+    attempt   integer     NOT NULL,
+    -- `system` is Golden's own, such as that the rest was cut off.
+    stream    text        NOT NULL CHECK (stream IN ('log', 'stdout', 'stderr', 'system')),
+    at        timestamptz NOT NULL,
+    text      text        NOT NULL,
+    PRIMARY KEY (job_id, seq)
+);
+
 -- One row a worker process and one update a heartbeat, however many jobs it holds.
 CREATE TABLE workers (
     id           uuid        PRIMARY KEY,

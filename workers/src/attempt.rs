@@ -17,6 +17,7 @@ use golden_jobs::{
     Context, Registry,
     backoff::Backoff,
     context::Ports,
+    journal::{Desk, Journal},
     outcome::{End, Failure, Verdict, verdict},
     registry::RawOutcome,
     store::{Claimed, RunEnd},
@@ -48,6 +49,7 @@ type Running = Pin<Box<dyn Future<Output = Ending> + Send>>;
 struct Attempt {
     claimed: Arc<Claimed>,
     stop: Option<StopSignal>,
+    journal: Arc<Journal>,
     handle: Option<RunHandle>,
     backoff: Backoff,
     ports: Ports,
@@ -74,20 +76,22 @@ const RESULT_LIMIT: usize = 256 * 1024;
 pub(crate) struct Attempts {
     registry: Arc<Registry>,
     ports: Ports,
+    desk: Arc<Desk>,
     recorder: mpsc::Sender<Ended>,
 }
 
 impl Attempts {
-    pub(crate) fn new(registry: Arc<Registry>, ports: Ports, recorder: mpsc::Sender<Ended>) -> Self {
-        Self { registry, ports, recorder }
+    pub(crate) fn new(registry: Arc<Registry>, ports: Ports, desk: Arc<Desk>, recorder: mpsc::Sender<Ended>) -> Self {
+        Self { registry, ports, desk, recorder }
     }
 
     fn run(&self, held: Held) -> impl Future<Output = ()> + Send + 'static {
         let Held { claimed, handle, place, .. } = held;
         let kind = self.registry.get(&claimed.kind);
+        let journal = Journal::new(claimed.run, claimed.attempt, Arc::clone(&self.desk));
         let running: Running = match kind {
             Some(kind) => {
-                let cx = Context::new(Arc::clone(&claimed), self.ports.clone());
+                let cx = Context::new(Arc::clone(&claimed), self.ports.clone(), Arc::clone(&journal));
                 kind.run(claimed.payload.clone(), cx).map(Ending::Outcome).boxed()
             }
             None => {
@@ -98,6 +102,7 @@ impl Attempts {
         let mut attempt = Attempt {
             backoff: kind.map_or(Backoff::DEFAULT, |kind| kind.policy.backoff),
             claimed,
+            journal,
             stop: Some(handle.stop_signal()),
             handle: Some(handle),
             ports: self.ports.clone(),
@@ -172,7 +177,7 @@ fn stop(attempt: &mut Attempt, inner: Running) -> Running {
 fn record(attempt: &mut Attempt, inner: Running) -> Running {
     let (claimed, backoff) = (Arc::clone(&attempt.claimed), attempt.backoff);
     let (metrics, recorder) = (attempt.ports.metrics.clone(), attempt.recorder.clone());
-    let handle = attempt.handle.take();
+    let (handle, journal) = (attempt.handle.take(), Arc::clone(&attempt.journal));
     async move {
         let role = claimed.role.as_str();
         let waited = (claimed.claimed_at - claimed.run_at).to_std().unwrap_or_default();
@@ -203,7 +208,8 @@ fn record(attempt: &mut Attempt, inner: Running) -> Running {
         }
         if let (Some(verdict), Some(handle)) = (verdict, handle)
             && let end = (RunEnd { run: claimed.run, role: claimed.role, verdict })
-            && recorder.send(Ended { end, handle }).await.is_err()
+            && let journal = (!journal.is_recorded()).then_some(journal)
+            && recorder.send(Ended { end, handle, journal }).await.is_err()
         {
             tracing::error!("the recorder is gone: the run will be found lost");
         }

@@ -11,6 +11,7 @@
 //! | `source` | the apalis `Backend` that claims from the store |
 //! | `runs` | the runs under way, and how they are told to stop |
 //! | `recorder` | ends of runs on their way to the store, in batches |
+//! | `journals` | what runs show of themselves while they go, likewise |
 //! | `heartbeat` | the process's sign of life; the rescue of those who fell silent |
 //! | `clockwork` | what is due, what was cancelled, what went astray |
 //! | [`outbound`] | HTTP to addresses that users name, guarded |
@@ -18,6 +19,7 @@
 pub mod attempt;
 mod clockwork;
 mod heartbeat;
+mod journals;
 pub mod outbound;
 mod pool;
 mod recorder;
@@ -29,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 use golden_jobs::{
     Registry, Role, WorkerId,
     context::Ports,
+    journal::Desk,
     outcome::Verdict,
     store::{LOST_AFTER, RunEnd, Store, StoreError},
 };
@@ -83,12 +86,14 @@ pub async fn run(
     let heartbeat = Arc::new(Heartbeat::new(&options, Arc::clone(&store), Arc::clone(&runs)));
     heartbeat.beat().await?;
     let recorder = Recorder::start(Arc::clone(&store));
+    let desk = Arc::<Desk>::default();
 
     // Ends with the caller's shutdown, or when a part of this process fails.
     let shutdown = shutdown.child_token();
     // What keeps the process's house in order; these loops never end by themselves.
     let mut keepers = JoinSet::new();
     keepers.spawn(Arc::clone(&heartbeat).keep_beating());
+    keepers.spawn(journals::keep_writing(Arc::clone(&store), Arc::clone(&desk), Arc::clone(&runs)));
     keepers.spawn(clockwork::keep_promoting(Arc::clone(&store)));
     keepers.spawn(clockwork::keep_reconciling(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
 
@@ -101,6 +106,7 @@ pub async fn run(
             ports: ports.clone(),
             heartbeat: Arc::clone(&heartbeat),
             runs: Arc::clone(&runs),
+            desk: Arc::clone(&desk),
             recorder: recorder.sender(),
             shutdown: shutdown.clone(),
         }));

@@ -7,6 +7,7 @@ use std::{
 
 use golden_jobs::{
     batch,
+    journal::Journal,
     outcome::{JobError, Verdict},
     store::{RunEnd, SharedStore, Store, StoreError},
 };
@@ -16,7 +17,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::runs::RunHandle;
+use crate::{journals, runs::RunHandle};
 
 /// Ends recorded in one statement at most. Larger batches gain little and wait longer.
 const BATCH: usize = 1000;
@@ -34,6 +35,9 @@ const SLOW: Duration = Duration::from_secs(2);
 pub(crate) struct Ended {
     pub(crate) end: RunEnd,
     pub(crate) handle: RunHandle,
+    /// What the run wrote, where not all of it is on record: it goes first, so that the log of a
+    /// job that has ended is complete.
+    pub(crate) journal: Option<Arc<Journal>>,
 }
 
 /// Records ends as they come: at once when idle, together under load. A slot is free for
@@ -76,9 +80,16 @@ async fn record_all(store: SharedStore, mut queue: mpsc::Receiver<Ended>) {
         }
         let store = Arc::clone(&store);
         tokio::spawn(async move {
-            let (ends, _held): (Vec<RunEnd>, Vec<RunHandle>) =
-                batch.into_iter().map(|ended| (ended.end, ended.handle)).unzip();
+            let (mut ends, mut held, mut unwritten) = (Vec::new(), Vec::new(), Vec::new());
+            for Ended { end, handle, journal } in batch {
+                ends.push(end);
+                held.push(handle);
+                unwritten.extend(journal);
+            }
+            // Of those whose lease is lost the record of their end will tell.
+            let _ = journals::write(&*store, unwritten).await;
             record(&*store, ends).await;
+            drop(held);
             drop(place);
         });
     }

@@ -7,8 +7,9 @@ use golden_jobs::{
     DeadLetterId, JobId, Role, WorkerId,
     record::{Attempt, JobRecord},
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted, JobFilter, JobSummary, LostRun,
-        NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, Store, StoreError, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary,
+        LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run,
+        RunEnd, Store, StoreError, Watch, WorkerInfo,
         events::{Deliveries, Event, Events},
     },
     wake::Wakes,
@@ -21,6 +22,32 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 fn down<T>() -> Result<T> {
     Err(StoreError::Unavailable("connecting to 10.0.0.7 timed out".into()))
+}
+
+#[async_trait]
+impl Logs for Down {
+    async fn append_logs(&self, _: Vec<LogAppend>) -> Result<Vec<LogKept>> {
+        down()
+    }
+
+    async fn logs(&self, _: JobId, _: LogSlice) -> Result<Vec<LogLine>> {
+        down()
+    }
+
+    async fn log_tails(&self, _: &[(JobId, u64)], _: u32) -> Result<Vec<(JobId, LogLine)>> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Watch for Down {
+    async fn glances(&self, _: &[JobId]) -> Result<Vec<Glance>> {
+        down()
+    }
+
+    async fn records(&self, _: &[JobId]) -> Result<Vec<JobRecord>> {
+        down()
+    }
 }
 
 #[async_trait]

@@ -1,4 +1,5 @@
-//! A job that does nothing, or fails as told: for trying things out, and for measuring.
+//! A job that does nothing, or fails as told: for trying things out, for measuring, and for seeing
+//! what a run under way looks like.
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::{
     job::{Invalid, Job},
     outcome::{Failure, Outcome, done},
     role::Role,
+    store::LogStream,
 };
 
 /// Does nothing, or fails as told.
@@ -20,6 +22,9 @@ pub struct Noop {
     /// How long to take, in ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sleep_ms: Option<u64>,
+    /// Takes that time in so many steps, and shows each as progress and as a line of log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
     /// How many attempts fail before one succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail: Option<u32>,
@@ -33,6 +38,8 @@ pub struct Noop {
 
 /// The longest sleep, in ms: what the longest run may take.
 const SLEEP_LIMIT_MS: u64 = 3_600_000;
+/// The most steps: ten times what a job keeps of its log.
+const STEPS_LIMIT: u32 = 100_000;
 
 impl Job for Noop {
     const KIND: &'static str = "noop";
@@ -40,18 +47,27 @@ impl Job for Noop {
     type Output = Value;
 
     fn check(&self) -> Result<(), Invalid> {
-        match self.sleep_ms {
-            Some(ms) if ms > SLEEP_LIMIT_MS => {
-                Err(Invalid::new("/sleep_ms", format!("sleep at most {SLEEP_LIMIT_MS} ms")))
-            }
-            _ => Ok(()),
+        if self.sleep_ms.is_some_and(|ms| ms > SLEEP_LIMIT_MS) {
+            return Err(Invalid::new("/sleep_ms", format!("sleep at most {SLEEP_LIMIT_MS} ms")));
         }
+        if self.steps.is_some_and(|steps| steps > STEPS_LIMIT) {
+            return Err(Invalid::new("/steps", format!("take at most {STEPS_LIMIT} steps")));
+        }
+        Ok(())
     }
 
     #[expect(clippy::panic, reason = "the payload asks for it")]
     async fn run(self, cx: &Context) -> Outcome<Value> {
-        if let Some(ms) = self.sleep_ms {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
+        let sleep = Duration::from_millis(self.sleep_ms.unwrap_or(0));
+        match self.steps.unwrap_or(0) {
+            0 => pass(sleep).await,
+            steps => {
+                for step in 1..=steps {
+                    pass(sleep / steps).await;
+                    cx.log(LogStream::Log, &format!("step {step} of {steps}")).await;
+                    cx.done_of(step.into(), steps.into());
+                }
+            }
         }
         if self.panic == Some(true) {
             panic!("a noop job was asked to panic");
@@ -64,5 +80,12 @@ impl Job for Noop {
             ));
         }
         done(self.output.unwrap_or(Value::Null))
+    }
+}
+
+/// No time at all where none is asked for: a timer takes a millisecond at least.
+async fn pass(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     outcome::{Failure, Outcome, done},
     role::Role,
     sandbox::{Cause, Program, RunReport},
+    store::LogStream,
 };
 
 /// Runs one untrusted program and keeps its output. A program that exits non-zero is a
@@ -36,7 +37,8 @@ pub struct SandboxRun {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub limits: Limits,
-    /// Makes an exit status other than 0 a failed attempt.
+    /// Makes an exit status other than 0 a failed attempt. What the program printed is then in the
+    /// job's log.
     #[serde(default)]
     pub fail_on_nonzero: bool,
 }
@@ -104,6 +106,9 @@ impl Job for SandboxRun {
             _ => {}
         }
         if self.fail_on_nonzero && (report.cause != Cause::Exited || report.exit_code != Some(0)) {
+            // The failure keeps nothing of what the program printed; the log does.
+            cx.log(LogStream::Stdout, &report.stdout).await;
+            cx.log(LogStream::Stderr, &report.stderr).await;
             let how = report.exit_code.map_or_else(|| format!("{:?}", report.cause), |code| format!("status {code}"));
             return Err(Failure::retry("nonzero_exit", format!("the program ended with {how}")));
         }

@@ -7,10 +7,12 @@ mod dead_letters;
 mod events;
 mod heartbeat;
 mod insert;
+mod logs;
 mod notify;
 mod rows;
 mod settle;
 mod steer;
+mod watch;
 
 use std::{
     collections::HashSet,
@@ -107,11 +109,18 @@ impl PostgresStore {
             .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {DEADLINE:?}"))))
     }
 
+    /// Something changed that somebody may be watching, here or in another process.
+    fn stir(&self) {
+        self.wakes.stir();
+        self.notifier.stir();
+    }
+
     /// Wakes whoever has work now, here and in other processes.
     fn wake(&self, roles: impl IntoIterator<Item = Role>) {
         for role in roles {
             self.wakes.wake(role);
             self.notifier.wake(role);
+            self.stir();
         }
     }
 }
@@ -214,6 +223,9 @@ impl Store for PostgresStore {
         let mut claimed =
             rows.iter().map(|row| rows::claimed(row, role)).collect::<Result<Vec<_>, _>>().map_err(rows::classify)?;
         claimed.sort_unstable_by_key(|job| job.run.lease);
+        if !claimed.is_empty() {
+            self.stir();
+        }
         Ok(claimed)
     }
 
@@ -239,6 +251,9 @@ impl Store for PostgresStore {
             .await?
             .into_iter()
             .collect();
+        if !written.is_empty() {
+            self.stir();
+        }
         Ok(reports.into_iter().map(|r| r.run).filter(|run| !written.contains(&run.lease)).collect())
     }
 
@@ -254,6 +269,9 @@ impl Store for PostgresStore {
             .await?;
         let promoted = rows::promoted(&row, limit).map_err(rows::classify)?;
         promoted.ready.iter().for_each(|role| self.wakes.wake(*role));
+        if promoted.moved > 0 {
+            self.stir();
+        }
         Ok(promoted)
     }
 

@@ -9,12 +9,14 @@ mod events;
 mod finish;
 mod hints;
 mod insert;
+mod logs;
 mod moves;
 mod open;
 mod params;
 mod rows;
 mod settle;
 mod users;
+mod watch;
 mod writer;
 
 #[cfg(test)]

@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 use golden_jobs::{
     Role,
     outcome::Verdict,
-    store::{Due, NewJob, events::Deliveries},
+    store::{ConnectOptions, Due, LogAppend, LogStream, NewJob, NewLine, Report, Store, connect, events::Deliveries},
 };
 use tokio::time::timeout;
 
 use crate::{
-    bed::{ALL, Bed},
+    bed::{ALL, Bed, Sql},
     both_stores,
     given::{
-        MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, job, job_with_callback, replay, retry_in,
+        MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, job, job_with_callback, json, replay, retry_in,
         succeeded,
     },
 };
@@ -32,6 +32,8 @@ both_stores! {
     an_end_is_told_to_those_who_wait_for_it
     an_event_wakes_the_relay
     what_was_logged_is_told_to_those_who_read
+    what_can_be_seen_to_change_stirs_those_who_watch
+    a_change_stirs_other_processes_while_they_watch
 }
 
 /// How long a hint may take on a busy machine; a test that passes does not wait for it.
@@ -194,4 +196,56 @@ async fn what_was_logged_is_told_to_those_who_read(store: Bed) {
 
     assert_eq!(&*timeout(SOON, logged.recv()).await.unwrap().unwrap(), TENANT);
     woken(&store, Role::Sandbox).await;
+}
+
+async fn stirred(store: &dyn Store) -> bool {
+    timeout(SOON, store.wakes().stirred()).await.is_ok()
+}
+
+fn a_line(run: &golden_jobs::store::Claimed) -> LogAppend {
+    let line = NewLine { n: 1, from: 0, upto: 1, stream: LogStream::Log, age: Duration::ZERO, text: "x".into() };
+    LogAppend { run: run.run, attempt: run.attempt, begin: None, lines: vec![line] }
+}
+
+async fn what_can_be_seen_to_change_stirs_those_who_watch(store: Bed) {
+    let id = store.submit(job()).await;
+    assert!(stirred(&*store).await);
+
+    let run = store.claim_one(Role::Orchestrator).await;
+    assert!(stirred(&*store).await, "a claim");
+    store.append_logs(vec![a_line(&run)]).await.unwrap();
+    assert!(stirred(&*store).await, "a line");
+    store.report(vec![Report { run: run.run, progress: Some(json("1")), checkpoint: None }]).await.unwrap();
+    assert!(stirred(&*store).await, "progress");
+    store.end(&run, retry_in(SECOND)).await;
+    assert!(stirred(&*store).await, "a failure");
+    store.later(SECOND).await;
+    assert!(stirred(&*store).await, "being due");
+    store.end(&store.claim_one(Role::Orchestrator).await, dead()).await;
+    assert!(stirred(&*store).await, "the end");
+    store.retry(TENANT, id, "ops").await.unwrap();
+    assert!(stirred(&*store).await, "a retry");
+    store.cancel(TENANT, id).await.unwrap();
+    assert!(stirred(&*store).await, "a cancel");
+}
+
+async fn a_change_stirs_other_processes_while_they_watch(store: Bed) {
+    if matches!(store.sql, Sql::Sqlite(_)) {
+        // Its processes share a file and no hints: a poll finds what changed.
+        return;
+    }
+    let other = connect(ConnectOptions::new(store.url.clone())).await.unwrap();
+    let run = store.start(job()).await;
+
+    // The word that somebody watches takes a moment to get around.
+    let heard = async {
+        loop {
+            other.glances(&[run.run.id]).await.unwrap();
+            store.append_logs(vec![a_line(&run)]).await.unwrap();
+            if timeout(Duration::from_millis(100), other.wakes().stirred()).await.is_ok() {
+                return;
+            }
+        }
+    };
+    timeout(SOON, heard).await.expect("the other process hears of it");
 }

@@ -17,6 +17,7 @@
 //! | [`dead_letters`] | what dies, and how it comes back |
 //! | [`events`] | what becomes an event, and the log of events |
 //! | [`webhooks`] | webhook secrets and deliveries |
+//! | [`logs`] | what runs write for those who read along |
 //! | [`reads`] | lists, pages, attempts, depths |
 //! | [`tenants`] | nobody sees or touches another's |
 //! | [`hints`] | who is woken by what |
@@ -37,6 +38,7 @@ mod given;
 mod hints;
 mod idempotency;
 mod intake;
+mod logs;
 mod model;
 mod random;
 mod reads;

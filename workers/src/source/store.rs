@@ -211,7 +211,7 @@ impl Claimer {
             place.ran = false;
             drop(place);
             let end = RunEnd { run: claimed.run, role: self.role, verdict: Verdict::Release };
-            if self.recorder.send(Ended { end, handle }).await.is_err() {
+            if self.recorder.send(Ended { end, handle, journal: None }).await.is_err() {
                 tracing::warn!(job.id = %claimed.run.id, "not given back: the job will be found lost");
             }
         }

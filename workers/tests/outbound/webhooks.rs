@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use golden_jobs::{
     Context, Failure, Job, JobId, MessageId, Role, WorkerId,
     context::Ports,
+    journal::Journal,
     kinds::{WebhookDeliver, registry},
     metrics::Metrics,
     outcome::{End, Verdict},
@@ -79,7 +80,8 @@ impl Fresh {
         };
         let kinds = registry();
         let kind = kinds.get(&claimed.kind).unwrap();
-        let outcome = kind.run(claimed.payload.clone(), Context::new(Arc::clone(&claimed), ports)).await;
+        let journal = Journal::unread(claimed.run, claimed.attempt);
+        let outcome = kind.run(claimed.payload.clone(), Context::new(Arc::clone(&claimed), ports, journal)).await;
         (claimed.run.id.into(), outcome)
     }
 }

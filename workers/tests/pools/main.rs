@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod journals;
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -76,7 +78,7 @@ impl Pools {
             outbound: Arc::new(Nobody),
             executor: Err("no sandbox here".to_owned()),
         };
-        let registry = Arc::new(Registry::default().with::<Noop>().with::<Sore>());
+        let registry = Arc::new(Registry::default().with::<Noop>().with::<Sore>().with::<journals::Chatter>());
         let shutdown = CancellationToken::new();
         let options = Options::new(vec![(Role::Orchestrator, slots)]);
         let task = tokio::spawn(golden_workers::run(options, registry, ports, shutdown.clone()));

@@ -8,7 +8,7 @@ use std::{
     collections::HashSet,
     mem,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -27,6 +27,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// After a broken connection, before the next try.
 const RECONNECT: Duration = Duration::from_secs(1);
 
+/// Between two words of one process that somebody watches.
+const WATCH_PAUSE: Duration = Duration::from_secs(5);
+/// How long such a word is good for.
+const WATCHED_FOR: Duration = Duration::from_secs(15);
+
+const WATCH: u32 = 1 << 27;
+const STIR: u32 = 1 << 28;
 const LOGGED: u32 = 1 << 29;
 const CANCEL: u32 = 1 << 30;
 const TELL: u32 = 1 << 31;
@@ -43,12 +50,26 @@ struct Gathered {
     /// The tenants that [`LOGGED`] is about.
     logged: Mutex<HashSet<String>>,
     some: Notify,
+    watch: Mutex<Watched>,
+}
+
+/// Who watches jobs. Hints for them are sent only while somebody does: nobody else needs to know
+/// that a job was claimed or has ended.
+#[derive(Default)]
+struct Watched {
+    /// When this process last said that it does.
+    told: Option<Instant>,
+    /// Until when some process does, perhaps this one.
+    until: Option<Instant>,
 }
 
 impl Notifier {
     pub(super) fn start(pool: PgPool, wakes: Wakes) -> Self {
         let gathered = Arc::new(Gathered::default());
-        let tasks = [tokio::spawn(send(pool.clone(), Arc::clone(&gathered))), tokio::spawn(hear(pool, wakes))];
+        let tasks = [
+            tokio::spawn(send(pool.clone(), Arc::clone(&gathered))),
+            tokio::spawn(hear(pool, wakes, Arc::clone(&gathered))),
+        ];
         Self { gathered, tasks }
     }
 
@@ -69,9 +90,33 @@ impl Notifier {
         self.gather(LOGGED);
     }
 
+    /// Something changed that others may be watching.
+    pub(super) fn stir(&self) {
+        if self.gathered.watch().until.is_some_and(|until| Instant::now() < until) {
+            self.gather(STIR);
+        }
+    }
+
+    /// This process watches, and would know of what changes.
+    pub(super) fn watch(&self) {
+        let mut watch = self.gathered.watch();
+        let now = Instant::now();
+        if watch.told.is_none_or(|told| now - told > WATCH_PAUSE) {
+            watch.told = Some(now);
+            drop(watch);
+            self.gather(WATCH);
+        }
+    }
+
     fn gather(&self, bit: u32) {
         self.gathered.bits.fetch_or(bit, Ordering::SeqCst);
         self.gathered.some.notify_one();
+    }
+}
+
+impl Gathered {
+    fn watch(&self) -> MutexGuard<'_, Watched> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -144,9 +189,9 @@ impl Pace {
     }
 }
 
-async fn hear(pool: PgPool, wakes: Wakes) {
+async fn hear(pool: PgPool, wakes: Wakes, gathered: Arc<Gathered>) {
     loop {
-        match listen(&pool, &wakes).await {
+        match listen(&pool, &wakes, &gathered).await {
             Ok(()) => {}
             Err(error) => tracing::warn!(%error, "hints of other processes are not heard for now"),
         }
@@ -154,7 +199,7 @@ async fn hear(pool: PgPool, wakes: Wakes) {
     }
 }
 
-async fn listen(pool: &PgPool, wakes: &Wakes) -> Result<(), sqlx::Error> {
+async fn listen(pool: &PgPool, wakes: &Wakes, gathered: &Gathered) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen_all([CHANNEL, LOG_CHANNEL]).await?;
     // `None` says that the connection was lost and hints with it.
@@ -170,6 +215,12 @@ async fn listen(pool: &PgPool, wakes: &Wakes) -> Result<(), sqlx::Error> {
         }
         if bits & TELL != 0 {
             wakes.tell();
+        }
+        if bits & STIR != 0 {
+            wakes.stir();
+        }
+        if bits & WATCH != 0 {
+            gathered.watch().until = Some(Instant::now() + WATCHED_FOR);
         }
     }
     Ok(())

@@ -11,8 +11,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, HeldRun, JobSummary, LostRun, Promoted, Run, StoreError,
-        WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, Glance, HeldRun, JobSummary, LogBegin, LogKept, LogLine,
+        LostRun, Moment, Promoted, Run, StoreError, WorkerInfo,
     },
 };
 
@@ -39,6 +39,10 @@ pub(super) fn without_nul(text: &str) -> Cow<'_, str> {
 
 pub(super) fn role(row: &PgRow, column: &str) -> Read<Role> {
     parsed(row.try_get(column)?)
+}
+
+pub(super) fn job_id(row: &PgRow, column: &str) -> Read<JobId> {
+    Ok(JobId(row.try_get(column)?))
 }
 
 pub(super) fn count<I: ColumnIndex<PgRow>>(row: &PgRow, column: I) -> Read<u64> {
@@ -194,6 +198,37 @@ pub(super) fn job(row: &PgRow) -> Read<JobRecord> {
 
 pub(super) fn summary(row: &PgRow) -> Read<JobSummary> {
     Ok(JobSummary { job: job(row)?, result_omitted: row.try_get("result_omitted")? })
+}
+
+pub(super) fn glance(row: &PgRow) -> Read<Glance> {
+    Ok(Glance {
+        job: job_id(row, "id")?,
+        moment: Moment {
+            state: parsed(row.try_get("state")?)?,
+            attempt: small(row, "attempt")?,
+            error_at: row.try_get("error_at")?,
+            run_at: row.try_get("run_at")?,
+            started_at: row.try_get("started_at")?,
+            finished_at: row.try_get("finished_at")?,
+            cost_micros: row.try_get("cost_micros")?,
+        },
+        progress: json(row, "progress")?,
+        last_line: count(row, "last_line")?,
+    })
+}
+
+pub(super) fn log_kept(row: &PgRow) -> Read<LogKept> {
+    Ok(LogKept { run: run(row)?, begin: LogBegin { seq: count(row, "seq")?, bytes: count(row, "bytes")? } })
+}
+
+pub(super) fn log_line(row: &PgRow) -> Read<LogLine> {
+    Ok(LogLine {
+        seq: count(row, "seq")?,
+        attempt: small(row, "attempt")?,
+        stream: parsed(row.try_get("stream")?)?,
+        at: row.try_get("at")?,
+        text: row.try_get("text")?,
+    })
 }
 
 pub(super) fn attempt(row: &PgRow) -> Read<Attempt> {

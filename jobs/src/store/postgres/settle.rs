@@ -51,6 +51,7 @@ impl PostgresStore {
             })
             .await?;
 
+        self.stir();
         self.wake(settled.resumed.iter().copied());
         if settled.told {
             self.wakes.tell();

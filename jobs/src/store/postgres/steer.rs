@@ -26,6 +26,7 @@ impl PostgresStore {
                 return Ok(None);
             }
             any_open |= !cancelled.ended.is_empty() || cancelled.flagged > 0;
+            self.stir();
             cancelled.ended.iter().for_each(|id| self.wakes.ended(*id));
             self.wake(cancelled.resumed);
             if cancelled.flagged > 0 {

@@ -36,6 +36,7 @@ impl Verb for Claim {
         if taken == 0 {
             return Ok(Vec::new());
         }
+        tx.hints.stir();
         sqlx::query(TAKEN).bind(self.role.as_str()).bind(self.limit).execute(&mut *tx.connection).await?;
         let first = leased.last_insert_rowid() - taken + 1;
         let rows = sqlx::query(CLAIMED).bind(first).fetch_all(&mut *tx.connection).await?;

@@ -83,6 +83,7 @@ impl Verb for Reports {
     type Answer = Vec<Run>;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Vec<Run>, sqlx::Error> {
+        tx.hints.stir();
         let text = |json: &Option<Box<RawValue>>| json.as_ref().map(|json| json.get().to_owned());
         // One row a run: a later report goes over an earlier one of the same batch.
         let mut latest: Vec<(Run, Option<String>, Option<String>)> = Vec::with_capacity(self.reports.len());

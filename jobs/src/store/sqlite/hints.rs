@@ -12,6 +12,7 @@ pub(super) struct Hints {
     logged: HashSet<String>,
     tell: bool,
     cancel: bool,
+    stir: bool,
 }
 
 impl Hints {
@@ -43,7 +44,15 @@ impl Hints {
         self.cancel = true;
     }
 
+    /// For what no other hint is about.
+    pub(super) fn stir(&mut self) {
+        self.stir = true;
+    }
+
     pub(super) fn give(self, wakes: &Wakes) {
+        if self.stir || self.cancel || self.due_in.is_some() || !self.roles.is_empty() || !self.ended.is_empty() {
+            wakes.stir();
+        }
         self.roles.into_iter().for_each(|role| wakes.wake(role));
         if let Some(delay) = self.due_in {
             wakes.due_in(delay);

@@ -11,7 +11,10 @@ use crate::{
     id::{DeadLetterId, JobId, MessageId, WorkerId},
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
-    store::{Claimed, DeadLetter, Delivery, HeldRun, JobSummary, LostRun, RoleDepth, Run, StoreError, WorkerInfo},
+    store::{
+        Claimed, DeadLetter, Delivery, Glance, HeldRun, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment,
+        RoleDepth, Run, StoreError, WorkerInfo,
+    },
 };
 
 type Read<T> = Result<T, sqlx::Error>;
@@ -167,6 +170,37 @@ pub(super) fn job(row: &SqliteRow) -> Read<JobRecord> {
 
 pub(super) fn summary(row: &SqliteRow) -> Read<JobSummary> {
     Ok(JobSummary { job: job(row)?, result_omitted: row.try_get("result_omitted")? })
+}
+
+pub(super) fn glance(row: &SqliteRow) -> Read<Glance> {
+    Ok(Glance {
+        job: job_id(row, "id")?,
+        moment: Moment {
+            state: parsed(row.try_get("state")?)?,
+            attempt: small(row, "attempt")?,
+            error_at: perhaps_at(row, "error_at")?,
+            run_at: at(row, "run_at")?,
+            started_at: perhaps_at(row, "started_at")?,
+            finished_at: perhaps_at(row, "finished_at")?,
+            cost_micros: row.try_get("cost_micros")?,
+        },
+        progress: json(row, "progress")?,
+        last_line: count(row, "last_line")?,
+    })
+}
+
+pub(super) fn log_kept(row: &SqliteRow) -> Read<LogKept> {
+    Ok(LogKept { run: run(row)?, begin: LogBegin { seq: count(row, "seq")?, bytes: count(row, "bytes")? } })
+}
+
+pub(super) fn log_line(row: &SqliteRow) -> Read<LogLine> {
+    Ok(LogLine {
+        seq: count(row, "seq")?,
+        attempt: small(row, "attempt")?,
+        stream: parsed(row.try_get("stream")?)?,
+        at: at(row, "at")?,
+        text: row.try_get("text")?,
+    })
 }
 
 pub(super) fn attempt(row: &SqliteRow) -> Read<Attempt> {
