@@ -1,6 +1,6 @@
 //! Reading a request's body: its type, its size, its encoding, its JSON.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, HttpBody},
@@ -11,8 +11,10 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
+use tokio::time::timeout;
 
 use crate::{
+    app::App,
     json,
     problem::{Code, FieldError, Problem},
 };
@@ -56,14 +58,14 @@ pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-impl<S: Sync, T> FromRequest<S> for JsonObject<T> {
+impl<T> FromRequest<Arc<App>> for JsonObject<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
         if !is_json(&request) {
             return Err(Problem::new(Code::UnsupportedMediaType, "the Content-Type must be application/json"));
         }
-        let bytes = read(request.into_body()).await?;
+        let bytes = read(request.into_body(), app.options.body_timeout).await?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             Problem::malformed(format!("the body is not UTF-8 at byte {at}"))
@@ -89,9 +91,17 @@ fn is_json(request: &Request) -> bool {
         && charset.is_none_or(|charset| charset == "utf-8")
 }
 
+/// The body, if it is there `within` that time: one that trickles in would hold its connection for ever.
+async fn read(body: Body, within: Duration) -> Result<Vec<u8>, Problem> {
+    timeout(within, collect(body)).await.unwrap_or_else(|_| {
+        let detail = format!("the body was not complete within {within:?}");
+        Err(Problem::new(Code::RequestTimeout, detail))
+    })
+}
+
 /// What is too large is still taken off the wire, up to a point: a client that is cut off
 /// while it sends sees a broken connection and never our answer.
-async fn read(body: Body) -> Result<Vec<u8>, Problem> {
+async fn collect(body: Body) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::new(Code::TooLarge, format!("a body has at most {BODY_LIMIT} bytes"));
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > DISCARD_LIMIT {

@@ -10,11 +10,12 @@
 //! | `routes` | the one table of routes, and a file for each resource |
 //! | `openapi` | the document that is made of that table |
 //! | [`auth`], [`permission`], `limits`, `guard` | who calls, what they may, how often, and the check before every handler |
+//! | `connections` | who is listened to, and for how long |
 //! | `body`, `submission` | from bytes to strict JSON to a job |
 //! | `intake`, `wait` | many inserts as few; many waits as one |
 //! | [`problem`] | every error a client can meet |
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, middleware};
 use golden_jobs::{Registry, egress::Egress, metrics::Metrics, store::SharedStore};
@@ -27,6 +28,7 @@ mod app;
 pub mod auth;
 mod body;
 mod clock;
+mod connections;
 mod cursor;
 mod guard;
 mod intake;
@@ -78,6 +80,10 @@ pub struct ApiOptions {
     /// How many proxies of the operator requests pass on their way here; `X-Forwarded-For` is read only
     /// as far as they wrote it.
     pub trusted_proxies: usize,
+    /// How long a client may take over a request's body.
+    pub body_timeout: Duration,
+    /// How long a connection may be silent, between requests or within a head.
+    pub silence: Duration,
 }
 
 impl Default for ApiOptions {
@@ -87,45 +93,32 @@ impl Default for ApiOptions {
             egress: Egress::public(),
             rate_limits: RateLimits::default(),
             trusted_proxies: 0,
+            body_timeout: Duration::from_secs(30),
+            // Longer than load balancers keep a connection (60 s): the one who ends it should be the one who
+            // knows whether a request is on its way.
+            silence: Duration::from_secs(75),
         }
     }
 }
 
-/// Why the intake stopped before it was told to.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    #[error("the HTTP listener failed: {0}")]
-    Listener(#[from] std::io::Error),
-}
-
 /// Serves the API until `shutdown`, then takes no more connections and lets requests under
 /// way finish within [`ApiOptions::drain_timeout`].
-pub async fn serve(listener: TcpListener, api: Api, shutdown: CancellationToken) -> Result<(), ServeError> {
-    use axum::serve::ListenerExt;
-
-    let drain_timeout = api.options.drain_timeout;
+pub async fn serve(listener: TcpListener, api: Api, shutdown: CancellationToken) {
+    let ApiOptions { drain_timeout, silence, .. } = api.options;
     let app = App::new(api);
-    // Those who wait for a job are answered with what is known, so that they do not hold up the end.
-    let closing = app.closing.clone();
-    let service = layered(app).into_make_service_with_connect_info::<SocketAddr>();
-    // An answer is one small write, and Nagle's algorithm would hold it back. Without it we are only slower.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let told = {
-        let shutdown = shutdown.clone();
-        async move {
-            shutdown.cancelled().await;
-            closing.cancel();
-        }
-    };
+    let told = CancellationToken::new();
+    let (stop, closing) = (told.clone(), app.closing.clone());
     let late = async {
         shutdown.cancelled().await;
+        // Those who wait for a job are answered with what is known, so that they do not hold up the end.
+        closing.cancel();
+        stop.cancel();
         tokio::time::sleep(drain_timeout).await;
     };
     tokio::select! {
-        served = axum::serve(listener, service).with_graceful_shutdown(told) => Ok(served?),
+        () = connections::serve(listener, layered(app), silence, told) => {}
         () = late => {
             tracing::warn!("requests were still under way {drain_timeout:?} after the intake was told to stop");
-            Ok(())
         }
     }
 }

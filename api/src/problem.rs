@@ -67,6 +67,8 @@ problems! {
         "Check the path and the id. What belongs to another tenant is not found either.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here"
         "Use one of the methods of the Allow header.";
+    RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request did not arrive in time"
+        "Send the whole body at once; it has 30 seconds to arrive.";
     Conflict "conflict" CONFLICT "The job's state does not allow this"
         "Read the job: the detail says which state it is in and what would be needed.";
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The request is too large"

@@ -73,7 +73,7 @@ pub(crate) async fn intake(store: &SharedStore, connections: usize, time: Durati
     let rate = latencies.len() as f64 / begun.elapsed().as_secs_f64();
     latencies.sort_unstable_by(f64::total_cmp);
     shutdown.cancel();
-    server.await??;
+    server.await?;
     Ok((rate, quantile(&latencies, 0.99)))
 }
 

@@ -62,12 +62,16 @@ impl Process {
                 egress: self.settings.egress.clone(),
                 rate_limits: self.settings.rate_limits.unwrap_or_default(),
                 trusted_proxies: self.settings.trusted_proxies,
+                ..ApiOptions::default()
             },
             parts: Vec::new(),
             sandbox_missing,
         };
         let served = golden_api::serve(listener, api, self.shutdown.clone());
-        self.add("the API", async { Ok(served.await?) });
+        self.add("the API", async {
+            served.await;
+            Ok(())
+        });
     }
 
     /// Adds a pool for each role, and the relay of events.

@@ -126,7 +126,13 @@ impl<T: JsonSchema> Input for Params<T> {
 impl<T: JsonSchema> Input for JsonObject<T> {
     fn describe(sketch: &mut Sketch<'_>) {
         sketch.body = Some(sketch.schemas.accepted::<T>());
-        sketch.problems.extend([Code::Malformed, Code::TooLarge, Code::UnsupportedMediaType, Code::Invalid]);
+        sketch.problems.extend([
+            Code::Malformed,
+            Code::RequestTimeout,
+            Code::TooLarge,
+            Code::UnsupportedMediaType,
+            Code::Invalid,
+        ]);
     }
 }
 

@@ -13,6 +13,7 @@ mod limits;
 mod openapi;
 mod permissions;
 mod problems;
+mod server;
 mod submit;
 mod wait;
 mod webhooks;

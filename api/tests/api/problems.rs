@@ -1,8 +1,9 @@
 //! Every documented error, produced; and what all answers have in common.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, io, sync::Arc, time::Duration};
 
-use axum::http::Method;
+use axum::{body::Body, http::Method};
+use futures_util::stream;
 use golden_api::{CallerRole, Quotas, RateLimits, problem::Code};
 use serde_json::json;
 
@@ -15,6 +16,8 @@ use crate::{
 async fn every_documented_problem_can_happen_and_has_a_page() {
     let golden = Golden::with(|api| api.sandbox_missing = Some("there is no Docker".into())).await;
     let down = Golden::with(|api| api.store = Arc::new(Down::default())).await;
+    let hurried = Golden::with(|api| api.options.body_timeout = Duration::from_millis(10)).await;
+    let never = stream::pending::<io::Result<Vec<u8>>>();
     let limited = Golden::with(|api| {
         api.options.rate_limits = RateLimits::PerMinute(Quotas { anonymous: 1, ..Quotas::default() });
     })
@@ -35,6 +38,7 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         golden.send(request(Method::DELETE, "/v1/jobs").empty()).await,
         golden.send(request(Method::POST, &format!("/v1/jobs/{dead}/cancel")).empty()).await,
         golden.send(submit().header("content-type", "application/json").body(vec![b' '; 2_000_000])).await,
+        hurried.send(submit().header("content-type", "application/json").body(Body::from_stream(never))).await,
         golden.send(submit().body("{}")).await,
         golden.send(submit().json(&json!({"kind": "noop", "priority": 11}))).await,
         golden.send(submit().json(&json!({"kind": "nope"}))).await,

@@ -1,0 +1,96 @@
+//! Taking connections, and how long a client may take its time.
+//!
+//! `axum::serve` waits for ever for a head that does not come, so that a few hundred idle
+//! sockets are all it takes to fill a process up. Here, whoever is silent is let go.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    BoxError, Router,
+    body::{Bytes, HttpBody},
+    extract::{ConnectInfo, Request},
+    response::Response,
+    routing::future::RouteFuture,
+    serve::Listener,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpListener, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+/// Serves `api` until `told`, then takes no more connections and ends once the requests under way have.
+/// A connection without a whole head for `silence`, its first or its next, is closed.
+pub(crate) async fn serve(mut listener: TcpListener, api: Router, silence: Duration, told: CancellationToken) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(silence);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(silence);
+    let connections = GracefulShutdown::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = Listener::accept(&mut listener) => accepted,
+            () = told.cancelled() => break,
+        };
+        // An answer is one small write, and Nagle's algorithm would hold it back. Without it we are only slower.
+        let _ = stream.set_nodelay(true);
+        let asked = CancellationToken::new();
+        let client = Client { api: api.clone(), peer, asked: asked.clone() };
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(client));
+        let connection = connections.watch(connection.into_owned());
+        tokio::spawn(async move {
+            tokio::select! {
+                // How a client goes away is its own affair.
+                _ = connection => {}
+                // Until its version is known, a connection has no other clock.
+                () = no_request(&asked, silence) => {}
+            }
+        });
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+/// Ends if there is no request at all for `silence`.
+async fn no_request(asked: &CancellationToken, silence: Duration) {
+    tokio::select! {
+        () = asked.cancelled() => std::future::pending().await,
+        () = sleep(silence) => {}
+    }
+}
+
+/// The API as one connection has it: it knows who is at the other end.
+#[derive(Clone)]
+struct Client {
+    api: Router,
+    peer: SocketAddr,
+    /// Cancelled with the first request.
+    asked: CancellationToken,
+}
+
+impl<B> Service<Request<B>> for Client
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request<B>>::poll_ready(&mut self.api, context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        self.asked.cancel();
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        self.api.call(request)
+    }
+}
