@@ -85,6 +85,8 @@ problems! {
     RateLimited "rate-limited" TOO_MANY_REQUESTS "There were too many requests within a minute"
         "Wait for as long as the Retry-After header says; the RateLimit header of every answer tells what is \
          left. A token of its own for each program gives each its own limit.";
+    QueueFull "queue-full" TOO_MANY_REQUESTS "The queue holds as many jobs as it may"
+        "Try again later with the same Idempotency-Key, or ask the operator for a larger quota.";
     Internal "internal-error" INTERNAL_SERVER_ERROR "Something went wrong on our side"
         "Try again with the same Idempotency-Key; tell the operator the request_id if it stays.";
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The store does not answer"

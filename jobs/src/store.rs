@@ -24,9 +24,11 @@ pub mod events;
 mod listing;
 pub mod logs;
 pub mod postgres;
+pub mod queues;
 mod settlement;
 pub mod sqlite;
 mod steps;
+pub mod tenants;
 pub mod watch;
 
 pub use clock::StoreClock;
@@ -35,6 +37,8 @@ pub use events::Events;
 pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
 };
+pub use queues::{Queue, QueueName, Queues, Quota};
+pub use tenants::{Deleted, Tenant, Tenants, Terms};
 pub use watch::{Glance, Moment, Watch};
 
 /// A worker silent for this long has lost its jobs.
@@ -48,7 +52,7 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Every verb is one transaction, has a deadline, and takes or gives sets; an empty set
 /// does nothing. Writes of a run name its lease and change nothing once it is lost.
 #[async_trait]
-pub trait Store: Events + Logs + Watch + Send + Sync + 'static {
+pub trait Store: Events + Logs + Queues + Tenants + Watch + Send + Sync + 'static {
     // Jobs come in.
 
     /// Records jobs, each claimable at once or when its time comes.
@@ -231,6 +235,8 @@ pub enum Inserted {
     Replayed { id: JobId },
     /// The key was used for another request.
     KeyReused,
+    /// The tenant's queue in that role holds as many jobs as it may: nothing was recorded.
+    QueueFull { max_queued: u64 },
 }
 
 /// One run of a job: the job and the lease that fences the run's writes.

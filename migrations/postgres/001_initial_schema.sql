@@ -21,7 +21,12 @@ $$;
 -- check would lock this one row for every insert of the tenant.
 CREATE TABLE tenants (
     id              text        PRIMARY KEY,
+    -- Its share of a role's capacity, in proportion to those of the others who have work there.
     weight          integer     NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 1000),
+    -- The longest payload and result of its jobs, in bytes; null stands for the default.
+    max_payload     bigint      CHECK (max_payload > 0),
+    max_result      bigint      CHECK (max_result > 0),
+    suspended_at    timestamptz,
     -- Signs the webhooks of jobs that carry a callback_url (Standard Webhooks).
     callback_secret bytea       NOT NULL CHECK (length(callback_secret) = 32),
     created_at      timestamptz NOT NULL
@@ -75,23 +80,32 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
 CREATE INDEX jobs_by_parent ON jobs (parent_id) WHERE parent_id IS NOT NULL;
 
--- Claim order: urgency (0 first), then the fair-queueing tag, then age. The key
--- holds all a claim needs to choose, so that choosing reads the index alone.
+-- Claim order: urgency (0 first), then the fair-queueing tag, then age. Rows come in by
+-- make_ready() alone, which gives them their tag.
 CREATE TABLE ready (
-    role     text     NOT NULL,
-    priority smallint NOT NULL,
-    fair_tag bigint   NOT NULL DEFAULT 0,
-    id       uuid     NOT NULL UNIQUE
+    role      text     NOT NULL,
+    priority  smallint NOT NULL,
+    fair_tag  bigint   NOT NULL,
+    id        uuid     NOT NULL UNIQUE,
+    tenant_id text     NOT NULL,
+    -- Held back while its queue is gated (see `queues`): not to be claimed.
+    parked    boolean  NOT NULL DEFAULT false,
+    -- Let through a gated queue by admit().
+    admitted  boolean  NOT NULL DEFAULT false
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX ready_in_claim_order ON ready (role, priority, fair_tag, id);
+CREATE INDEX ready_in_claim_order ON ready (role, priority, fair_tag, id) WHERE NOT parked;
+-- Empty unless queues are gated.
+CREATE INDEX ready_parked ON ready (role, tenant_id, priority, id) WHERE parked;
+CREATE INDEX ready_admitted ON ready (role, tenant_id) WHERE admitted;
 
 -- Apart from `ready`, so that claims never step over rows of the future.
 CREATE TABLE scheduled (
-    id       uuid        PRIMARY KEY,
-    run_at   timestamptz NOT NULL,
-    role     text        NOT NULL,
-    priority smallint    NOT NULL
+    id        uuid        PRIMARY KEY,
+    run_at    timestamptz NOT NULL,
+    role      text        NOT NULL,
+    priority  smallint    NOT NULL,
+    tenant_id text        NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX scheduled_by_due ON scheduled (run_at);
@@ -106,6 +120,7 @@ CREATE TABLE running (
     run_lease  bigint      NOT NULL DEFAULT nextval('run_lease_seq'),
     worker_id  uuid        NOT NULL,
     role       text        NOT NULL,
+    tenant_id  text        NOT NULL,
     cancel     boolean     NOT NULL DEFAULT false,
     started_at timestamptz NOT NULL
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
@@ -163,15 +178,42 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (tenant_id, route, key)
 );
 
--- A paused queue takes jobs and gives none out; tenant_id '' stands for the role.
+-- A queue is a tenant's share of a role; tenant_id '' stands for the role itself, and its
+-- last_tag for the tag that was claimed last.
+--
+-- Fairness is start-time fair queueing (Goyal, Vin and Cheng, 1996): a job that becomes ready is
+-- tagged max(the role's virtual time, the tenant's last tag), and the tenant's last tag moves on
+-- by 1 / weight. Whoever has much queued is far ahead with its tags, and a newcomer's come first.
 CREATE TABLE queues (
-    role      text        NOT NULL,
-    tenant_id text        NOT NULL DEFAULT '',
-    paused    boolean     NOT NULL DEFAULT false,
-    paused_by text,
-    paused_at timestamptz,
-    PRIMARY KEY (role, tenant_id)
-);
+    role        text        NOT NULL,
+    tenant_id   text        NOT NULL,
+    -- A paused queue takes jobs and gives none out.
+    paused      boolean     NOT NULL DEFAULT false,
+    paused_by   text,
+    paused_at   timestamptz,
+    -- Quotas of the tenant in this role; null is none.
+    max_running integer     CHECK (max_running > 0),
+    max_queued  bigint      CHECK (max_queued > 0),
+    -- Whether what comes in is parked until admit() lets it through: while the queue is paused
+    -- or has a max_running, and until what was parked then is through.
+    gated       boolean     NOT NULL DEFAULT false,
+    -- When the gate was last moved. admit() looks after the queue while this is set: as long as it is
+    -- gated, and for a minute after.
+    gate_moved_at timestamptz,
+    last_tag    bigint      NOT NULL DEFAULT 0,
+    weight      integer     NOT NULL DEFAULT 1,
+    -- Jobs that ever became ready here, and how many of them were gone when they were last counted:
+    -- the difference bounds the queue from above without counting it again.
+    arrived     bigint      NOT NULL DEFAULT 0,
+    gone        bigint      NOT NULL DEFAULT 0,
+    counted_at  timestamptz,
+    PRIMARY KEY (role, tenant_id),
+    CHECK (gated OR NOT paused AND max_running IS NULL OR tenant_id = ''),
+    CHECK (NOT gated OR gate_moved_at IS NOT NULL)
+) WITH (fillfactor = 50); -- Narrow and updated with every batch: room for that on its page.
+CREATE INDEX queues_gated ON queues (role, tenant_id) WHERE gate_moved_at IS NOT NULL;
+INSERT INTO queues (role, tenant_id)
+VALUES ('orchestrator', ''), ('peer-hub', ''), ('sandbox', ''), ('supervisor', ''), ('webhook', '');
 
 -- Jobs submitted by the clock. (schedule, slot) is unique through the job's
 -- idempotency key, so that any number of replicas fire a slot once.
@@ -349,6 +391,140 @@ CREATE TABLE event_counters (
     last      bigint NOT NULL
 ) WITH (fillfactor = 50);
 
+-- Where the next tag of a role begins: that of the job to be claimed next at this priority, else
+-- that of the last one claimed.
+CREATE FUNCTION virtual_time(of_role text, at_priority smallint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT COALESCE((SELECT fair_tag FROM ready WHERE role = of_role AND priority = at_priority AND NOT parked
+                     ORDER BY fair_tag, id LIMIT 1),
+                    (SELECT last_tag FROM queues WHERE role = of_role AND tenant_id = ''),
+                    0)
+$$;
+
+-- How far a job moves its queue's tag on. Weights are at most 1000, so that a hundred is left for them.
+CREATE FUNCTION tag_step(weight integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT 100000::bigint / weight
+$$;
+
+-- Makes jobs claimable, or parks them where their queue is gated. `charged` jobs move their
+-- queue's tag on; others were charged when they came and go on at once.
+--
+-- Charging takes the rows of the queues, in one order by all, until the commit: two batches of
+-- one queue follow one another, and a gate that was moved meanwhile is seen. That is why runs
+-- that end, which take other rows as well, do not charge.
+CREATE FUNCTION make_ready(ids uuid[], roles text[], tenants text[], priorities smallint[], charged boolean)
+RETURNS void LANGUAGE plpgsql
+SET enable_hashjoin = on -- A batch of many tenants joins many queues.
+AS $$
+BEGIN
+    IF ids IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT charged THEN
+        INSERT INTO ready (role, priority, fair_tag, id, tenant_id, parked)
+        SELECT j.role, j.priority,
+               COALESCE((SELECT q.last_tag FROM queues q WHERE q.role = j.role AND q.tenant_id = ''), 0),
+               j.id, j.tenant_id,
+               EXISTS (SELECT 1 FROM queues q WHERE q.role = j.role AND q.tenant_id = j.tenant_id AND q.gated)
+        FROM unnest(ids, roles, tenants, priorities) AS j(id, role, tenant_id, priority);
+        RETURN;
+    END IF;
+    WITH job AS MATERIALIZED (
+        SELECT j.*, row_number() OVER w - 1 AS before, count(*) OVER (PARTITION BY j.role, j.tenant_id) AS jobs
+        FROM unnest(ids, roles, tenants, priorities) AS j(id, role, tenant_id, priority)
+        WINDOW w AS (PARTITION BY j.role, j.tenant_id ORDER BY j.priority, j.id)
+    ), asked AS MATERIALIZED (
+        SELECT DISTINCT role, tenant_id, priority, jobs FROM job
+    ), queue AS (
+        INSERT INTO queues AS q (role, tenant_id, weight, last_tag, arrived)
+        SELECT a.role, a.tenant_id, COALESCE(t.weight, 1),
+               max(virtual_time(a.role, a.priority)) + a.jobs * tag_step(COALESCE(t.weight, 1)), a.jobs
+        FROM asked a LEFT JOIN tenants t ON t.id = a.tenant_id
+        GROUP BY a.role, a.tenant_id, t.weight, a.jobs
+        ORDER BY a.role, a.tenant_id
+        ON CONFLICT (role, tenant_id) DO UPDATE
+        SET weight = excluded.weight, arrived = q.arrived + excluded.arrived,
+            last_tag = CASE WHEN q.gated THEN q.last_tag
+                       ELSE greatest(excluded.last_tag,
+                                     q.last_tag + excluded.arrived * tag_step(excluded.weight)) END
+        RETURNING q.role, q.tenant_id, q.gated, q.last_tag, q.weight
+    )
+    INSERT INTO ready (role, priority, fair_tag, id, tenant_id, parked)
+    SELECT j.role, j.priority, q.last_tag - (j.jobs - j.before) * tag_step(q.weight), j.id, j.tenant_id, q.gated
+    FROM job j JOIN queue q ON q.role = j.role AND q.tenant_id = j.tenant_id;
+END $$;
+
+-- Lets parked jobs of one role through, as far as their queues allow: up to `most` of each. They
+-- are charged now. Answers how many came through, and whether there may be more at once.
+--
+-- Each statement in here sees what was committed before it, and none that charges commits while its
+-- queue's row is held: so a gate is opened only when nothing is left behind it. What does not charge
+-- may still park a job just then, which is why a queue is looked at for a minute more.
+CREATE FUNCTION admit(of_role text, most bigint, at_time timestamptz, OUT moved bigint, OUT more boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+    q queues;
+    room bigint;
+    through bigint;
+BEGIN
+    moved := 0;
+    more := false;
+    FOR q IN
+        SELECT * FROM queues
+        WHERE role = of_role AND gate_moved_at IS NOT NULL
+        ORDER BY tenant_id FOR UPDATE SKIP LOCKED
+    LOOP
+        -- What was ready when the gate closed, or let through before the pause. Claims pass over it already.
+        IF q.gated AND q.gate_moved_at > at_time - interval '1 minute' THEN
+            UPDATE ready SET parked = true, admitted = false
+            WHERE ctid = ANY (ARRAY (
+                SELECT ctid FROM ready
+                WHERE role = of_role AND NOT parked AND (q.paused OR NOT admitted) AND tenant_id = q.tenant_id
+                LIMIT most FOR UPDATE SKIP LOCKED));
+            GET DIAGNOSTICS through = ROW_COUNT;
+            more := more OR through = most;
+        END IF;
+        CONTINUE WHEN q.paused;
+
+        room := most;
+        IF q.max_running IS NOT NULL THEN
+            room := least(most, q.max_running
+                - (SELECT count(*) FROM ready r WHERE r.role = of_role AND r.tenant_id = q.tenant_id AND r.admitted)
+                - (SELECT count(*) FROM running r WHERE r.role = of_role AND r.tenant_id = q.tenant_id));
+        END IF;
+        IF room > 0 THEN
+            WITH next AS MATERIALIZED (
+                SELECT id, priority FROM ready
+                WHERE role = of_role AND tenant_id = q.tenant_id AND parked
+                ORDER BY priority, id LIMIT room FOR UPDATE SKIP LOCKED
+            ), placed AS (
+                SELECT id, row_number() OVER (ORDER BY priority, id) - 1 AS before FROM next
+            ), start AS MATERIALIZED (
+                SELECT greatest(q.last_tag, (SELECT max(virtual_time(of_role, p.priority))
+                                             FROM (SELECT DISTINCT priority FROM next) p)) AS tag
+            ), let AS (
+                UPDATE ready r
+                SET parked = false, admitted = q.gated, fair_tag = start.tag + p.before * tag_step(q.weight)
+                FROM placed p, start WHERE r.id = p.id
+                RETURNING 1
+            ), charged AS (
+                UPDATE queues SET last_tag = start.tag + (SELECT count(*) FROM next) * tag_step(q.weight)
+                FROM start WHERE role = of_role AND tenant_id = q.tenant_id AND EXISTS (SELECT 1 FROM next)
+            )
+            SELECT count(*) INTO through FROM let;
+            moved := moved + through;
+            more := more OR through = most;
+        END IF;
+        IF q.gated AND q.max_running IS NULL AND NOT EXISTS (
+            SELECT 1 FROM ready WHERE role = of_role AND tenant_id = q.tenant_id AND parked
+        ) THEN
+            UPDATE queues SET gated = false, gate_moved_at = at_time
+            WHERE role = of_role AND tenant_id = q.tenant_id;
+        ELSIF NOT q.gated AND q.gate_moved_at <= at_time - interval '1 minute' THEN
+            UPDATE queues SET gate_moved_at = NULL WHERE role = of_role AND tenant_id = q.tenant_id;
+        END IF;
+    END LOOP;
+END $$;
+
 -- Counts ended children off a parent that waits for them, and makes it ready when the last
 -- one has ended. Answers its role then, else null.
 --
@@ -368,10 +544,11 @@ CREATE FUNCTION count_down(parent uuid, ended bigint, at_time timestamptz) RETUR
             state = CASE WHEN pending_children = ended THEN 'queued' ELSE state END,
             run_at = CASE WHEN pending_children = ended THEN at_time ELSE run_at END
         WHERE id = parent AND state = 'waiting'
-        RETURNING id, role, priority, state
+        RETURNING id, role, tenant_id, priority, state
     )
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM counted WHERE state = 'queued'
-    RETURNING role
+    SELECT c.role FROM counted c
+    CROSS JOIN make_ready(ARRAY[c.id], ARRAY[c.role], ARRAY[c.tenant_id], ARRAY[c.priority], false)
+    WHERE c.state = 'queued'
 $$;
 
 -- The one state that users see.

@@ -19,7 +19,12 @@
 -- A tenant appears with its first job.
 CREATE TABLE tenants (
     id              TEXT    NOT NULL PRIMARY KEY,
+    -- Its share of a role's capacity, in proportion to those of the others who have work there.
     weight          INTEGER NOT NULL DEFAULT 1 CHECK (weight BETWEEN 1 AND 1000),
+    -- The longest payload and result of its jobs, in bytes; null stands for the default.
+    max_payload     INTEGER CHECK (max_payload > 0),
+    max_result      INTEGER CHECK (max_result > 0),
+    suspended_at    INTEGER,
     -- Signs the webhooks of jobs that carry a callback_url (Standard Webhooks).
     callback_secret BLOB    NOT NULL CHECK (length(callback_secret) = 32),
     created_at      INTEGER NOT NULL
@@ -72,22 +77,31 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
 CREATE INDEX jobs_by_parent ON jobs (parent_id) WHERE parent_id IS NOT NULL;
 
--- Claim order: urgency (0 first), then the fair-queueing tag, then age. The key
--- is all there is, so that a claim reads and removes one stretch of one tree.
+-- Claim order: urgency (0 first), then the fair-queueing tag, then age, so that a claim reads
+-- and removes one stretch of one tree; what is parked is out of its way.
 CREATE TABLE ready (
-    role     TEXT    NOT NULL,
-    priority INTEGER NOT NULL,
-    fair_tag INTEGER NOT NULL DEFAULT 0,
-    id       BLOB    NOT NULL UNIQUE,
-    PRIMARY KEY (role, priority, fair_tag, id)
+    role      TEXT    NOT NULL,
+    -- Held back while its queue is gated (see `queues`): not to be claimed.
+    parked    INTEGER NOT NULL DEFAULT 0 CHECK (parked IN (0, 1)),
+    priority  INTEGER NOT NULL,
+    fair_tag  INTEGER NOT NULL,
+    id        BLOB    NOT NULL UNIQUE,
+    tenant_id TEXT    NOT NULL,
+    -- Let through a gated queue.
+    admitted  INTEGER NOT NULL DEFAULT 0 CHECK (admitted IN (0, 1)),
+    PRIMARY KEY (role, parked, priority, fair_tag, id)
 ) STRICT, WITHOUT ROWID;
+-- Empty unless queues are gated.
+CREATE INDEX ready_parked ON ready (role, tenant_id, priority, id) WHERE parked;
+CREATE INDEX ready_admitted ON ready (role, tenant_id) WHERE admitted;
 
 -- Apart from `ready`, so that claims never step over rows of the future.
 CREATE TABLE scheduled (
-    id       BLOB    NOT NULL PRIMARY KEY,
-    run_at   INTEGER NOT NULL,
-    role     TEXT    NOT NULL,
-    priority INTEGER NOT NULL
+    id        BLOB    NOT NULL PRIMARY KEY,
+    run_at    INTEGER NOT NULL,
+    role      TEXT    NOT NULL,
+    priority  INTEGER NOT NULL,
+    tenant_id TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX scheduled_by_due ON scheduled (run_at);
 
@@ -102,6 +116,7 @@ CREATE TABLE running (
     id         BLOB    NOT NULL UNIQUE,
     worker_id  BLOB    NOT NULL CHECK (length(worker_id) = 16),
     role       TEXT    NOT NULL,
+    tenant_id  TEXT    NOT NULL,
     cancel     INTEGER NOT NULL DEFAULT 0 CHECK (cancel IN (0, 1)),
     started_at INTEGER NOT NULL
 ) STRICT;
@@ -158,15 +173,42 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (tenant_id, route, key)
 ) STRICT, WITHOUT ROWID;
 
--- A paused queue takes jobs and gives none out; tenant_id '' stands for the role.
+-- A queue is a tenant's share of a role; tenant_id '' stands for the role itself, and its
+-- last_tag for the tag that was claimed last.
+--
+-- Fairness is start-time fair queueing (Goyal, Vin and Cheng, 1996): a job that becomes ready is
+-- tagged max(the role's virtual time, the tenant's last tag), and the tenant's last tag moves on
+-- by 1 / weight. Whoever has much queued is far ahead with its tags, and a newcomer's come first.
 CREATE TABLE queues (
-    role      TEXT    NOT NULL,
-    tenant_id TEXT    NOT NULL DEFAULT '',
-    paused    INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
-    paused_by TEXT,
-    paused_at INTEGER,
-    PRIMARY KEY (role, tenant_id)
+    role        TEXT    NOT NULL,
+    tenant_id   TEXT    NOT NULL,
+    -- A paused queue takes jobs and gives none out.
+    paused      INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+    paused_by   TEXT,
+    paused_at   INTEGER,
+    -- Quotas of the tenant in this role; null is none.
+    max_running INTEGER CHECK (max_running > 0),
+    max_queued  INTEGER CHECK (max_queued > 0),
+    -- Whether what comes in is parked until `admit` lets it through: while the queue is paused
+    -- or has a max_running, and until what was parked then is through.
+    gated       INTEGER NOT NULL DEFAULT 0 CHECK (gated IN (0, 1)),
+    -- When the gate was last moved. `admit` looks after the queue while this is set: as long as it is
+    -- gated, and for a minute after.
+    gate_moved_at INTEGER,
+    last_tag    INTEGER NOT NULL DEFAULT 0,
+    weight      INTEGER NOT NULL DEFAULT 1,
+    -- Jobs that ever became ready here, and how many of them were gone when they were last counted:
+    -- the difference bounds the queue from above without counting it again.
+    arrived     INTEGER NOT NULL DEFAULT 0,
+    gone        INTEGER NOT NULL DEFAULT 0,
+    counted_at  INTEGER,
+    PRIMARY KEY (role, tenant_id),
+    CHECK (gated OR NOT paused AND max_running IS NULL OR tenant_id = ''),
+    CHECK (NOT gated OR gate_moved_at IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX queues_gated ON queues (role, tenant_id) WHERE gate_moved_at IS NOT NULL;
+INSERT INTO queues (role, tenant_id)
+VALUES ('orchestrator', ''), ('peer-hub', ''), ('sandbox', ''), ('supervisor', ''), ('webhook', '');
 
 -- Jobs submitted by the clock. (schedule, slot) is unique through the job's
 -- idempotency key, so that any number of replicas fire a slot once.

@@ -113,9 +113,9 @@ async fn a_lease_that_its_worker_knows_nothing_of_is_given_back() {
     golden
         .store
         .column(
-            "WITH taken AS (DELETE FROM ready RETURNING id, role)
-             INSERT INTO running (id, role, worker_id, started_at)
-             SELECT t.id, t.role, w.id, now() FROM taken t, workers w RETURNING role",
+            "WITH taken AS (DELETE FROM ready RETURNING id, role, tenant_id)
+             INSERT INTO running (id, role, tenant_id, worker_id, started_at)
+             SELECT t.id, t.role, t.tenant_id, w.id, now() FROM taken t, workers w RETURNING role",
         )
         .await;
     let _worker = golden.worker("orchestrator");

@@ -74,6 +74,10 @@ pub(super) async fn submit(
             let watch = wait.map(|limit| (app.waiting.watch(id), limit));
             Submitted { watch, replayed: true, ended: Some(record).filter(|r| r.state.is_terminal()), job, id }
         }
+        Inserted::QueueFull { max_queued } => {
+            let detail = format!("{max_queued} jobs of this role are queued, which is the tenant's quota");
+            return Err(Problem::new(Code::QueueFull, detail).retry_after(Duration::from_secs(1)));
+        }
         Inserted::KeyReused => {
             return Err(Problem::new(Code::KeyReused, "within 24 hours a key stands for one request"));
         }

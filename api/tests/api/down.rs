@@ -7,9 +7,10 @@ use golden_jobs::{
     DeadLetterId, JobId, Role, WorkerId,
     record::{Attempt, JobRecord},
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary,
-        LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run,
-        RunEnd, Store, StoreError, Watch, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Deleted, Delivery, Depths, Glance, HeldRun, Inserted, JobFilter,
+        JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName,
+        Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch,
+        WorkerInfo,
         events::{Deliveries, Event, Events},
     },
     wake::Wakes,
@@ -22,6 +23,48 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 fn down<T>() -> Result<T> {
     Err(StoreError::Unavailable("connecting to 10.0.0.7 timed out".into()))
+}
+
+#[async_trait]
+impl Queues for Down {
+    async fn queues(&self, _: Option<&str>) -> Result<Vec<Queue>> {
+        down()
+    }
+
+    async fn pause(&self, _: &QueueName, _: &str) -> Result<()> {
+        down()
+    }
+
+    async fn resume(&self, _: &QueueName) -> Result<()> {
+        down()
+    }
+
+    async fn limit(&self, _: Role, _: &str, _: Quota) -> Result<()> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Tenants for Down {
+    async fn tenant(&self, _: &str) -> Result<Option<Tenant>> {
+        down()
+    }
+
+    async fn tenants(&self, _: Option<&str>, _: u32) -> Result<Vec<Tenant>> {
+        down()
+    }
+
+    async fn create_tenant(&self, _: &str, _: &Terms) -> Result<bool> {
+        down()
+    }
+
+    async fn set_terms(&self, _: &str, _: &Terms) -> Result<bool> {
+        down()
+    }
+
+    async fn delete_tenant(&self, _: &str) -> Result<Deleted> {
+        down()
+    }
 }
 
 #[async_trait]

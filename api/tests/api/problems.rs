@@ -5,11 +5,12 @@ use std::{collections::HashSet, io, sync::Arc, time::Duration};
 use axum::{body::Body, http::Method};
 use futures_util::stream;
 use golden_api::{CallerRole, Quotas, RateLimits, problem::Code};
+use golden_jobs::{Role, store::Quota};
 use serde_json::json;
 
 use crate::{
     down::Down,
-    harness::{Golden, request, token},
+    harness::{Answer, Golden, request, token},
 };
 
 #[tokio::test]
@@ -47,6 +48,7 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         golden.send(submit().json(&json!({"kind": "panics"}))).await,
         down.send(submit().json(&noop)).await,
         golden.send(submit().json(&sandbox)).await,
+        full_queue(&golden).await,
     ];
     let mut seen = HashSet::new();
     for answer in &answers {
@@ -66,6 +68,16 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         assert_eq!(golden.get(&format!("/docs/problems/{name}")).await.problem(), (404, "not-found"));
     }
     assert_eq!(golden.get("/docs/problems").await.text.lines().count(), Code::ALL.len() + 2);
+}
+
+/// The answer to a job that its tenant's quota has no room for.
+async fn full_queue(golden: &Golden) -> Answer {
+    let quota = Quota { max_queued: Some(1), max_running: None };
+    golden.store.limit(Role::Orchestrator, "full", quota).await.unwrap();
+    let submit = || request(Method::POST, "/v1/jobs").token(Some(token("full", CallerRole::Developer)));
+    let noop = json!({"kind": "noop", "delay": 3600});
+    assert_eq!(golden.send(submit().json(&noop)).await.status, 202);
+    golden.send(submit().json(&noop)).await
 }
 
 #[tokio::test]

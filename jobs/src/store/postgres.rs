@@ -9,9 +9,12 @@ mod heartbeat;
 mod insert;
 mod logs;
 mod notify;
+mod queues;
+mod quota;
 mod rows;
 mod settle;
 mod steer;
+mod tenants;
 mod watch;
 
 use std::{
@@ -42,6 +45,7 @@ use crate::{
     wake::Wakes,
 };
 use notify::Notifier;
+use queues::Gates;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
@@ -61,6 +65,7 @@ pub struct PostgresStore {
     clock: StoreClock,
     wakes: Wakes,
     notifier: Notifier,
+    gates: Gates,
     /// Tenants known to have a row, to spare the question.
     tenants: Mutex<HashSet<String>>,
     /// Workers this process registered: one that is gone by its next heartbeat was taken for lost.
@@ -79,6 +84,7 @@ impl PostgresStore {
             clock: options.clock,
             wakes,
             notifier,
+            gates: Gates::default(),
             tenants: Mutex::default(),
             registered: Mutex::default(),
         })
@@ -268,6 +274,8 @@ impl Store for PostgresStore {
             })
             .await?;
         let promoted = rows::promoted(&row, limit).map_err(rows::classify)?;
+        self.gates.set(rows::gated(&row).map_err(rows::classify)?);
+        self.admit().await;
         promoted.ready.iter().for_each(|role| self.wakes.wake(*role));
         if promoted.moved > 0 {
             self.stir();
@@ -415,11 +423,21 @@ impl Store for PostgresStore {
     }
 
     async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {
-        self.know_tenants([tenant]).await?;
-        self.in_time(|| {
-            sqlx::query_scalar(include_str!("../sql/postgres/callback_secret.sql")).bind(tenant).fetch_one(&self.pool)
-        })
-        .await
+        loop {
+            self.know_tenants([tenant]).await?;
+            let secret = self
+                .in_time(|| {
+                    sqlx::query_scalar(include_str!("../sql/postgres/callback_secret.sql"))
+                        .bind(tenant)
+                        .fetch_optional(&self.pool)
+                })
+                .await?;
+            if let Some(secret) = secret {
+                return Ok(secret);
+            }
+            // It was deleted by another process since this one came to know it.
+            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+        }
     }
 
     async fn record_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@
 
 mod chores;
 mod claim;
+mod entry;
 mod events;
 mod finish;
 mod hints;
@@ -13,8 +14,10 @@ mod logs;
 mod moves;
 mod open;
 mod params;
+mod queues;
 mod rows;
 mod settle;
+mod tenants;
 mod users;
 mod watch;
 mod writer;

@@ -18,8 +18,10 @@
 //! | [`events`] | what becomes an event, and the log of events |
 //! | [`webhooks`] | webhook secrets and deliveries |
 //! | [`logs`] | what runs write for those who read along |
+//! | [`queues`] | tenants share a role; pauses and quotas |
 //! | [`reads`] | lists, pages, attempts, depths |
 //! | [`tenants`] | nobody sees or touches another's |
+//! | [`terms`] | tenants are created, changed, suspended and deleted |
 //! | [`hints`] | who is woken by what |
 //! | [`schema`] | versions, checks, the runbook's statements |
 //! | [`random`] | random verbs, against a [`model`] of all the above |
@@ -40,11 +42,13 @@ mod idempotency;
 mod intake;
 mod logs;
 mod model;
+mod queues;
 mod random;
 mod reads;
 mod retry;
 mod schema;
 mod tenants;
+mod terms;
 mod webhooks;
 mod workers;
 

@@ -1,6 +1,6 @@
 //! What the store does, said a second time and as plainly as can be: one list of jobs in memory.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use golden_jobs::{
     JobId, Role, State,
@@ -53,6 +53,8 @@ pub(crate) struct Model {
     /// Jobs with an unresolved dead letter.
     pub(crate) letters: Vec<JobId>,
     pub(crate) events: Vec<(JobId, String)>,
+    /// Paused queues: the whole role's, or those of the one tenant there is.
+    pub(crate) paused: BTreeSet<(Role, bool)>,
 }
 
 impl Job {
@@ -92,7 +94,16 @@ impl Model {
 
     /// The priorities of the jobs that a claim must take.
     pub(crate) fn most_urgent(&self, role: Role, limit: usize) -> Vec<u8> {
-        let ready = self.jobs.iter().filter(|job| job.role == role && job.state == State::Queued);
+        if self.paused.contains(&(role, true)) {
+            return Vec::new();
+        }
+        self.ready(role, limit)
+    }
+
+    /// Those that are not held back.
+    fn ready(&self, role: Role, limit: usize) -> Vec<u8> {
+        let held = self.paused.contains(&(role, false));
+        let ready = self.jobs.iter().filter(|job| job.role == role && job.state == State::Queued && !held);
         let mut priorities: Vec<_> = ready.map(|job| job.priority).collect();
         priorities.sort_unstable();
         priorities.truncate(limit);
@@ -193,7 +204,7 @@ impl Model {
             job.state = State::Queued;
             promoted.moved += 1;
         }
-        promoted.ready = Role::ALL.into_iter().filter(|role| !self.most_urgent(*role, 1).is_empty()).collect();
+        promoted.ready = Role::ALL.into_iter().filter(|role| !self.ready(*role, 1).is_empty()).collect();
         let next = self.jobs.iter().filter(|job| job.is_due_later()).map(|job| job.due).min();
         promoted.next_due = next.map(|due| Duration::from_secs(due - now));
         promoted

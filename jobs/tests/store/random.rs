@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use golden_jobs::{
     JobId, Role, State,
     outcome::Verdict,
-    store::{Due, NewJob, Run, RunEnd},
+    store::{Due, NewJob, QueueName, Run, RunEnd},
 };
 use proptest::{
     prelude::*,
@@ -80,6 +80,15 @@ enum Verb {
     Replay {
         limit: u32,
     },
+    /// Of the whole role, or of the one tenant there is.
+    Pause {
+        role: Role,
+        whole: bool,
+    },
+    Resume {
+        role: Role,
+        whole: bool,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -118,6 +127,8 @@ fn verb() -> impl Strategy<Value = Verb> {
         1 => any::<Index>().prop_map(|job| Verb::Cancel { job }),
         1 => any::<Index>().prop_map(|job| Verb::Retry { job }),
         2 => (1..4u32).prop_map(|limit| Verb::Replay { limit }),
+        1 => (role(), any::<bool>()).prop_map(|(role, whole)| Verb::Pause { role, whole }),
+        1 => (role(), any::<bool>()).prop_map(|(role, whole)| Verb::Resume { role, whole }),
     ]
 }
 
@@ -149,6 +160,8 @@ async fn empty(store: &Bed) {
         "DELETE FROM dlq_messages",
         "DELETE FROM outbox",
         "DELETE FROM jobs",
+        "DELETE FROM queues WHERE tenant_id <> ''",
+        "UPDATE queues SET paused = FALSE, last_tag = 0",
     ] {
         store.sql.execute(statement).await.unwrap();
     }
@@ -197,6 +210,14 @@ impl Pair<'_> {
                     prop_assert!(self.model.letters.contains(&id), "{} has no open letter", id);
                     self.model.requeue(id);
                 }
+            }
+            Verb::Pause { role, whole } => {
+                self.store.pause(&queue(role, whole), "ops").await.unwrap();
+                self.model.paused.insert((role, whole));
+            }
+            Verb::Resume { role, whole } => {
+                self.store.resume(&queue(role, whole)).await.unwrap();
+                self.model.paused.remove(&(role, whole));
             }
             // There is nothing to do it to.
             Verb::Cancel { .. } | Verb::Retry { .. } => {}
@@ -311,6 +332,10 @@ impl Pair<'_> {
         }
         Ok(())
     }
+}
+
+fn queue(role: Role, whole: bool) -> QueueName {
+    QueueName { role, tenant_id: (!whole).then(|| TENANT.to_owned()) }
 }
 
 fn verdict(end: &End, children: Vec<NewJob>) -> Verdict {

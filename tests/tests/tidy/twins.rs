@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{assert_tidy, files};
 
 /// Files that one dialect alone needs, each with why.
-const SINGLE: [(&str, &str); 13] = [
+const SINGLE: [(&str, &str); 14] = [
     // SQLite's statements cannot be chained with WITH, so a verb is a file of several steps there, and the
     // steps that verbs share are a file of their own. A PostgreSQL file is one statement.
     ("jobs/src/sql/postgres/tenants.sql", "a step of insert.sql in sqlite"),
@@ -18,6 +18,7 @@ const SINGLE: [(&str, &str); 13] = [
     ("jobs/src/sql/postgres/resolve.sql", "the first step of replay.sql and of purge.sql in sqlite"),
     ("jobs/src/sql/postgres/resolve_job.sql", "a step of retry.sql in sqlite"),
     ("jobs/src/sql/sqlite/moves.sql", "branches within the statements of postgres"),
+    ("jobs/src/sql/sqlite/make_ready.sql", "a function of the schema in postgres"),
     ("jobs/src/sql/sqlite/retry.sql", "requeue.sql, resolve_job.sql and hasten.sql in postgres"),
     ("jobs/src/sql/sqlite/replay.sql", "resolve.sql and requeue.sql in postgres"),
     ("jobs/src/sql/sqlite/purge.sql", "resolve.sql in postgres"),

@@ -25,9 +25,9 @@ WITH named AS MATERIALIZED (
     FROM (SELECT n.parent, (SELECT count(*)::integer FROM adopted a WHERE a.parent = n.parent) AS open
           FROM (SELECT DISTINCT parent FROM named) n) c
     WHERE p.id = c.parent AND p.state = 'waiting'
-    RETURNING p.id, p.role, p.priority, p.state
-), resumed AS (
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM counted WHERE state = 'queued'
-    RETURNING role
+    RETURNING p.id, p.role, p.tenant_id, p.priority, p.state
+), resumed AS MATERIALIZED (
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), false)
+    FROM counted WHERE state = 'queued'
 )
-SELECT role FROM resumed
+SELECT role FROM counted CROSS JOIN resumed WHERE state = 'queued'

@@ -2,10 +2,10 @@
 WITH taken AS (
     DELETE FROM scheduled s USING jobs j
     WHERE s.id = $2 AND j.id = s.id AND j.tenant_id = $1
-    RETURNING s.id, s.role, s.priority
+    RETURNING s.id, s.role, s.tenant_id, s.priority
 ), hastened AS (
     UPDATE jobs j SET state = 'queued', run_at = COALESCE($3, now()) FROM taken t WHERE j.id = t.id
-), made_ready AS (
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM taken
+), made_ready AS MATERIALIZED (
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true) FROM taken
 )
-SELECT id, role FROM taken
+SELECT id, role FROM taken CROSS JOIN made_ready

@@ -1,7 +1,8 @@
 -- Records jobs, their idempotency keys and their place in the queue in one statement.
--- Answers the jobs that are new. Keys are taken in order, so that two batches which share
--- some wait for each other instead of locking each other out.
--- $18 whether a parent awaits these jobs, $19 the held clock.
+-- Answers the jobs that are new, and those whose queue has a quota: these are left for the
+-- caller to count. Keys are taken in order, so that two batches which share some wait for each
+-- other instead of locking each other out.
+-- $18 whether a parent awaits these jobs, $19 the held clock, $20 whether they were counted.
 WITH input AS MATERIALIZED (
     SELECT i.*, COALESCE(i.due_at, COALESCE($19, now()) + i.delay_ms * interval '1 millisecond',
                          COALESCE($19, now())) AS run_at
@@ -10,9 +11,16 @@ WITH input AS MATERIALIZED (
                 $14::text[], $15::text[], $16::bytea[])
          AS i(id, tenant_id, kind, role, priority, payload, max_attempts, timeout_ms, due_at, delay_ms,
               metadata, callback_url, parent_id, route, key, fingerprint)
+), capped AS MATERIALIZED (
+    SELECT q.role, q.tenant_id FROM (SELECT DISTINCT role, tenant_id FROM input WHERE NOT $20) i
+    JOIN queues q ON q.role = i.role AND q.tenant_id = i.tenant_id
+    WHERE q.max_queued IS NOT NULL
+), counted AS MATERIALIZED (
+    SELECT * FROM input i
+    WHERE NOT EXISTS (SELECT 1 FROM capped c WHERE c.role = i.role AND c.tenant_id = i.tenant_id)
 ), keyed AS (
     INSERT INTO idempotency_keys AS k (tenant_id, route, key, fingerprint, job_id, created_at)
-    SELECT tenant_id, route, key, fingerprint, id, COALESCE($19, now()) FROM input
+    SELECT tenant_id, route, key, fingerprint, id, COALESCE($19, now()) FROM counted
     WHERE key IS NOT NULL
     ORDER BY tenant_id, route, key
     ON CONFLICT (tenant_id, route, key) DO UPDATE
@@ -26,14 +34,17 @@ WITH input AS MATERIALIZED (
            CASE WHEN run_at <= COALESCE($19, now()) THEN 'queued' ELSE 'scheduled' END,
            priority, max_attempts, timeout_ms, payload::json, metadata::json,
            callback_url, parent_id, $18, run_at, COALESCE($19, now())
-    FROM input
+    FROM counted
     WHERE key IS NULL OR id IN (SELECT job_id FROM keyed)
     ON CONFLICT (id) DO NOTHING
-    RETURNING id, role, state, priority, run_at, created_at
-), made_ready AS (
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM accepted WHERE state = 'queued'
+    RETURNING id, tenant_id, role, state, priority, run_at, created_at
+), made_ready AS MATERIALIZED (
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true)
+    FROM accepted WHERE state = 'queued'
 ), made_scheduled AS (
-    INSERT INTO scheduled (id, run_at, role, priority)
-    SELECT id, run_at, role, priority FROM accepted WHERE state = 'scheduled'
+    INSERT INTO scheduled (id, run_at, role, priority, tenant_id)
+    SELECT id, run_at, role, priority, tenant_id FROM accepted WHERE state = 'scheduled'
 )
-SELECT id, run_at, created_at FROM accepted
+SELECT a.id, a.run_at, a.created_at FROM accepted a CROSS JOIN made_ready
+UNION ALL SELECT i.id, NULL, NULL FROM input i
+JOIN capped c ON c.role = i.role AND c.tenant_id = i.tenant_id

@@ -5,13 +5,18 @@ WITH due AS (
     DELETE FROM scheduled WHERE ctid = ANY (ARRAY (
         SELECT ctid FROM scheduled WHERE run_at <= COALESCE($3, now())
         ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED))
-    RETURNING id, role, priority
-), moved AS (
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM due RETURNING role
+    RETURNING id, role, tenant_id, priority
+), placed AS MATERIALIZED (
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true) FROM due
 )
-SELECT (SELECT count(*) FROM moved) AS moved,
+SELECT (SELECT count(*) FROM due, placed) AS moved,
        ARRAY (SELECT role FROM unnest($2::text[]) AS asked(role)
-              WHERE EXISTS (SELECT 1 FROM ready r WHERE r.role = asked.role)
-                 OR asked.role IN (SELECT role FROM moved)) AS ready,
+              WHERE EXISTS (SELECT 1 FROM ready r WHERE r.role = asked.role AND NOT r.parked)
+                 OR EXISTS (SELECT 1 FROM due d WHERE d.role = asked.role AND NOT EXISTS (
+                     SELECT 1 FROM queues q
+                     WHERE q.role = d.role AND q.tenant_id = d.tenant_id AND q.gated))) AS ready,
+       ARRAY (SELECT role FROM unnest($2::text[]) AS asked(role)
+              WHERE EXISTS (SELECT 1 FROM queues q
+                            WHERE q.role = asked.role AND q.gate_moved_at IS NOT NULL)) AS gated,
        (SELECT (extract(epoch FROM run_at - COALESCE($3, now())) * 1000)::bigint FROM scheduled
         WHERE run_at > COALESCE($3, now()) ORDER BY run_at LIMIT 1) AS next_due_ms

@@ -6,8 +6,8 @@ WITH again AS (
     SET state = 'queued', attempt = 0, lost = 0, awaited = false, result = NULL, progress = NULL,
         payload = COALESCE($2::json, payload), run_at = COALESCE($3, now()), finished_at = NULL
     WHERE id = ANY ($1::uuid[]) AND state IN ('dead', 'cancelled')
-    RETURNING id, role, priority
-), made_ready AS (
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM again
+    RETURNING id, role, tenant_id, priority
+), made_ready AS MATERIALIZED (
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true) FROM again
 )
-SELECT id, role FROM again
+SELECT id, role FROM again CROSS JOIN made_ready

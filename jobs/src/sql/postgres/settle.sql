@@ -40,11 +40,12 @@ WITH freed AS (
                               started_at, finished_at)
     SELECT id, run_lease, attempt, outcome, error_code, error_message, worker_id, started_at, now
     FROM settled WHERE outcome IS NOT NULL
-), made_ready AS (
-    INSERT INTO ready (role, priority, id) SELECT role, priority, id FROM settled WHERE state = 'queued'
+), made_ready AS MATERIALIZED (
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), false)
+    FROM settled WHERE state = 'queued'
 ), made_scheduled AS (
-    INSERT INTO scheduled (id, run_at, role, priority)
-    SELECT id, run_at, role, priority FROM settled WHERE state IN ('retrying', 'scheduled')
+    INSERT INTO scheduled (id, run_at, role, priority, tenant_id)
+    SELECT id, run_at, role, priority, tenant_id FROM settled WHERE state IN ('retrying', 'scheduled')
 ), buried AS (
     INSERT INTO dlq_messages (id, tenant_id, job_id, original_subject, kind, role, payload, error_code, error,
                               attempts, created_at)
@@ -63,7 +64,7 @@ WITH freed AS (
            OR kind <> 'webhook.deliver' AND tenant_id IN (SELECT tenant_id FROM heard))
     RETURNING job_id
 )
-SELECT id, run_lease, state, NULL AS role FROM settled
+SELECT id, run_lease, state, NULL AS role FROM settled CROSS JOIN made_ready
 UNION ALL SELECT job_id, 0, 'told', NULL FROM told
 UNION ALL SELECT parent_id, count(*), 'awaited', NULL FROM settled
 WHERE awaited AND state IN ('dead', 'cancelled') GROUP BY parent_id

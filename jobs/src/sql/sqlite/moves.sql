@@ -1,14 +1,10 @@
 -- The moves between the narrow tables that several verbs make. PostgreSQL's twins hold
 -- them inline, as branches of their one statement.
 
--- step: ready
--- ?1: [[role, priority, id], …]
-INSERT INTO ready (role, priority, id) SELECT value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each(?1)
-
 -- step: scheduled
--- ?1: [[id, run_at, role, priority], …]
-INSERT INTO scheduled (id, run_at, role, priority)
-SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)
+-- ?1: [[id, run_at, role, priority, tenant], …]
+INSERT INTO scheduled (id, run_at, role, priority, tenant_id)
+SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1)
 
 -- step: unready
 -- ?1: ids.
@@ -58,4 +54,4 @@ SET pending_children = pending_children - c.ended,
     run_at = CASE WHEN pending_children = c.ended THEN ?2 ELSE run_at END
 FROM (SELECT unhex(value ->> 0) AS parent_id, value ->> 1 AS ended FROM json_each(?1)) AS c
 WHERE jobs.id = c.parent_id AND jobs.state = 'waiting'
-RETURNING id, role, priority, state = 'queued' AS due
+RETURNING id, role, tenant_id, priority, state = 'queued' AS due

@@ -1,17 +1,14 @@
 -- Makes up to ?2 jobs ready that are due at ?1, and says who has work. `jobs` keeps the
 -- state it had; `job_view` shows queued.
 
--- step: moved
-INSERT INTO ready (role, priority, id)
-SELECT role, priority, id FROM scheduled WHERE run_at <= ?1 ORDER BY run_at, id LIMIT ?2
-
 -- step: taken
 DELETE FROM scheduled
 WHERE id IN (SELECT id FROM scheduled WHERE run_at <= ?1 ORDER BY run_at, id LIMIT ?2)
+RETURNING id, role, priority, tenant_id
 
 -- step: waiting
 -- Which of the roles ?1 have ready jobs.
-SELECT value FROM json_each(?1) AS asked WHERE EXISTS (SELECT 1 FROM ready WHERE role = asked.value)
+SELECT value FROM json_each(?1) AS asked WHERE EXISTS (SELECT 1 FROM ready WHERE role = asked.value AND NOT parked)
 
 -- step: next
 -- When the next job is due after ?1.

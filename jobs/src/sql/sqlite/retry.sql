@@ -2,7 +2,7 @@
 
 -- step: found
 -- ?1: the tenant, ?2: the job.
-SELECT state, role, priority FROM job_view WHERE tenant_id = ?1 AND id = ?2
+SELECT id, tenant_id, state, role, priority FROM job_view WHERE tenant_id = ?1 AND id = ?2
 
 -- step: requeued
 -- Dead and cancelled jobs, with fresh attempts. Their end was counted by whoever awaited
@@ -11,7 +11,7 @@ UPDATE jobs
 SET state = 'queued', attempt = 0, lost = 0, awaited = 0, result = NULL, progress = NULL,
     payload = COALESCE(?2, payload), run_at = ?3, finished_at = NULL
 WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND state IN ('dead', 'cancelled')
-RETURNING id, role, priority
+RETURNING id, role, tenant_id, priority
 
 -- step: resolved
 -- Its open dead letter. ?1: the tenant, ?2: the job, ?3: by whom, ?4: now.

@@ -3,7 +3,7 @@
 
 -- step: held
 -- The runs of ?1 ([[id, run_lease], …]) that still hold their lease.
-SELECT r.run_lease, r.cancel, j.role, j.priority
+SELECT r.run_lease, r.cancel, r.tenant_id, j.role, j.priority
 FROM json_each(?1) AS e
 CROSS JOIN running r ON r.run_lease = e.value ->> 1
 CROSS JOIN jobs j ON j.id = r.id

@@ -5,7 +5,11 @@ use std::{collections::HashSet, time::Duration};
 use async_trait::async_trait;
 use sqlx::{Row, postgres::PgRow};
 
-use super::{PostgresStore, insert::record, millis, rows, step, summaries_of};
+use super::{
+    PostgresStore,
+    insert::{Entrance, record},
+    millis, rows, step, summaries_of,
+};
 use crate::{
     id::{JobId, MessageId},
     store::{
@@ -52,7 +56,7 @@ impl Events for PostgresStore {
                 let jobs = jobs.into_iter().map(|summary| (summary.job.id, summary)).collect();
                 let outgoing = Outgoing { events, jobs };
                 let made = deliveries(&outgoing);
-                record(&mut tx, &made.iter().collect::<Vec<&NewJob>>(), false, self.now()).await?;
+                record(&mut tx, &made.iter().collect::<Vec<&NewJob>>(), Entrance::Open, self.now()).await?;
                 tx.commit().await?;
                 Ok((outgoing, made))
             })

@@ -10,7 +10,7 @@ use rand::Rng;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::{PostgresStore, millis, rows};
+use super::{PostgresStore, millis, quota::Queue, rows};
 use crate::{
     id::JobId,
     store::{Due, IDEMPOTENCY_WINDOW, Idempotency, Inserted, NewJob, StoreError},
@@ -39,9 +39,11 @@ impl PostgresStore {
                 ids.insert(job.id) && job.idempotency.as_ref().is_none_or(|i| keys.insert(key(&job.tenant_id, i)))
             })
             .collect();
-        let new = self
-            .in_time(|| async { record(&mut *self.pool.acquire().await?, &first, false, self.now()).await })
+        let Recording { mut new, capped } = self
+            .in_time(|| async { record(&mut *self.pool.acquire().await?, &first, Entrance::Quota, self.now()).await })
             .await?;
+        let full =
+            if capped.is_empty() { HashMap::new() } else { self.insert_capped(&first, &capped, &mut new).await? };
 
         for job in jobs.iter().filter(|job| new.contains_key(&job.id)) {
             match job.due {
@@ -57,7 +59,29 @@ impl PostgresStore {
         let mut known = if repeats.is_empty() { Recorded::default() } else { self.recorded(&repeats).await? };
         // Two jobs of one batch may share an id; the later is told what the first was.
         known.jobs.extend(new);
-        jobs.iter().map(|job| known.answer(job)).collect()
+        self.admit().await;
+        jobs.iter()
+            .map(|job| match full.get(&(job.role, job.tenant_id.clone())) {
+                Some(max_queued) => Ok(known.answer(job).unwrap_or(Inserted::QueueFull { max_queued: *max_queued })),
+                None => known.answer(job),
+            })
+            .collect()
+    }
+
+    /// Records jobs whose queues have a quota, as far as there is room. What was recorded before
+    /// needs none. Answers the queues that had not room for all.
+    async fn insert_capped(
+        &self,
+        jobs: &[&NewJob],
+        capped: &HashSet<JobId>,
+        new: &mut HashMap<JobId, Times>,
+    ) -> Result<HashMap<Queue, u64>, StoreError> {
+        let asked: Vec<&NewJob> = jobs.iter().copied().filter(|job| capped.contains(&job.id)).collect();
+        let known = self.recorded(&asked).await?;
+        let asked: Vec<&NewJob> = asked.into_iter().filter(|job| known.answer(job).is_err()).collect();
+        let counted = self.insert_counted(&asked).await?;
+        new.extend(counted.new);
+        Ok(counted.full)
     }
 
     /// Makes sure that tenants have a row, which holds their secret and their weight.
@@ -109,7 +133,7 @@ impl PostgresStore {
 #[derive(Default)]
 struct Recorded {
     keys: HashMap<(String, String, String), ([u8; 32], JobId)>,
-    jobs: HashMap<JobId, (DateTime<Utc>, DateTime<Utc>)>,
+    jobs: HashMap<JobId, Times>,
 }
 
 impl Recorded {
@@ -143,14 +167,34 @@ impl Recorded {
     }
 }
 
-/// Records jobs on a connection or within a transaction. Answers the new ones with their
-/// (run_at, created_at).
+/// When a job is due, and since when it is known.
+pub(super) type Times = (DateTime<Utc>, DateTime<Utc>);
+
+#[derive(Default)]
+pub(super) struct Recording {
+    pub new: HashMap<JobId, Times>,
+    /// Not recorded: their queues have a quota.
+    pub capped: HashSet<JobId>,
+}
+
+/// How jobs come in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entrance {
+    /// Those whose queues have a quota are not recorded: they are to be counted first.
+    Quota,
+    /// They were counted, or no quota holds for them.
+    Open,
+    /// Likewise, and a parent waits for them.
+    Awaited,
+}
+
+/// Records jobs on a connection or within a transaction.
 pub(super) async fn record(
     connection: &mut PgConnection,
     jobs: &[&NewJob],
-    awaited: bool,
+    entrance: Entrance,
     now: Option<DateTime<Utc>>,
-) -> Result<HashMap<JobId, (DateTime<Utc>, DateTime<Utc>)>, sqlx::Error> {
+) -> Result<Recording, sqlx::Error> {
     let column = |f: fn(&NewJob) -> &str| jobs.iter().map(|job| f(job)).collect::<Vec<&str>>();
     let keys = |f: fn(&Idempotency) -> &str| {
         jobs.iter().map(|job| job.idempotency.as_ref().map(f)).collect::<Vec<Option<&str>>>()
@@ -177,11 +221,18 @@ pub(super) async fn record(
         .bind(keys(|i| &i.key))
         .bind(jobs.iter().map(|job| job.idempotency.as_ref().map(|i| i.fingerprint.to_vec())).collect::<Vec<_>>())
         .bind(i64::try_from(IDEMPOTENCY_WINDOW.as_secs()).unwrap_or(i64::MAX))
-        .bind(awaited)
+        .bind(entrance == Entrance::Awaited)
         .bind(now)
+        .bind(entrance != Entrance::Quota)
         .fetch_all(connection)
         .await?;
-    rows.iter()
-        .map(|row| Ok((JobId(row.try_get("id")?), (row.try_get("run_at")?, row.try_get("created_at")?))))
-        .collect()
+    let mut recording = Recording::default();
+    for row in &rows {
+        let id = JobId(row.try_get("id")?);
+        match row.try_get::<Option<DateTime<Utc>>, _>("run_at")? {
+            Some(run_at) => drop(recording.new.insert(id, (run_at, row.try_get("created_at")?))),
+            None => drop(recording.capped.insert(id)),
+        }
+    }
+    Ok(recording)
 }

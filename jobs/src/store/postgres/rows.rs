@@ -132,6 +132,11 @@ pub(super) fn promoted(row: &PgRow, limit: u32) -> Read<Promoted> {
     })
 }
 
+/// The roles with gated queues.
+pub(super) fn gated(row: &PgRow) -> Read<Vec<Role>> {
+    row.try_get::<Vec<String>, _>("gated")?.iter().map(|role| parsed(role)).collect()
+}
+
 pub(super) fn worker(row: &PgRow) -> Read<WorkerInfo> {
     let roles: Vec<String> = row.try_get("roles")?;
     Ok(WorkerInfo {

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{PostgresStore, insert::record, millis, rows};
+use super::{
+    PostgresStore,
+    insert::{Entrance, record},
+    millis, rows,
+};
 use crate::{
     id::JobId,
     outcome::Verdict,
@@ -53,6 +57,7 @@ impl PostgresStore {
 
         self.stir();
         self.wake(settled.resumed.iter().copied());
+        self.admit().await;
         if settled.told {
             self.wakes.tell();
             self.notifier.tell();
@@ -118,7 +123,8 @@ impl PostgresStore {
     ) -> Result<(), sqlx::Error> {
         let mut ids = HashSet::new();
         let once: Vec<&NewJob> = children.iter().filter(|child| ids.insert(child.id)).collect();
-        let new = record(connection, &once, true, self.now()).await?;
+        // Nobody could be told that there is no room for a child.
+        let new = record(connection, &once, Entrance::Awaited, self.now()).await?.new;
         if new.len() == children.len() {
             return Ok(());
         }

@@ -38,6 +38,7 @@ impl PostgresStore {
                 self.notifier.tell();
             }
             if cancelled.missed == 0 {
+                self.admit().await;
                 return Ok(Some(any_open));
             }
             tokio::task::yield_now().await;
@@ -83,6 +84,7 @@ impl PostgresStore {
         Ok(match role {
             Some(role) => {
                 self.wake([role]);
+                self.admit().await;
                 Retried::Requeued
             }
             None => Retried::NotNow(record.state),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
+    entry::{self, Charge},
     insert::know_tenants,
     params::{list, millis, without_nul},
     role_names, rows,
@@ -18,7 +19,6 @@ use crate::{
 };
 
 const PROMOTE: &str = include_str!("../../sql/sqlite/promote.sql");
-const MOVED: &str = step(PROMOTE, "moved");
 const TAKEN: &str = step(PROMOTE, "taken");
 const WAITING: &str = step(PROMOTE, "waiting");
 const NEXT: &str = step(PROMOTE, "next");
@@ -40,11 +40,11 @@ impl Verb for Promote {
     type Answer = Promoted;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Promoted, sqlx::Error> {
-        let moved = sqlx::query(MOVED).bind(tx.now).bind(self.limit).execute(&mut *tx.connection).await?;
-        let moved = u32::try_from(moved.rows_affected()).unwrap_or(u32::MAX);
-        if moved > 0 {
-            sqlx::query(TAKEN).bind(tx.now).bind(self.limit).execute(&mut *tx.connection).await?;
-        }
+        let due = sqlx::query(TAKEN).bind(tx.now).bind(self.limit).fetch_all(&mut *tx.connection).await?;
+        let moved = u32::try_from(due.len()).unwrap_or(u32::MAX);
+        let due = due.iter().map(rows::entry).collect::<Result<Vec<_>, _>>()?;
+        entry::ready(tx, due, Charge::Yes).await?;
+        entry::admit(tx, true).await?;
         let ready: Vec<String> =
             sqlx::query_scalar(WAITING).bind(list(role_names())?).fetch_all(&mut *tx.connection).await?;
         let ready = ready.iter().map(|role| rows::parsed(role)).collect::<Result<Vec<Role>, _>>()?;

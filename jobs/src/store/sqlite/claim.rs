@@ -11,6 +11,7 @@ use crate::{id::WorkerId, role::Role, store::Claimed};
 
 const FILE: &str = include_str!("../../sql/sqlite/claim.sql");
 const LEASED: &str = step(FILE, "leased");
+const PASSED: &str = step(FILE, "passed");
 const TAKEN: &str = step(FILE, "taken");
 const CLAIMED: &str = step(FILE, "claimed");
 
@@ -37,8 +38,9 @@ impl Verb for Claim {
             return Ok(Vec::new());
         }
         tx.hints.stir();
-        sqlx::query(TAKEN).bind(self.role.as_str()).bind(self.limit).execute(&mut *tx.connection).await?;
         let first = leased.last_insert_rowid() - taken + 1;
+        sqlx::query(PASSED).bind(self.role.as_str()).bind(first).execute(&mut *tx.connection).await?;
+        sqlx::query(TAKEN).bind(first).execute(&mut *tx.connection).await?;
         let rows = sqlx::query(CLAIMED).bind(first).fetch_all(&mut *tx.connection).await?;
         rows.iter().map(|row| rows::claimed(row, self.role)).collect()
     }

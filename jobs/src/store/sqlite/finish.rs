@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 
 use super::{
-    moves,
+    entry, moves,
     params::{hex, list},
     settle,
     steps::step,
@@ -43,6 +43,7 @@ impl Verb for Finish {
         }
         lost.extend(succeed(tx, &succeeded).await?);
         lost.extend(settle::settle(tx, &others).await?);
+        entry::admit(tx, false).await?;
         Ok(lost)
     }
 }

@@ -7,8 +7,10 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
+    entry::{self, Charge, Entry},
     moves,
     params::{after, hex, hex_bytes, list, micros, millis},
+    queues,
     rows::time,
     steps::step,
     writer::{Tx, Verb},
@@ -41,11 +43,22 @@ impl Verb for Insert {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Vec<Inserted>, sqlx::Error> {
         know_tenants(tx, &self.strangers).await?;
-        let repeats = take_keys(tx, &self.jobs).await?;
-        let first: Vec<&NewJob> =
-            self.jobs.iter().zip(&repeats).filter(|(_, repeat)| repeat.is_none()).map(|(job, _)| job).collect();
+        let repeats = repeats(tx, &self.jobs).await?;
+        let first = self.jobs.iter().zip(&repeats).filter(|(_, repeat)| repeat.is_none()).map(|(job, _)| job);
+        let mut first: Vec<&NewJob> = first.collect();
+        let refused = queues::refused(tx, &first).await?;
+        first.retain(|job| !refused.contains_key(&job.id));
+        take_keys(tx, &first).await?;
         let recorded = record(tx, &first, false).await?;
+        entry::admit(tx, false).await?;
         let answers = self.jobs.iter().zip(repeats).map(|(job, repeat)| {
+            let original = match &repeat {
+                Some(Inserted::Replayed { id }) => *id,
+                _ => job.id,
+            };
+            if let Some(max_queued) = refused.get(&original) {
+                return Inserted::QueueFull { max_queued: *max_queued };
+            }
             repeat.unwrap_or_else(|| {
                 let (run_at, created_at) =
                     recorded.get(&job.id).copied().unwrap_or_else(|| (run_at(job, tx.now), tx.now));
@@ -65,11 +78,9 @@ pub(super) async fn know_tenants(tx: &mut Tx<'_>, strangers: &[(String, [u8; 32]
     Ok(())
 }
 
-/// Takes the idempotency keys of those jobs that come first with theirs, and says what the
-/// others repeat: one entry a job.
-async fn take_keys(tx: &mut Tx<'_>, jobs: &[NewJob]) -> Result<Vec<Option<Inserted>>, sqlx::Error> {
+/// What the jobs repeat that do not come first with their idempotency key: one entry a job.
+async fn repeats(tx: &mut Tx<'_>, jobs: &[NewJob]) -> Result<Vec<Option<Inserted>>, sqlx::Error> {
     let mut taken = taken_keys(tx, jobs).await?;
-    let mut fresh = Vec::new();
     let repeats = jobs
         .iter()
         .map(|job| {
@@ -83,18 +94,28 @@ async fn take_keys(tx: &mut Tx<'_>, jobs: &[NewJob]) -> Result<Vec<Option<Insert
                 }
                 Some(_) => Some(Inserted::KeyReused),
                 None => {
-                    let (tenant, route, name) = key.clone();
-                    fresh.push((tenant, route, name, hex_bytes(&idempotency.fingerprint), hex(job.id.0)));
                     taken.insert(key, (idempotency.fingerprint, job.id));
                     None
                 }
             }
         })
         .collect();
+    Ok(repeats)
+}
+
+/// Takes the keys of jobs that come first with theirs.
+async fn take_keys(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<(), sqlx::Error> {
+    let fresh: Vec<_> = jobs
+        .iter()
+        .filter_map(|job| {
+            let i = job.idempotency.as_ref()?;
+            Some((&job.tenant_id, &i.route, &i.key, hex_bytes(&i.fingerprint), hex(job.id.0)))
+        })
+        .collect();
     if !fresh.is_empty() {
         sqlx::query(REMEMBER).bind(list(fresh)?).bind(tx.now).execute(&mut *tx.connection).await?;
     }
-    Ok(repeats)
+    Ok(())
 }
 
 /// What is known of the keys of these jobs.
@@ -147,7 +168,7 @@ pub(super) async fn record(
     Ok(times)
 }
 
-async fn recorded(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<HashMap<JobId, Times>, sqlx::Error> {
+pub(super) async fn recorded(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<HashMap<JobId, Times>, sqlx::Error> {
     let ids = list(jobs.iter().map(|job| hex(job.id.0)))?;
     let rows = sqlx::query(RECORDED).bind(ids).fetch_all(&mut *tx.connection).await?;
     rows.iter()
@@ -182,8 +203,15 @@ async fn record_new(tx: &mut Tx<'_>, jobs: &[&NewJob], awaited: bool) -> Result<
     sqlx::query(JOBS).bind(rows).bind(now).bind(awaited).execute(&mut *tx.connection).await?;
 
     let (due, later): (Vec<&NewJob>, Vec<&NewJob>) = jobs.iter().partition(|job| run_at(job, now) <= now);
-    moves::ready(tx, due.iter().map(|job| (job.role, job.priority, job.id))).await?;
-    moves::scheduled(tx, later.iter().map(|job| (job.id, run_at(job, now), job.role, job.priority))).await
+    let due = due.iter().map(|job| Entry {
+        role: job.role,
+        priority: job.priority,
+        id: job.id,
+        tenant_id: job.tenant_id.clone(),
+    });
+    entry::ready(tx, due, Charge::Yes).await?;
+    let later = later.iter().map(|job| (job.id, run_at(job, now), job.role, job.priority, job.tenant_id.as_str()));
+    moves::scheduled(tx, later).await
 }
 
 /// Makes children that were recorded before be awaited by their parent, unless they have

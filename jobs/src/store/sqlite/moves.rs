@@ -10,6 +10,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
+    entry::{self, Charge},
     params::{hex, list},
     rows,
     steps::step,
@@ -22,7 +23,6 @@ use crate::{
 };
 
 const FILE: &str = include_str!("../../sql/sqlite/moves.sql");
-const READY: &str = step(FILE, "ready");
 const SCHEDULED: &str = step(FILE, "scheduled");
 const UNREADY: &str = step(FILE, "unready");
 const UNSCHEDULED: &str = step(FILE, "unscheduled");
@@ -33,36 +33,17 @@ const TOLD: &str = step(FILE, "told");
 const UNAWAITED: &str = step(FILE, "unawaited");
 const COUNTED: &str = step(FILE, "counted");
 
-/// Makes jobs claimable, and wakes who may claim them.
-pub(super) async fn ready(
-    tx: &mut Tx<'_>,
-    jobs: impl IntoIterator<Item = (Role, u8, JobId)>,
-) -> Result<(), sqlx::Error> {
-    let hints = &mut tx.hints;
-    let rows: Vec<_> = jobs
-        .into_iter()
-        .map(|(role, priority, id)| {
-            hints.wake(role);
-            (role.as_str(), priority, hex(id.0))
-        })
-        .collect();
-    if !rows.is_empty() {
-        sqlx::query(READY).bind(list(rows)?).execute(&mut *tx.connection).await?;
-    }
-    Ok(())
-}
-
 /// Puts jobs down as due later, and tells the promoter when to look.
-pub(super) async fn scheduled(
+pub(super) async fn scheduled<'a>(
     tx: &mut Tx<'_>,
-    jobs: impl IntoIterator<Item = (JobId, i64, Role, u8)>,
+    jobs: impl IntoIterator<Item = (JobId, i64, Role, u8, &'a str)>,
 ) -> Result<(), sqlx::Error> {
     let (hints, now) = (&mut tx.hints, tx.now);
     let rows: Vec<_> = jobs
         .into_iter()
-        .map(|(id, run_at, role, priority)| {
+        .map(|(id, run_at, role, priority, tenant)| {
             hints.due_in(Duration::from_micros(u64::try_from(run_at.saturating_sub(now)).unwrap_or(0)));
-            (hex(id.0), run_at, role.as_str(), priority)
+            (hex(id.0), run_at, role.as_str(), priority, tenant)
         })
         .collect();
     if !rows.is_empty() {
@@ -140,8 +121,8 @@ async fn count_down(tx: &mut Tx<'_>, parents: HashMap<Uuid, u32>) -> Result<(), 
     let mut due = Vec::new();
     for row in &rows {
         if row.try_get("due")? {
-            due.push((rows::role(row)?, row.try_get("priority")?, rows::job_id(row, "id")?));
+            due.push(rows::entry(row)?);
         }
     }
-    ready(tx, due).await
+    entry::ready(tx, due, Charge::No).await
 }

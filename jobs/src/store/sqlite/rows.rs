@@ -7,13 +7,14 @@ use serde_json::value::RawValue;
 use sqlx::{Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
+use super::entry::Entry;
 use crate::{
     id::{DeadLetterId, JobId, MessageId, WorkerId},
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, Delivery, Glance, HeldRun, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment,
-        RoleDepth, Run, StoreError, WorkerInfo,
+        Claimed, DeadLetter, Delivery, Glance, HeldRun, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Queue,
+        QueueName, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
     },
 };
 
@@ -110,6 +111,32 @@ pub(super) fn claimed(row: &SqliteRow, role: Role) -> Read<Claimed> {
         parent_id: perhaps_job_id(row, "parent_id")?,
         run_at: at(row, "run_at")?,
         claimed_at: at(row, "started_at")?,
+    })
+}
+
+pub(super) fn tenant(row: &SqliteRow) -> Read<Tenant> {
+    let suspended_at = perhaps_at(row, "suspended_at")?;
+    let most =
+        |column| row.try_get::<Option<i64>, _>(column).map(|most| most.and_then(|most| u64::try_from(most).ok()));
+    Ok(Tenant {
+        id: row.try_get("id")?,
+        terms: Terms {
+            weight: row.try_get("weight")?,
+            max_payload: most("max_payload")?,
+            max_result: most("max_result")?,
+            suspended: suspended_at.is_some(),
+        },
+        suspended_at,
+        created_at: at(row, "created_at")?,
+    })
+}
+
+pub(super) fn entry(row: &SqliteRow) -> Read<Entry> {
+    Ok(Entry {
+        role: role(row)?,
+        priority: row.try_get("priority")?,
+        id: job_id(row, "id")?,
+        tenant_id: row.try_get("tenant_id")?,
     })
 }
 
@@ -248,6 +275,24 @@ pub(super) fn delivery(row: &SqliteRow) -> Read<Delivery> {
         answer: row.try_get("answer")?,
         error: row.try_get("error")?,
         at: at(row, "at")?,
+    })
+}
+
+pub(super) fn queue(row: &SqliteRow, now: i64) -> Read<Queue> {
+    let depth = role_depth(row, now)?;
+    Ok(Queue {
+        name: QueueName { role: depth.role, tenant_id: row.try_get("tenant_id")? },
+        paused: row.try_get("paused")?,
+        paused_by: row.try_get("paused_by")?,
+        paused_at: perhaps_at(row, "paused_at")?,
+        quota: Quota {
+            max_queued: row.try_get::<Option<i64>, _>("max_queued")?.and_then(|most| u64::try_from(most).ok()),
+            max_running: row.try_get("max_running")?,
+        },
+        ready: depth.ready,
+        scheduled: depth.scheduled,
+        running: depth.running,
+        oldest_wait: depth.oldest_wait,
     })
 }
 

@@ -5,6 +5,7 @@ use std::{collections::HashMap, ops::Deref};
 use sqlx::Row;
 
 use super::{
+    entry::{self, Charge, Entry},
     insert, moves,
     params::{after, hex, list, without_nul},
     rows,
@@ -49,6 +50,7 @@ struct Held {
     cancel: bool,
     role: Role,
     priority: u8,
+    tenant_id: String,
 }
 
 async fn held(tx: &mut Tx<'_>, ends: &[&RunEnd]) -> Result<HashMap<i64, Held>, sqlx::Error> {
@@ -56,8 +58,12 @@ async fn held(tx: &mut Tx<'_>, ends: &[&RunEnd]) -> Result<HashMap<i64, Held>, s
     let rows = sqlx::query(HELD).bind(runs).fetch_all(&mut *tx.connection).await?;
     rows.iter()
         .map(|row| {
-            let held =
-                Held { cancel: row.try_get("cancel")?, role: rows::role(row)?, priority: row.try_get("priority")? };
+            let held = Held {
+                cancel: row.try_get("cancel")?,
+                role: rows::role(row)?,
+                priority: row.try_get("priority")?,
+                tenant_id: row.try_get("tenant_id")?,
+            };
             Ok((row.try_get("run_lease")?, held))
         })
         .collect()
@@ -115,9 +121,16 @@ async fn record(tx: &mut Tx<'_>, endings: &[Ending<'_>]) -> Result<(), sqlx::Err
     moves::free(tx, endings.iter().map(|e| e.run.lease)).await?;
 
     let state = |state: &'static str| endings.iter().filter(move |e| e.state == state);
-    moves::ready(tx, state("queued").map(|e| (e.role, e.priority, e.run.id))).await?;
+    let due = state("queued").map(|e| Entry {
+        role: e.role,
+        priority: e.priority,
+        id: e.run.id,
+        tenant_id: e.tenant_id.clone(),
+    });
+    entry::ready(tx, due, Charge::No).await?;
     let later = state("retrying").chain(state("scheduled"));
-    moves::scheduled(tx, later.map(|e| (e.run.id, after(now, e.delay), e.role, e.priority))).await?;
+    let later = later.map(|e| (e.run.id, after(now, e.delay), e.role, e.priority, e.tenant_id.as_str()));
+    moves::scheduled(tx, later).await?;
 
     let dead = list(state("dead").map(|e| (hex(DeadLetterId::new().0), hex(e.run.id.0))))?;
     let ended: Vec<JobId> = state("dead").chain(state("cancelled")).map(|e| e.run.id).collect();
@@ -135,6 +148,7 @@ struct Ending<'a> {
     run: Run,
     role: Role,
     priority: u8,
+    tenant_id: String,
     settlement: Settlement<'a>,
     children: u32,
 }
@@ -147,6 +161,7 @@ impl<'a> Ending<'a> {
             run: end.run,
             role: held.role,
             priority: held.priority,
+            tenant_id: held.tenant_id.clone(),
             settlement,
             children: u32::try_from(settlement.awaited.len()).unwrap_or(u32::MAX),
         }

@@ -9,6 +9,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
+    entry::{self, Charge},
     moves,
     params::{hex, list, micros},
     rows,
@@ -77,6 +78,7 @@ impl Verb for Cancel {
             let ids = list(waiting.iter().map(|id| hex(id.0)))?;
             sqlx::query(ENDED).bind(ids).bind(tx.now).execute(&mut *tx.connection).await?;
             moves::ended(tx, &waiting).await?;
+            entry::admit(tx, false).await?;
         }
         Ok(Some(!running.is_empty() || !waiting.is_empty()))
     }
@@ -108,10 +110,11 @@ impl Verb for Retry {
         } else if state.after(Move::Due).is_some() {
             moves::withdraw(tx, &[self.job]).await?;
             sqlx::query(HASTENED).bind(self.job.0).bind(tx.now).execute(&mut *tx.connection).await?;
-            moves::ready(tx, [(rows::role(&row)?, row.try_get("priority")?, self.job)]).await?;
+            entry::ready(tx, [rows::entry(&row)?], Charge::Yes).await?;
         } else {
             return Ok(Retried::NotNow(state));
         }
+        entry::admit(tx, false).await?;
         Ok(Retried::Requeued)
     }
 }
@@ -120,12 +123,10 @@ impl Verb for Retry {
 async fn requeue(tx: &mut Tx<'_>, jobs: &[JobId], payload: Option<&str>) -> Result<Vec<JobId>, sqlx::Error> {
     let ids = list(jobs.iter().map(|id| hex(id.0)))?;
     let rows = sqlx::query(REQUEUED).bind(ids).bind(payload).bind(tx.now).fetch_all(&mut *tx.connection).await?;
-    let again = rows
-        .iter()
-        .map(|row| Ok((rows::role(row)?, row.try_get("priority")?, rows::job_id(row, "id")?)))
-        .collect::<Result<Vec<_>, sqlx::Error>>()?;
-    let ids = again.iter().map(|(.., id)| *id).collect();
-    moves::ready(tx, again).await?;
+    let again = rows.iter().map(rows::entry).collect::<Result<Vec<_>, sqlx::Error>>()?;
+    let ids = again.iter().map(|entry| entry.id).collect();
+    entry::ready(tx, again, Charge::Yes).await?;
+    entry::admit(tx, false).await?;
     Ok(ids)
 }
 

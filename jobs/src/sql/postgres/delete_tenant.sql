@@ -1,0 +1,13 @@
+-- Forgets tenant $1 unless jobs of it are open.
+WITH gone AS (
+    DELETE FROM tenants t
+    WHERE t.id = $1 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.tenant_id = $1 AND j.finished_at IS NULL)
+    RETURNING t.id
+), queues_gone AS (
+    DELETE FROM queues q USING gone g WHERE q.tenant_id = g.id
+), schedules_gone AS (
+    DELETE FROM schedules s USING gone g WHERE s.tenant_id = g.id
+), endpoints_gone AS (
+    DELETE FROM webhook_endpoints e USING gone g WHERE e.tenant_id = g.id
+)
+SELECT EXISTS (SELECT 1 FROM tenants WHERE id = $1) AS known, EXISTS (SELECT 1 FROM gone) AS gone

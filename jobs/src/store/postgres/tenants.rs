@@ -1,0 +1,106 @@
+//! Tenants are created, changed and forgotten.
+
+use std::sync::PoisonError;
+
+use async_trait::async_trait;
+use rand::Rng;
+use sqlx::{Row, postgres::PgRow};
+
+use super::PostgresStore;
+use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms};
+
+#[async_trait]
+impl Tenants for PostgresStore {
+    async fn tenant(&self, id: &str) -> Result<Option<Tenant>, StoreError> {
+        self.in_time(|| async {
+            let found =
+                sqlx::query(include_str!("../../sql/postgres/tenant.sql")).bind(id).fetch_optional(&self.pool).await?;
+            found.as_ref().map(tenant).transpose()
+        })
+        .await
+    }
+
+    async fn tenants(&self, after: Option<&str>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.in_time(|| async {
+            let found = sqlx::query(include_str!("../../sql/postgres/list_tenants.sql"))
+                .bind(after)
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+            found.iter().map(tenant).collect()
+        })
+        .await
+    }
+
+    async fn create_tenant(&self, id: &str, terms: &Terms) -> Result<bool, StoreError> {
+        let secret: [u8; 32] = rand::rng().random();
+        let created = self
+            .in_time(|| {
+                sqlx::query(include_str!("../../sql/postgres/create_tenant.sql"))
+                    .bind(id)
+                    .bind(secret.to_vec())
+                    .bind(i32::try_from(terms.weight).unwrap_or(i32::MAX))
+                    .bind(terms.max_payload.map(bytes))
+                    .bind(terms.max_result.map(bytes))
+                    .bind(terms.suspended)
+                    .bind(self.now())
+                    .execute(&self.pool)
+            })
+            .await?;
+        Ok(created.rows_affected() > 0)
+    }
+
+    async fn set_terms(&self, id: &str, terms: &Terms) -> Result<bool, StoreError> {
+        let set = self
+            .in_time(|| {
+                sqlx::query(include_str!("../../sql/postgres/set_terms.sql"))
+                    .bind(id)
+                    .bind(i32::try_from(terms.weight).unwrap_or(i32::MAX))
+                    .bind(terms.max_payload.map(bytes))
+                    .bind(terms.max_result.map(bytes))
+                    .bind(terms.suspended)
+                    .bind(self.now())
+                    .execute(&self.pool)
+            })
+            .await?;
+        Ok(set.rows_affected() > 0)
+    }
+
+    async fn delete_tenant(&self, id: &str) -> Result<Deleted, StoreError> {
+        let row = self
+            .in_time(|| {
+                sqlx::query(include_str!("../../sql/postgres/delete_tenant.sql")).bind(id).fetch_one(&self.pool)
+            })
+            .await?;
+        let answer = |column| row.try_get(column).map_err(super::rows::classify);
+        Ok(match (answer("gone")?, answer("known")?) {
+            (true, _) => {
+                self.tenants.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+                Deleted::Gone
+            }
+            (false, true) => Deleted::Busy,
+            (false, false) => Deleted::NoSuchTenant,
+        })
+    }
+}
+
+fn bytes(most: u64) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+fn tenant(row: &PgRow) -> Result<Tenant, sqlx::Error> {
+    let suspended_at: Option<_> = row.try_get("suspended_at")?;
+    let most =
+        |column| row.try_get::<Option<i64>, _>(column).map(|most| most.and_then(|most| u64::try_from(most).ok()));
+    Ok(Tenant {
+        id: row.try_get("id")?,
+        terms: Terms {
+            weight: u32::try_from(row.try_get::<i32, _>("weight")?).unwrap_or(1),
+            max_payload: most("max_payload")?,
+            max_result: most("max_result")?,
+            suspended: suspended_at.is_some(),
+        },
+        suspended_at,
+        created_at: row.try_get("created_at")?,
+    })
+}

@@ -1,0 +1,67 @@
+//! Queues: a role's, and within it each tenant's share; paused, limited, looked at.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::{role::Role, store::StoreError};
+
+/// What operators do to queues. A queue appears with its first job or with what is set for it.
+#[async_trait]
+pub trait Queues: Send + Sync {
+    /// The roles' own queues, with what all tenants have there; or those of one tenant.
+    async fn queues(&self, tenant: Option<&str>) -> Result<Vec<Queue>, StoreError>;
+
+    /// Stops claims from a queue; what runs goes on, and jobs still come in. Pausing twice
+    /// keeps who did it first.
+    async fn pause(&self, queue: &QueueName, by: &str) -> Result<(), StoreError>;
+
+    /// Lets claims go on.
+    async fn resume(&self, queue: &QueueName) -> Result<(), StoreError>;
+
+    /// Sets a tenant's quotas in a role; what is absent is without bound.
+    async fn limit(&self, role: Role, tenant: &str, quota: Quota) -> Result<(), StoreError>;
+}
+
+/// Names a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueName {
+    pub role: Role,
+    /// `None` is the role itself, with all its tenants.
+    pub tenant_id: Option<String>,
+}
+
+/// How much a tenant may have in a role at a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Jobs that wait for a worker or for their time. More are refused at the intake; what Golden
+    /// adds by itself (children, webhooks) is not.
+    pub max_queued: Option<u64>,
+    /// Runs under way.
+    pub max_running: Option<u32>,
+}
+
+/// A queue and what is in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    pub name: QueueName,
+    pub paused: bool,
+    /// Who paused it, and when.
+    pub paused_by: Option<String>,
+    pub paused_at: Option<DateTime<Utc>>,
+    pub quota: Quota,
+    /// Ready jobs, held back or not.
+    pub ready: u64,
+    /// Due later, retries included.
+    pub scheduled: u64,
+    pub running: u64,
+    /// How long the oldest ready job has been due; zero where none is ready.
+    pub oldest_wait: Duration,
+}
+
+/// How far a job moves its queue's tag on, as `tag_step` of the PostgreSQL schema does. Weights
+/// are at most 1000, so that a hundred is left for them.
+pub(super) fn tag_step(weight: i64) -> i64 {
+    100_000 / weight.max(1)
+}

@@ -1,0 +1,138 @@
+//! Tenants are created, changed and forgotten.
+
+use std::sync::PoisonError;
+
+use async_trait::async_trait;
+use rand::Rng;
+
+use super::{
+    SqliteStore,
+    params::hex_bytes,
+    rows,
+    steps::step,
+    writer::{Tx, Verb},
+};
+use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms};
+
+const DELETE: &str = include_str!("../../sql/sqlite/delete_tenant.sql");
+const GONE: &str = step(DELETE, "gone");
+const KNOWN: &str = step(DELETE, "known");
+const QUEUES: &str = step(DELETE, "queues");
+const SCHEDULES: &str = step(DELETE, "schedules");
+const ENDPOINTS: &str = step(DELETE, "endpoints");
+
+#[async_trait]
+impl Tenants for SqliteStore {
+    async fn tenant(&self, id: &str) -> Result<Option<Tenant>, StoreError> {
+        self.read(async {
+            let found =
+                sqlx::query(include_str!("../../sql/sqlite/tenant.sql")).bind(id).fetch_optional(&self.readers).await?;
+            found.as_ref().map(rows::tenant).transpose()
+        })
+        .await
+    }
+
+    async fn tenants(&self, after: Option<&str>, limit: u32) -> Result<Vec<Tenant>, StoreError> {
+        self.read(async {
+            let found = sqlx::query(include_str!("../../sql/sqlite/list_tenants.sql"))
+                .bind(after)
+                .bind(limit)
+                .fetch_all(&self.readers)
+                .await?;
+            found.iter().map(rows::tenant).collect()
+        })
+        .await
+    }
+
+    async fn create_tenant(&self, id: &str, terms: &Terms) -> Result<bool, StoreError> {
+        let create = Create { id: id.to_owned(), secret: rand::rng().random(), terms: terms.clone() };
+        self.writer.call(create).await
+    }
+
+    async fn set_terms(&self, id: &str, terms: &Terms) -> Result<bool, StoreError> {
+        self.writer.call(SetTerms { id: id.to_owned(), terms: terms.clone() }).await
+    }
+
+    async fn delete_tenant(&self, id: &str) -> Result<Deleted, StoreError> {
+        let deleted = self.writer.call(Delete { id: id.to_owned() }).await?;
+        if deleted == Deleted::Gone {
+            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        }
+        Ok(deleted)
+    }
+}
+
+fn bytes(most: u64) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+struct Create {
+    id: String,
+    secret: [u8; 32],
+    terms: Terms,
+}
+
+#[async_trait]
+impl Verb for Create {
+    /// Whether it was not known before.
+    type Answer = bool;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
+        let created = sqlx::query(include_str!("../../sql/sqlite/create_tenant.sql"))
+            .bind(&self.id)
+            .bind(hex_bytes(&self.secret))
+            .bind(self.terms.weight)
+            .bind(self.terms.max_payload.map(bytes))
+            .bind(self.terms.max_result.map(bytes))
+            .bind(self.terms.suspended)
+            .bind(tx.now)
+            .execute(&mut *tx.connection)
+            .await?;
+        Ok(created.rows_affected() > 0)
+    }
+}
+
+struct SetTerms {
+    id: String,
+    terms: Terms,
+}
+
+#[async_trait]
+impl Verb for SetTerms {
+    /// Whether it is known.
+    type Answer = bool;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
+        let set = sqlx::query(include_str!("../../sql/sqlite/set_terms.sql"))
+            .bind(&self.id)
+            .bind(self.terms.weight)
+            .bind(self.terms.max_payload.map(bytes))
+            .bind(self.terms.max_result.map(bytes))
+            .bind(self.terms.suspended)
+            .bind(tx.now)
+            .execute(&mut *tx.connection)
+            .await?;
+        Ok(set.rows_affected() > 0)
+    }
+}
+
+struct Delete {
+    id: String,
+}
+
+#[async_trait]
+impl Verb for Delete {
+    type Answer = Deleted;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Deleted, sqlx::Error> {
+        let gone = sqlx::query(GONE).bind(&self.id).execute(&mut *tx.connection).await?;
+        if gone.rows_affected() == 0 {
+            let known: bool = sqlx::query_scalar(KNOWN).bind(&self.id).fetch_one(&mut *tx.connection).await?;
+            return Ok(if known { Deleted::Busy } else { Deleted::NoSuchTenant });
+        }
+        for statement in [QUEUES, SCHEDULES, ENDPOINTS] {
+            sqlx::query(statement).bind(&self.id).execute(&mut *tx.connection).await?;
+        }
+        Ok(Deleted::Gone)
+    }
+}

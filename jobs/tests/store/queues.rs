@@ -1,0 +1,379 @@
+//! Tenants share a role; queues are paused and bounded.
+
+use std::collections::BTreeMap;
+
+use golden_jobs::{
+    JobId, Role, State,
+    outcome::Verdict,
+    store::{Claimed, Due, Inserted, NewJob, Queue, QueueName, Quota},
+};
+
+use crate::{
+    bed::{ALL, Bed},
+    both_stores,
+    given::{
+        MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, job, job_of, keyed, replay, retry_in, succeeded,
+    },
+};
+
+both_stores! {
+    a_newcomer_is_not_behind_a_backlog
+    ten_tenants_share_alike_whatever_each_has_queued
+    shares_are_as_the_weights
+    who_had_the_role_alone_owes_nothing_for_it
+    a_mixed_batch_is_shared_as_well
+    urgency_goes_before_fairness
+    retries_and_replays_are_charged_too
+    a_paused_role_takes_jobs_and_gives_none_out
+    a_paused_tenant_is_held_back_alone
+    however_a_job_becomes_ready_it_is_held_back
+    what_was_let_through_is_held_back_by_the_next_pause
+    what_was_held_back_does_not_overtake
+    pausing_twice_keeps_who_was_first
+    a_job_held_back_is_queued_and_can_be_cancelled
+    no_more_runs_than_the_quota
+    a_quota_on_runs_lets_the_most_urgent_through_first
+    a_quota_on_runs_can_be_lifted
+    a_full_queue_refuses_and_stores_nothing
+    what_was_accepted_before_is_answered_though_the_queue_is_full
+    jobs_due_later_count_as_queued
+    a_child_is_never_refused
+    a_full_queue_takes_jobs_again_once_some_are_gone
+    queues_say_what_is_in_them
+}
+
+const ROLE: Role = Role::Orchestrator;
+
+fn queue_of(tenant: &str) -> QueueName {
+    QueueName { role: ROLE, tenant_id: Some(tenant.into()) }
+}
+
+fn whole_role() -> QueueName {
+    QueueName { role: ROLE, tenant_id: None }
+}
+
+fn jobs_of(tenant: &str, count: usize) -> Vec<NewJob> {
+    (0..count).map(|_| job_of(tenant)).collect()
+}
+
+async fn claim(store: &Bed, limit: u32) -> Vec<Claimed> {
+    store.claim(ROLE, limit, store.worker).await.unwrap()
+}
+
+/// How many jobs of each tenant the next `limit` are.
+async fn shares(store: &Bed, limit: u32) -> BTreeMap<String, usize> {
+    let mut shares = BTreeMap::new();
+    for claimed in claim(store, limit).await {
+        *shares.entry(claimed.tenant_id).or_default() += 1;
+    }
+    shares
+}
+
+fn share(shares: &BTreeMap<String, usize>, tenant: &str) -> usize {
+    shares.get(tenant).copied().unwrap_or(0)
+}
+
+async fn a_newcomer_is_not_behind_a_backlog(store: Bed) {
+    store.insert(jobs_of("big", 2_000)).await.unwrap();
+    assert_eq!(claim(&store, 50).await.len(), 50);
+    store.insert(jobs_of("small", 10)).await.unwrap();
+
+    assert_eq!(share(&shares(&store, 22).await, "small"), 10);
+}
+
+async fn ten_tenants_share_alike_whatever_each_has_queued(store: Bed) {
+    store.insert(jobs_of("t0", 5_000)).await.unwrap();
+    for n in 1..10 {
+        store.insert(jobs_of(&format!("t{n}"), 10 * n)).await.unwrap();
+    }
+
+    let first = shares(&store, 105).await;
+    for n in 0..10 {
+        let share = share(&first, &format!("t{n}"));
+        assert!((10..=11).contains(&share), "t{n} has {share} of {first:?}");
+    }
+}
+
+async fn shares_are_as_the_weights(store: Bed) {
+    store.submit(job_of("heavy")).await;
+    store.sql.execute("UPDATE tenants SET weight = 3 WHERE id = 'heavy'").await.unwrap();
+    store.insert(jobs_of("heavy", 100)).await.unwrap();
+    store.insert(jobs_of("light", 100)).await.unwrap();
+
+    let first = shares(&store, 40).await;
+    assert!((29..=31).contains(&share(&first, "heavy")), "{first:?}");
+}
+
+async fn who_had_the_role_alone_owes_nothing_for_it(store: Bed) {
+    store.insert(jobs_of("early", 300)).await.unwrap();
+    assert_eq!(claim(&store, 300).await.len(), 300);
+
+    store.insert(jobs_of("late", 50)).await.unwrap();
+    store.insert(jobs_of("early", 50)).await.unwrap();
+
+    let first = shares(&store, 20).await;
+    assert!((9..=11).contains(&share(&first, "early")), "{first:?}");
+}
+
+async fn a_mixed_batch_is_shared_as_well(store: Bed) {
+    let mut batch = jobs_of("big", 90);
+    batch.extend(jobs_of("small", 10));
+    store.insert(batch).await.unwrap();
+
+    assert_eq!(share(&shares(&store, 20).await, "small"), 10);
+}
+
+async fn urgency_goes_before_fairness(store: Bed) {
+    store.insert(jobs_of("other", 5)).await.unwrap();
+    store.insert((0..10).map(|_| NewJob { priority: 0, ..job() }).collect()).await.unwrap();
+
+    assert_eq!(share(&shares(&store, 10).await, TENANT), 10);
+}
+
+async fn retries_and_replays_are_charged_too(store: Bed) {
+    store.insert(jobs_of(TENANT, 60)).await.unwrap();
+    for (place, claimed) in claim(&store, 60).await.iter().enumerate() {
+        store.end(claimed, if place % 2 == 0 { retry_in(SECOND) } else { dead() }).await;
+    }
+    store.later(MINUTE).await;
+    store.promote(ALL).await.unwrap();
+    assert_eq!(store.replay(&replay(any_letter()), ALL).await.unwrap().len(), 30);
+    store.insert(jobs_of("small", 10)).await.unwrap();
+
+    assert_eq!(share(&shares(&store, 21).await, "small"), 10);
+}
+
+async fn a_paused_role_takes_jobs_and_gives_none_out(store: Bed) {
+    let running = store.start(job()).await;
+    store.pause(&whole_role(), "ops").await.unwrap();
+
+    store.submit(job()).await;
+    assert!(claim(&store, 10).await.is_empty());
+    let elsewhere = store.submit(NewJob { role: Role::Sandbox, ..job() }).await;
+    assert_eq!(store.claim_one(Role::Sandbox).await.run.id, elsewhere);
+    store.end(&running, succeeded()).await;
+
+    store.resume(&whole_role()).await.unwrap();
+    assert_eq!(claim(&store, 10).await.len(), 1);
+}
+
+async fn a_paused_tenant_is_held_back_alone(store: Bed) {
+    store.insert(jobs_of("held", 3)).await.unwrap();
+    store.pause(&queue_of("held"), "ops").await.unwrap();
+    store.insert(jobs_of("held", 3)).await.unwrap();
+    store.insert(jobs_of("free", 2)).await.unwrap();
+
+    assert_eq!(shares(&store, 10).await, BTreeMap::from([("free".into(), 2)]));
+    store.resume(&queue_of("held")).await.unwrap();
+    assert_eq!(shares(&store, 10).await, BTreeMap::from([("held".into(), 6)]));
+
+    store.insert(jobs_of("held", 1)).await.unwrap();
+    assert_eq!(claim(&store, 10).await.len(), 1, "the gate is open again");
+}
+
+async fn however_a_job_becomes_ready_it_is_held_back(store: Bed) {
+    store.insert((0..6).map(|_| job()).collect()).await.unwrap();
+    let runs = claim(&store, 6).await;
+    store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
+    let hastened = store.submit(NewJob { due: Due::In(100 * MINUTE), ..job() }).await;
+    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+
+    store.end(&runs[0], Verdict::Release).await;
+    store.end(&runs[1], retry_in(SECOND)).await;
+    store.end(&runs[2], dead()).await;
+    store.end(&runs[3], await_all(vec![NewJob { tenant_id: "other".into(), ..child_of(&runs[3]) }])).await;
+    store.replay(&replay(any_letter()), ALL).await.unwrap();
+    store.retry(TENANT, hastened, "ops").await.unwrap();
+    store.later(MINUTE).await;
+    store.promote(ALL).await.unwrap();
+    let child = claim(&store, 10).await;
+    assert_eq!(child.len(), 1, "the other tenant's");
+    store.end(&child[0], succeeded()).await;
+
+    assert!(claim(&store, 10).await.is_empty());
+    store.resume(&queue_of(TENANT)).await.unwrap();
+    assert_eq!(claim(&store, 10).await.len(), 6);
+}
+
+async fn what_was_let_through_is_held_back_by_the_next_pause(store: Bed) {
+    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    store.submit(job()).await;
+    store.resume(&queue_of(TENANT)).await.unwrap();
+    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    assert!(claim(&store, 10).await.is_empty());
+    store.resume(&queue_of(TENANT)).await.unwrap();
+    assert_eq!(claim(&store, 10).await.len(), 1);
+
+    limit(&store, running(1)).await;
+    store.insert(jobs_of(TENANT, 2)).await.unwrap();
+    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    assert!(claim(&store, 10).await.is_empty());
+}
+
+async fn what_was_held_back_does_not_overtake(store: Bed) {
+    store.pause(&queue_of("held"), "ops").await.unwrap();
+    store.insert(jobs_of("held", 100)).await.unwrap();
+    store.insert(jobs_of("free", 300)).await.unwrap();
+    assert_eq!(claim(&store, 200).await.len(), 200);
+
+    store.resume(&queue_of("held")).await.unwrap();
+
+    let first = shares(&store, 40).await;
+    assert!((19..=21).contains(&share(&first, "free")), "{first:?}");
+}
+
+async fn pausing_twice_keeps_who_was_first(store: Bed) {
+    store.pause(&queue_of(TENANT), "first").await.unwrap();
+    store.later(MINUTE).await;
+    store.pause(&queue_of(TENANT), "second").await.unwrap();
+
+    let queue = queue(&store, Some(TENANT)).await;
+    assert_eq!((queue.paused, queue.paused_by.as_deref()), (true, Some("first")));
+    store.resume(&queue_of(TENANT)).await.unwrap();
+    assert!(!self::queue(&store, Some(TENANT)).await.paused);
+}
+
+async fn a_job_held_back_is_queued_and_can_be_cancelled(store: Bed) {
+    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    let id = store.submit(job()).await;
+
+    assert_eq!(store.state(id).await, State::Queued);
+    assert_eq!(store.cancel(TENANT, id).await.unwrap(), Some(true));
+    store.resume(&queue_of(TENANT)).await.unwrap();
+    assert!(claim(&store, 10).await.is_empty());
+}
+
+async fn limit(store: &Bed, quota: Quota) {
+    store.limit(ROLE, TENANT, quota).await.unwrap();
+}
+
+fn running(most: u32) -> Quota {
+    Quota { max_running: Some(most), ..Quota::default() }
+}
+
+fn queued(most: u64) -> Quota {
+    Quota { max_queued: Some(most), ..Quota::default() }
+}
+
+async fn no_more_runs_than_the_quota(store: Bed) {
+    store.insert(jobs_of(TENANT, 3)).await.unwrap();
+    let before = claim(&store, 1).await;
+    limit(&store, running(2)).await;
+    store.insert(jobs_of(TENANT, 3)).await.unwrap();
+    store.insert(jobs_of("other", 3)).await.unwrap();
+
+    let runs = claim(&store, 10).await;
+    let own: Vec<_> = runs.iter().filter(|run| run.tenant_id == TENANT).collect();
+    assert_eq!((own.len(), runs.len()), (1, 4), "one ran already");
+    assert!(claim(&store, 10).await.is_empty());
+
+    store.end(&before[0], succeeded()).await;
+    assert_eq!(claim(&store, 10).await.len(), 1);
+    store.end(own[0], retry_in(MINUTE)).await;
+    assert_eq!(claim(&store, 10).await.len(), 1);
+    assert!(claim(&store, 10).await.is_empty());
+}
+
+async fn a_quota_on_runs_lets_the_most_urgent_through_first(store: Bed) {
+    limit(&store, running(1)).await;
+    let first = store.submit(job()).await;
+    store.submit(NewJob { priority: 9, ..job() }).await;
+    let urgent = store.submit(NewJob { priority: 0, ..job() }).await;
+
+    let run = claim(&store, 10).await.remove(0);
+    assert_eq!(run.run.id, first, "it was let through before the others came");
+    store.end(&run, succeeded()).await;
+    assert_eq!(claim(&store, 10).await[0].run.id, urgent);
+}
+
+async fn a_quota_on_runs_can_be_lifted(store: Bed) {
+    limit(&store, running(1)).await;
+    store.insert(jobs_of(TENANT, 5)).await.unwrap();
+    assert_eq!(claim(&store, 10).await.len(), 1);
+    limit(&store, running(3)).await;
+    assert_eq!(claim(&store, 10).await.len(), 2);
+
+    limit(&store, Quota::default()).await;
+    assert_eq!(claim(&store, 10).await.len(), 2);
+    store.insert(jobs_of(TENANT, 5)).await.unwrap();
+    assert_eq!(claim(&store, 10).await.len(), 5);
+}
+
+async fn a_full_queue_refuses_and_stores_nothing(store: Bed) {
+    limit(&store, queued(3)).await;
+    let jobs = jobs_of(TENANT, 5);
+    let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+
+    let inserted = store.insert(jobs).await.unwrap();
+    assert!(inserted[..3].iter().all(|inserted| matches!(inserted, Inserted::New { .. })), "{inserted:?}");
+    assert_eq!(inserted[3..], [Inserted::QueueFull { max_queued: 3 }, Inserted::QueueFull { max_queued: 3 }]);
+    assert!(store.job(TENANT, ids[4]).await.unwrap().is_none());
+
+    let key = keyed("once", 1);
+    assert_eq!(store.insert(vec![key]).await.unwrap(), [Inserted::QueueFull { max_queued: 3 }]);
+    limit(&store, Quota::default()).await;
+    let other = store.insert(vec![keyed("once", 2)]).await.unwrap();
+    assert!(matches!(other[0], Inserted::New { .. }), "the refused request did not take the key: {other:?}");
+    assert!(matches!(store.insert(jobs_of("other", 1)).await.unwrap()[0], Inserted::New { .. }));
+}
+
+async fn what_was_accepted_before_is_answered_though_the_queue_is_full(store: Bed) {
+    limit(&store, queued(1)).await;
+    let first = keyed("once", 1);
+    let id = first.id;
+    store.submit(first.clone()).await;
+
+    let again = store.insert(vec![first, keyed("once", 1), keyed("once", 2), job()]).await.unwrap();
+    assert!(matches!(again[0], Inserted::New { id: same, .. } if same == id), "{again:?}");
+    assert_eq!(again[1..], [Inserted::Replayed { id }, Inserted::KeyReused, Inserted::QueueFull { max_queued: 1 }]);
+}
+
+async fn jobs_due_later_count_as_queued(store: Bed) {
+    limit(&store, queued(2)).await;
+    store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
+    store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
+
+    assert_eq!(store.insert(vec![job()]).await.unwrap(), [Inserted::QueueFull { max_queued: 2 }]);
+}
+
+async fn a_child_is_never_refused(store: Bed) {
+    let parent = store.start(job()).await;
+    limit(&store, queued(1)).await;
+    store.submit(job()).await;
+
+    store.end(&parent, await_all(vec![child_of(&parent), child_of(&parent)])).await;
+    assert_eq!(claim(&store, 10).await.len(), 3);
+}
+
+async fn a_full_queue_takes_jobs_again_once_some_are_gone(store: Bed) {
+    limit(&store, queued(2)).await;
+    store.insert(jobs_of(TENANT, 2)).await.unwrap();
+    assert_eq!(store.insert(vec![job()]).await.unwrap(), [Inserted::QueueFull { max_queued: 2 }]);
+
+    claim(&store, 1).await;
+    store.later(2 * SECOND).await;
+    let inserted = store.insert(vec![job(), job()]).await.unwrap();
+    assert!(matches!(inserted[0], Inserted::New { .. }), "{inserted:?}");
+    assert_eq!(inserted[1], Inserted::QueueFull { max_queued: 2 });
+}
+
+async fn queue(store: &Bed, tenant: Option<&str>) -> Queue {
+    let queues = store.queues(tenant).await.unwrap();
+    assert_eq!(queues.len(), Role::ALL.len());
+    queues.into_iter().find(|queue| queue.name.role == ROLE).unwrap()
+}
+
+async fn queues_say_what_is_in_them(store: Bed) {
+    store.insert(jobs_of(TENANT, 3)).await.unwrap();
+    store.submit(job_of("other")).await;
+    store.submit(NewJob { due: Due::In(10 * MINUTE), ..job() }).await;
+    claim(&store, 1).await;
+    limit(&store, Quota { max_queued: Some(7), max_running: Some(1) }).await;
+    store.later(MINUTE).await;
+
+    let own = queue(&store, Some(TENANT)).await;
+    assert_eq!((own.ready, own.scheduled, own.running), (2, 1, 1));
+    assert_eq!((own.quota, own.oldest_wait), (Quota { max_queued: Some(7), max_running: Some(1) }, MINUTE));
+    let all = queue(&store, None).await;
+    assert_eq!((all.name, all.ready, all.running, all.quota), (whole_role(), 3, 1, Quota::default()));
+}
