@@ -1,6 +1,6 @@
 //! What every handler works with.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use golden_jobs::{Registry, metrics::Metrics, store::SharedStore};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -9,6 +9,7 @@ use crate::{
     Api, ApiOptions, Auth, Part,
     intake::Intake,
     limits::Limits,
+    page::Documents,
     routes::health::{Checked, Gauges},
     wait::Waiting,
 };
@@ -28,6 +29,8 @@ pub(crate) struct App {
     pub(crate) waiting: Waiting,
     pub(crate) gauges: Gauges,
     pub(crate) checked: Checked,
+    /// Made when somebody asks for them first.
+    documents: OnceLock<Documents>,
     /// Cancelled when the intake stops, or is dropped.
     pub(crate) closing: CancellationToken,
     _close_on_drop: DropGuard,
@@ -50,6 +53,7 @@ impl App {
             waiting: Waiting::new(Arc::clone(&store), closing.clone()),
             gauges: Gauges::default(),
             checked: Checked::default(),
+            documents: OnceLock::new(),
             _close_on_drop: closing.clone().drop_guard(),
             store,
             registry,
@@ -60,5 +64,10 @@ impl App {
             sandbox_missing,
             closing,
         })
+    }
+
+    /// What the intake says of itself.
+    pub(crate) fn documents(&self) -> &Documents {
+        self.documents.get_or_init(|| Documents::of(&self.registry))
     }
 }

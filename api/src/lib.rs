@@ -8,7 +8,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `routes` | the one table of routes, and a file for each resource |
-//! | `openapi` | the document that is made of that table |
+//! | `openapi`, `page` | the document that is made of that table, and the pages made of it |
 //! | [`auth`], [`permission`], `limits`, `guard` | who calls, what they may, how often, and the check before every handler |
 //! | `connections` | who is listened to, and for how long |
 //! | `body`, `submission` | from bytes to strict JSON to a job |
@@ -36,6 +36,7 @@ mod json;
 mod limits;
 mod observe;
 mod openapi;
+mod page;
 mod part;
 pub mod permission;
 pub mod problem;

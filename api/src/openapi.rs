@@ -9,6 +9,7 @@
 //! Golden, so that a payload is described by the very schema it is checked against.
 
 use golden_jobs::Registry;
+use serde_json::Value;
 use utoipa::openapi::{
     ComponentsBuilder, Info, License, OpenApi, OpenApiBuilder, PathItem, Paths, Server,
     path::{HttpMethod, Operation, OperationBuilder},
@@ -20,6 +21,7 @@ use crate::{permission::Permission, problem::Code, routes};
 
 mod content;
 mod doc;
+mod example;
 mod kinds;
 mod problems;
 mod schemas;
@@ -58,8 +60,12 @@ pub(crate) struct Entry {
     pub(crate) signature: fn(&mut Sketch<'_>),
 }
 
-/// The document of an API with these kinds.
-pub fn document(registry: &Registry) -> OpenApi {
+/// The document of an API with these kinds, its members in the order of the alphabet.
+pub fn document(registry: &Registry) -> Value {
+    serde_json::to_value(assembled(registry)).unwrap_or_default()
+}
+
+fn assembled(registry: &Registry) -> OpenApi {
     let mut schemas = Schemas::default();
     let mut paths = Paths::new();
     let mut tags: Vec<OpenApiTag> = Vec::new();
@@ -78,6 +84,7 @@ pub fn document(registry: &Registry) -> OpenApi {
     problems::describe(&mut schemas);
     let mut components = schemas.into_components();
     kinds::describe(registry, &mut components);
+    example::fill(&mut paths, &components);
     let components = components.into_iter().map(|(name, schema)| (name, schemas::verbatim(schema)));
 
     let mut info = Info::new("Golden", env!("CARGO_PKG_VERSION"));

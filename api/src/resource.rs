@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-mod example;
+pub(crate) mod example;
 
 /// A job.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -20,7 +20,9 @@
 //! - problems come with what can cause them; [`Doc::problems`] adds the codes that the handler
 //!   itself makes.
 //!
-//! `docs/openapi.json` is the whole document, and a test shows any change of it and how to accept it.
+//! Tests hold every answer that the tests of this crate see against the document, every example
+//! against its schema, and the whole document against `docs/openapi.json`; what they say when
+//! they fail is how to go on.
 
 use std::sync::Arc;
 
@@ -41,10 +43,10 @@ use crate::{
 };
 
 mod dlq;
+mod docs;
 pub(crate) mod health;
 mod jobs;
 mod kinds;
-mod problems;
 mod webhooks;
 
 struct Route {
@@ -95,8 +97,10 @@ fn table() -> Vec<Route> {
         get("/livez", Probe, health::live),
         get("/readyz", Probe, health::ready),
         get("/metrics", Scrape, health::metrics),
-        get("/docs/problems", Anybody, problems::list),
-        get("/docs/problems/{code}", Anybody, problems::show),
+        get("/openapi.json", Anybody, docs::openapi),
+        get("/docs", Anybody, docs::index),
+        get("/docs/problems", Anybody, docs::problems),
+        get("/docs/problems/{code}", Anybody, docs::problem),
     ]
 }
 

@@ -19,6 +19,7 @@ mod dlq;
 mod jobs;
 mod kinds;
 mod migrate;
+mod openapi;
 mod token;
 mod webhooks;
 mod worker;
@@ -51,6 +52,7 @@ enum Command {
     Dlq(dlq::DlqArgs),
     Webhooks(webhooks::WebhooksArgs),
     Kinds(kinds::KindsArgs),
+    Openapi(openapi::OpenapiArgs),
 }
 
 impl Cli {
@@ -66,6 +68,7 @@ impl Cli {
             Command::Dlq(args) => dlq::run(args, &settings).await,
             Command::Webhooks(args) => webhooks::run(args, &settings).await,
             Command::Kinds(args) => kinds::run(args, &settings).await,
+            Command::Openapi(_) => openapi::run(&registry),
         }
     }
 }
@@ -78,7 +81,7 @@ impl Command {
             Self::Api(args) => args.process.flags().with(Key::LISTEN, &args.listen),
             Self::Worker(args) => args.process.flags().with(Key::CONCURRENCY, &args.concurrency),
             Self::Migrate(args) => Flags::default().with(Key::DATABASE_URL, &args.database_url),
-            Self::Token(_) => Flags::default(),
+            Self::Token(_) | Self::Openapi(_) => Flags::default(),
             Self::Jobs(args) => args.client.flags(),
             Self::Dlq(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),

@@ -178,7 +178,10 @@ pub struct JobRecord {
 /// A [`JobError`](crate::outcome::JobError) of a run, and when it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RecordedError {
+    /// A word for programs.
+    #[schemars(example = &"http_status")]
     pub code: String,
+    #[schemars(example = &"the server answered 503")]
     pub message: String,
     pub at: DateTime<Utc>,
 }
@@ -187,9 +190,11 @@ pub struct RecordedError {
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Attempt {
     /// Counts from 1.
+    #[schemars(range(min = 1))]
     pub attempt: u32,
     /// `running`, `succeeded`, or how it ended: `retry dead cancelled lost`. Runs that were snoozed, given back or
     /// left to wait for children spend no attempt and leave no record.
+    #[schemars(example = &"succeeded")]
     pub outcome: String,
     pub error: Option<RecordedError>,
     pub worker_id: Option<WorkerId>,

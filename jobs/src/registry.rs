@@ -69,6 +69,11 @@ impl Kind {
         if errors.is_empty() { (self.check)(payload) } else { Err(errors) }
     }
 
+    /// Whether its schema allows a payload without members, so that a submission needs none.
+    pub fn payload_may_be_empty(&self) -> bool {
+        self.validator.is_valid(&Value::Object(serde_json::Map::new()))
+    }
+
     /// Runs one job of this kind. A payload that does not decode is that job's failure.
     pub fn run(&self, payload: Box<RawValue>, cx: Context) -> Pin<Box<dyn Future<Output = RawOutcome> + Send>> {
         (self.run)(payload, cx)

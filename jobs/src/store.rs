@@ -438,16 +438,21 @@ pub struct Delivery {
     #[serde(skip)]
     pub run_lease: i64,
     /// Counts from 1.
+    #[schemars(range(min = 1))]
     pub attempt: u32,
     #[serde(skip)]
     pub tenant_id: String,
     /// The job the message is about.
     pub job_id: JobId,
+    #[schemars(example = &"job.succeeded")]
     pub event: String,
+    #[schemars(example = &"https://example.com/golden")]
     pub url: String,
     /// The receiver's status, if it answered.
+    #[schemars(example = 204)]
     pub status: Option<u16>,
     /// From sending to the answer, or to giving up on one.
+    #[schemars(example = 87)]
     pub latency_ms: u64,
     /// The first KiB of the receiver's answer.
     pub answer: Option<String>,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use utoipa::openapi::{
-    Content, ContentBuilder, RefOr, Required, Response, ResponseBuilder,
+    ContentBuilder, RefOr, Required, Response, ResponseBuilder,
     example::ExampleBuilder,
     header::{Header as OpenApiHeader, HeaderBuilder},
     path::{Parameter, ParameterBuilder, ParameterIn},
@@ -20,6 +20,7 @@ pub(crate) type SchemaOf = fn(&mut Schemas) -> Value;
 pub(crate) struct Body {
     pub(crate) media: &'static str,
     pub(crate) schema: SchemaOf,
+    pub(crate) example: Option<Value>,
 }
 
 /// A header of a request or an answer.
@@ -66,14 +67,17 @@ pub(super) fn answers(mut answers: Vec<Answer>, told: Option<Value>, schemas: &m
     if answers.is_empty() {
         answers.push(Answer::new(200, "OK"));
     }
-    let described = answers.into_iter().map(|Answer { status, about, headers, body, example }| {
-        let content = match body {
-            Some(Body { media, schema }) => Some((media, schema(schemas))),
-            None => told.clone().map(|schema| (JSON, schema)),
-        };
+    let described = answers.into_iter().map(|Answer { status, about, headers, bodies, example }| {
+        let mut contents: Vec<_> =
+            bodies.into_iter().map(|body| (body.media, (body.schema)(schemas), body.example)).collect();
+        if contents.is_empty() {
+            contents.extend(told.clone().map(|schema| (JSON, schema, None)));
+        }
         let mut response = ResponseBuilder::new().description(about);
-        if let Some((media, schema)) = content {
-            response = response.content(media, body_of(schema, example));
+        for (media, schema, own) in contents {
+            let example = own.or_else(|| example.clone());
+            response =
+                response.content(media, ContentBuilder::new().schema(Some(verbatim(schema))).example(example).build());
         }
         for header in headers {
             response = response.header(header.name, header.response());
@@ -81,8 +85,4 @@ pub(super) fn answers(mut answers: Vec<Answer>, told: Option<Value>, schemas: &m
         (status.to_string(), response.build())
     });
     described.collect()
-}
-
-fn body_of(schema: Value, example: Option<Value>) -> Content {
-    ContentBuilder::new().schema(Some(verbatim(schema))).example(example).build()
 }

@@ -68,14 +68,14 @@ pub(crate) struct Answer {
     pub(super) status: u16,
     pub(super) about: &'static str,
     pub(super) headers: Vec<Header>,
-    /// `None` is what the handler's type says.
-    pub(super) body: Option<Body>,
+    /// One for each media type; none is what the handler's type says.
+    pub(super) bodies: Vec<Body>,
     pub(super) example: Option<Value>,
 }
 
 impl Answer {
     pub(crate) fn new(status: u16, about: &'static str) -> Self {
-        Self { status, about, headers: Vec::new(), body: None, example: None }
+        Self { status, about, headers: Vec::new(), bodies: Vec::new(), example: None }
     }
 
     pub(crate) fn header(mut self, name: &'static str, about: &'static str, example: impl Into<Value>) -> Self {
@@ -85,20 +85,20 @@ impl Answer {
 
     /// The body's type, where the handler's own does not say (it answers a `Response`).
     pub(crate) fn json<T: JsonSchema>(self) -> Self {
-        self.of("application/json", Schemas::answered::<T>)
+        self.of("application/json", Schemas::answered::<T>, None)
     }
 
     /// A body of text, in this media type.
-    pub(crate) fn text(self, media: &'static str) -> Self {
-        self.of(media, Schemas::answered::<String>)
+    pub(crate) fn text(self, media: &'static str, example: &str) -> Self {
+        self.of(media, Schemas::answered::<String>, Some(example.into()))
     }
 
-    fn of(mut self, media: &'static str, schema: SchemaOf) -> Self {
-        self.body = Some(Body { media, schema });
+    fn of(mut self, media: &'static str, schema: SchemaOf, example: Option<Value>) -> Self {
+        self.bodies.push(Body { media, schema, example });
         self
     }
 
-    /// A body to show. Without one, it is made of the examples of the body's type.
+    /// A JSON body to show. Without one, it is made of the examples of the body's type.
     pub(crate) fn example(mut self, body: impl Into<Value>) -> Self {
         self.example = Some(body.into());
         self

@@ -1,8 +1,10 @@
 //! What may be submitted, kind by kind: generated clients know the payloads of this build.
 
+use std::time::Duration;
+
 use golden_jobs::{Registry, registry::Kind};
 use schemars::Schema;
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Map, Value, json};
 
 use super::schemas::plain;
 
@@ -42,16 +44,20 @@ fn submission(kind: &Kind, common: &Value, payload: &str) -> Value {
     members["payload"] = json!({"$ref": format!("#/components/schemas/{payload}")});
     members["max_attempts"]["maximum"] = kind.policy.max_attempts_limit.into();
     members["max_attempts"]["default"] = kind.policy.max_attempts.into();
-    members["timeout"]["maximum"] = kind.policy.timeout_limit.as_secs_f64().into();
-    members["timeout"]["default"] = kind.policy.timeout.as_secs_f64().into();
-    let empty: Box<RawValue> = RawValue::from_string("{}".to_owned()).unwrap_or_default();
-    if kind.validate(&empty).is_err() {
+    members["timeout"]["maximum"] = seconds(kind.policy.timeout_limit);
+    members["timeout"]["default"] = seconds(kind.policy.timeout);
+    if !kind.payload_may_be_empty() {
         schema["required"] = json!(["kind", "payload"]);
     }
     if let Some(keywords) = schema.as_object_mut() {
         keywords.remove("examples");
     }
     schema
+}
+
+/// A whole number where it is one, as a person would write it.
+fn seconds(time: Duration) -> Value {
+    if time.subsec_nanos() == 0 { time.as_secs().into() } else { time.as_secs_f64().into() }
 }
 
 /// Adds the payload's schema, and what it defines, to the components. Answers its name there.

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-pub(super) fn job() -> Value {
+/// A job that has just been accepted.
+pub(crate) fn job() -> Value {
     json!({
         "id": "job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41",
         "kind": "http.call",
@@ -22,7 +23,7 @@ pub(super) fn job() -> Value {
         "created_at": "2026-01-02T03:04:05Z",
         "started_at": null,
         "finished_at": null,
-        "timeout": 300,
+        "timeout": 60,
         "callback_url": null,
         "cost_micros": 0,
         "links": {
@@ -33,6 +34,17 @@ pub(super) fn job() -> Value {
             "deliveries": "/v1/webhooks/deliveries?job=job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41",
         },
     })
+}
+
+/// The same, once it has ended well.
+pub(crate) fn finished_job() -> Value {
+    let mut job = job();
+    job["state"] = "succeeded".into();
+    job["attempt"] = 1.into();
+    job["result"] = json!({"status": 200, "body": {"gold": 4211.5}});
+    job["started_at"] = "2026-01-02T03:04:05.012Z".into();
+    job["finished_at"] = "2026-01-02T03:04:05.348Z".into();
+    job
 }
 
 pub(super) fn dead_letter() -> Value {

@@ -24,6 +24,7 @@ const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Live {
     /// `ok`.
+    #[schemars(example = &"ok")]
     status: &'static str,
 }
 
@@ -34,7 +35,9 @@ pub(super) async fn live() -> Json<Live> {
 
 #[derive(Clone, Serialize, JsonSchema)]
 pub(crate) struct PartStatus {
+    #[schemars(example = &"store")]
     name: &'static str,
+    #[schemars(example = true)]
     ready: bool,
     /// Why it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +47,7 @@ pub(crate) struct PartStatus {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Ready {
     /// `ready` or `not ready`.
+    #[schemars(example = &"ready")]
     status: &'static str,
     parts: Vec<PartStatus>,
 }
@@ -64,8 +68,10 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Overview {
     /// `ok` or `degraded`.
+    #[schemars(example = &"ok")]
     status: &'static str,
     /// Of Golden.
+    #[schemars(example = &"0.1.0")]
     version: &'static str,
     parts: Vec<PartStatus>,
     /// Roles that are off, and how to get them.
@@ -74,7 +80,9 @@ pub(super) struct Overview {
 
 #[derive(Serialize, JsonSchema)]
 struct RoleOff {
+    #[schemars(example = Role::Sandbox)]
     role: Role,
+    #[schemars(example = &"there is no Docker: install it, or set DOCKER_HOST")]
     reason: String,
 }
 

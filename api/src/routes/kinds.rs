@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use golden_jobs::{Policy, Role, backoff::Backoff, registry::Kind};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{app::App, cursor::List, problem::Problem, query::Id};
 
@@ -16,17 +16,19 @@ pub(super) mod doc;
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Kind")]
 pub(super) struct KindResource {
+    #[schemars(example = &"noop")]
     name: &'static str,
     /// The workers that run it.
     role: Role,
     policy: PolicyResource,
     /// JSON Schema (2020-12) of the payload.
+    #[schemars(example = json!({"type": "object", "properties": {"sleep_ms": {"type": ["integer", "null"]}}}))]
     schema: Value,
 }
 
 /// How jobs of a kind are retried and bounded. Times in seconds.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Policy")]
+#[schemars(rename = "Policy", example = PolicyResource::from(Policy::DEFAULT))]
 struct PolicyResource {
     /// Runs a job may begin before it is dead.
     max_attempts: u32,

@@ -16,6 +16,7 @@ pub(super) mod doc;
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Secret {
     /// As libraries of the Standard Webhooks spec take it.
+    #[schemars(example = &"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: String,
 }
 

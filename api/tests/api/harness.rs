@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::openapi;
+
 pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
 pub(crate) struct Golden {
@@ -76,12 +78,16 @@ impl Golden {
         Self { store: Arc::clone(&api.store), metrics: api.metrics.clone(), router: golden_api::router(api), _dir: dir }
     }
 
+    /// Sends a request, and holds the answer against the OpenAPI document.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let media = head.headers.get("content-type").map_or("", |media| media.to_str().unwrap());
+        openapi::check(method.as_str(), &path, head.status.as_u16(), media, &text);
         Answer { status: head.status, headers: head.headers, body, text }
     }
 

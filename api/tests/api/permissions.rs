@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{Golden, request, token};
 
 /// Method, path, a path that matches it, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 21] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 23] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
     ("GET", "/v1/jobs/{id}", Some(Observer)),
@@ -27,6 +27,8 @@ const TABLE: [(&str, &str, Option<CallerRole>); 21] = [
     ("GET", "/livez", None),
     ("GET", "/readyz", None),
     ("GET", "/metrics", Some(Observer)),
+    ("GET", "/openapi.json", None),
+    ("GET", "/docs", None),
     ("GET", "/docs/problems", None),
     ("GET", "/docs/problems/{code}", None),
 ];

@@ -27,6 +27,7 @@ fn every_command_explains_itself_with_an_example() {
         "dlq replay",
         "dlq purge",
         "webhooks secret",
+        "openapi",
     ] {
         let args: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let ran = run(&mut dir.golden(&args));

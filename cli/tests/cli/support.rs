@@ -95,8 +95,13 @@ impl Dev {
     /// A client command with the printed settings.
     pub(crate) fn golden(&self, args: &[&str]) -> Command {
         let mut command = self.dir.golden(args);
-        command.env("GOLDEN_SERVER", self.server()).env("GOLDEN_TOKEN", self.after("GOLDEN_TOKEN="));
+        command.env("GOLDEN_SERVER", self.server()).env("GOLDEN_TOKEN", self.token());
         command
+    }
+
+    /// The token it printed.
+    pub(crate) fn token(&self) -> &str {
+        self.after("GOLDEN_TOKEN=")
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Ran {

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     openapi::{Answer, Doc, Tag},
     problem::Code,
-    resource::JobResource,
+    resource::{JobResource, example},
 };
 
 pub(in crate::routes) const TAG: Tag = Tag {
@@ -53,11 +53,18 @@ pub(in crate::routes) fn submit() -> Doc {
     .answer(
         Answer::new(200, "The job was waited for, and has ended: succeeded, dead or cancelled.")
             .json::<JobResource>()
+            .example(example::finished_job())
             .header("Location", "Where the job is read.", "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41")
             .header("Idempotent-Replayed", replayed, "true")
             .header("Preference-Applied", "The wait that was granted.", "wait=10"),
     )
-    .problems(&[Code::BadIdempotencyKey, Code::UnknownKind, Code::KeyReused, Code::SandboxUnavailable])
+    .problems(&[
+        Code::BadIdempotencyKey,
+        Code::UnknownKind,
+        Code::KeyReused,
+        Code::QueueFull,
+        Code::SandboxUnavailable,
+    ])
 }
 
 pub(in crate::routes) fn list() -> Doc {
@@ -66,6 +73,7 @@ pub(in crate::routes) fn list() -> Doc {
 
 pub(in crate::routes) fn show() -> Doc {
     Doc::new("Read a job", "The job as it stands, with its result once it has succeeded.")
+        .answer(Answer::new(200, "The job.").example(example::finished_job()))
 }
 
 pub(in crate::routes) fn attempts() -> Doc {

@@ -1,6 +1,9 @@
 //! The documentation of `/v1/webhooks`.
 
-use crate::openapi::{Doc, Tag};
+use crate::{
+    openapi::{Doc, Tag},
+    problem::Code,
+};
 
 pub(in crate::routes) const TAG: Tag = Tag {
     name: "Webhooks",
@@ -17,4 +20,5 @@ pub(in crate::routes) fn secret() -> Doc {
 
 pub(in crate::routes) fn deliveries() -> Doc {
     Doc::new("List a job's deliveries", "Every attempt to call back about a job, the oldest first.")
+        .problems(&[Code::NotFound])
 }
