@@ -15,6 +15,7 @@
 //! | [`egress`], [`address`] | where requests to URLs that users name may go |
 //! | [`backoff`] | how long to wait before the next attempt |
 //! | [`store`] | the record of everything, on PostgreSQL or SQLite |
+//! | [`terms`] | what a tenant may have, remembered for a moment |
 //! | [`wake`] | hints that there may be work |
 //! | [`text`], [`canonical`] | what people may type, and one form for all ways to write a value |
 //! | [`journal`] | what a run shows of itself while it goes |
@@ -39,6 +40,7 @@ pub mod registry;
 pub mod role;
 pub mod sandbox;
 pub mod store;
+pub mod terms;
 pub mod text;
 pub mod wake;
 pub mod webhooks;

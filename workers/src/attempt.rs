@@ -21,6 +21,7 @@ use golden_jobs::{
     outcome::{End, Failure, Verdict, verdict},
     registry::RawOutcome,
     store::{Claimed, RunEnd},
+    terms::KnownTerms,
 };
 use rand::Rng;
 use tokio::sync::mpsc;
@@ -53,6 +54,7 @@ struct Attempt {
     handle: Option<RunHandle>,
     backoff: Backoff,
     ports: Ports,
+    terms: Arc<KnownTerms>,
     recorder: mpsc::Sender<Ended>,
 }
 
@@ -67,8 +69,8 @@ const LAYERS: [(&str, Layer); 5] =
 /// The names of the layers, innermost first.
 pub const ORDER: [&str; 5] = [LAYERS[0].0, LAYERS[1].0, LAYERS[2].0, LAYERS[3].0, LAYERS[4].0];
 
-/// Results larger than this are refused, in bytes of JSON.
-const RESULT_LIMIT: usize = 256 * 1024;
+/// Results up to this many bytes are kept whatever the tenant's terms say: no limit may be less.
+const ALWAYS_KEPT: usize = 1024;
 
 /// The service that runs jobs, under apalis. Its answer is always `Ok`: how a run ended
 /// goes to the store and to nobody else.
@@ -77,12 +79,19 @@ pub(crate) struct Attempts {
     registry: Arc<Registry>,
     ports: Ports,
     desk: Arc<Desk>,
+    terms: Arc<KnownTerms>,
     recorder: mpsc::Sender<Ended>,
 }
 
 impl Attempts {
-    pub(crate) fn new(registry: Arc<Registry>, ports: Ports, desk: Arc<Desk>, recorder: mpsc::Sender<Ended>) -> Self {
-        Self { registry, ports, desk, recorder }
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        ports: Ports,
+        desk: Arc<Desk>,
+        terms: Arc<KnownTerms>,
+        recorder: mpsc::Sender<Ended>,
+    ) -> Self {
+        Self { registry, ports, desk, terms, recorder }
     }
 
     fn run(&self, held: Held) -> impl Future<Output = ()> + Send + 'static {
@@ -106,6 +115,7 @@ impl Attempts {
             stop: Some(handle.stop_signal()),
             handle: Some(handle),
             ports: self.ports.clone(),
+            terms: Arc::clone(&self.terms),
             recorder: self.recorder.clone(),
         };
         let layered = LAYERS.iter().fold(running, |inner, (_, layer)| layer(&mut attempt, inner));
@@ -177,6 +187,7 @@ fn stop(attempt: &mut Attempt, inner: Running) -> Running {
 fn record(attempt: &mut Attempt, inner: Running) -> Running {
     let (claimed, backoff) = (Arc::clone(&attempt.claimed), attempt.backoff);
     let (metrics, recorder) = (attempt.ports.metrics.clone(), attempt.recorder.clone());
+    let terms = Arc::clone(&attempt.terms);
     let (handle, journal) = (attempt.handle.take(), Arc::clone(&attempt.journal));
     async move {
         let role = claimed.role.as_str();
@@ -195,7 +206,8 @@ fn record(attempt: &mut Attempt, inner: Running) -> Running {
             Ending::Stopped(Stop::Cancelled) => Some(Verdict::Cancelled),
             Ending::Outcome(outcome) => {
                 let chance = rand::rng().random();
-                Some(verdict(bounded(outcome), claimed.attempt, claimed.max_attempts, &backoff, chance))
+                let outcome = bounded(outcome, &terms, &claimed.tenant_id).await;
+                Some(verdict(outcome, claimed.attempt, claimed.max_attempts, &backoff, chance))
             }
         };
         let outcome = verdict.as_ref().map_or("lost", Verdict::name);
@@ -218,15 +230,21 @@ fn record(attempt: &mut Attempt, inner: Running) -> Running {
     .boxed()
 }
 
-/// The outcome to record: a result over the limit is a failure that says so.
-fn bounded(outcome: RawOutcome) -> RawOutcome {
-    match outcome {
-        Ok(End::Done(Some(result))) if result.get().len() > RESULT_LIMIT => Err(Failure::fatal(
-            "result_too_large",
-            format!("the result has {} bytes; at most {RESULT_LIMIT} are kept", result.get().len()),
-        )),
-        other => other,
+/// The outcome to record: a result over the tenant's limit is a failure that says so.
+async fn bounded(outcome: RawOutcome, terms: &KnownTerms, tenant: &str) -> RawOutcome {
+    let size = match &outcome {
+        Ok(End::Done(Some(result))) => result.get().len(),
+        _ => 0,
+    };
+    if size <= ALWAYS_KEPT {
+        return outcome;
     }
+    // While the store is away the default holds: the result cannot be recorded before it is back.
+    let limit = terms.of(tenant).await.unwrap_or_default().result_limit();
+    if size <= limit {
+        return outcome;
+    }
+    Err(Failure::fatal("result_too_large", format!("the result has {size} bytes; at most {limit} are kept")))
 }
 
 fn span(attempt: &mut Attempt, inner: Running) -> Running {

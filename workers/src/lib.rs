@@ -34,6 +34,7 @@ use golden_jobs::{
     journal::Desk,
     outcome::Verdict,
     store::{LOST_AFTER, RunEnd, Store, StoreError},
+    terms::KnownTerms,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -67,6 +68,9 @@ pub enum RunError {
     PartFailed,
 }
 
+/// How soon a run keeps to a tenant's new limits.
+const TERMS_KNOWN: Duration = Duration::from_secs(10);
+
 /// How long giving back what is left may take, should the store be away.
 const GIVE_BACK: Duration = Duration::from_secs(10);
 
@@ -87,6 +91,7 @@ pub async fn run(
     heartbeat.beat().await?;
     let recorder = Recorder::start(Arc::clone(&store));
     let desk = Arc::<Desk>::default();
+    let terms = Arc::new(KnownTerms::new(Arc::clone(&store), TERMS_KNOWN));
 
     // Ends with the caller's shutdown, or when a part of this process fails.
     let shutdown = shutdown.child_token();
@@ -107,6 +112,7 @@ pub async fn run(
             heartbeat: Arc::clone(&heartbeat),
             runs: Arc::clone(&runs),
             desk: Arc::clone(&desk),
+            terms: Arc::clone(&terms),
             recorder: recorder.sender(),
             shutdown: shutdown.clone(),
         }));

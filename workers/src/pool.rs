@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use apalis_core::{error::WorkerError, worker::builder::WorkerBuilder};
-use golden_jobs::{Registry, Role, context::Ports, journal::Desk};
+use golden_jobs::{Registry, Role, context::Ports, journal::Desk, terms::KnownTerms};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower::limit::ConcurrencyLimit;
@@ -22,6 +22,7 @@ pub(crate) struct Pool {
     pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) terms: Arc<KnownTerms>,
     pub(crate) recorder: mpsc::Sender<Ended>,
     pub(crate) shutdown: CancellationToken,
 }
@@ -49,8 +50,13 @@ async fn run_once(pool: &Pool) -> Result<(), WorkerError> {
         shutdown: ending.clone(),
     }
     .start();
-    let attempts =
-        Attempts::new(Arc::clone(&pool.registry), pool.ports.clone(), Arc::clone(&pool.desk), pool.recorder.clone());
+    let attempts = Attempts::new(
+        Arc::clone(&pool.registry),
+        pool.ports.clone(),
+        Arc::clone(&pool.desk),
+        Arc::clone(&pool.terms),
+        pool.recorder.clone(),
+    );
     let worker =
         WorkerBuilder::new(pool.role.as_str()).backend(source).build(ConcurrencyLimit::new(attempts, pool.concurrency));
     let stop = {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod journals;
+mod terms;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -78,7 +79,9 @@ impl Pools {
             outbound: Arc::new(Nobody),
             executor: Err("no sandbox here".to_owned()),
         };
-        let registry = Arc::new(Registry::default().with::<Noop>().with::<Sore>().with::<journals::Chatter>());
+        let registry = Arc::new(
+            Registry::default().with::<Noop>().with::<Sore>().with::<journals::Chatter>().with::<terms::Big>(),
+        );
         let shutdown = CancellationToken::new();
         let options = Options::new(vec![(Role::Orchestrator, slots)]);
         let task = tokio::spawn(golden_workers::run(options, registry, ports, shutdown.clone()));
