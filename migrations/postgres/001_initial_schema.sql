@@ -432,15 +432,17 @@ BEGIN
         SELECT j.*, row_number() OVER w - 1 AS before, count(*) OVER (PARTITION BY j.role, j.tenant_id) AS jobs
         FROM unnest(ids, roles, tenants, priorities) AS j(id, role, tenant_id, priority)
         WINDOW w AS (PARTITION BY j.role, j.tenant_id ORDER BY j.priority, j.id)
-    ), asked AS MATERIALIZED (
-        SELECT DISTINCT role, tenant_id, priority, jobs FROM job
+    ), start AS MATERIALIZED (
+        SELECT role, priority, virtual_time(role, priority) AS tag FROM (SELECT DISTINCT role, priority FROM job) d
     ), queue AS (
         INSERT INTO queues AS q (role, tenant_id, weight, last_tag, arrived)
-        SELECT a.role, a.tenant_id, COALESCE(t.weight, 1),
-               max(virtual_time(a.role, a.priority)) + a.jobs * tag_step(COALESCE(t.weight, 1)), a.jobs
-        FROM asked a LEFT JOIN tenants t ON t.id = a.tenant_id
-        GROUP BY a.role, a.tenant_id, t.weight, a.jobs
-        ORDER BY a.role, a.tenant_id
+        SELECT j.role, j.tenant_id, COALESCE(t.weight, 1),
+               max(s.tag) + j.jobs * tag_step(COALESCE(t.weight, 1)), j.jobs
+        FROM job j
+        JOIN start s ON s.role = j.role AND s.priority = j.priority
+        LEFT JOIN tenants t ON t.id = j.tenant_id
+        GROUP BY j.role, j.tenant_id, t.weight, j.jobs
+        ORDER BY j.role, j.tenant_id
         ON CONFLICT (role, tenant_id) DO UPDATE
         SET weight = excluded.weight, arrived = q.arrived + excluded.arrived,
             last_tag = CASE WHEN q.gated THEN q.last_tag

@@ -5,7 +5,7 @@ use std::time::Duration;
 use golden_jobs::{
     Context, Job, Outcome, Role, State, done,
     job::Policy,
-    store::{NewJob, Queues, Quota, Tenants, Terms},
+    store::{NewJob, Quota, Terms},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
