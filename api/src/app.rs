@@ -9,6 +9,7 @@ use crate::{
     Api, ApiOptions, Auth, Part,
     intake::Intake,
     limits::Limits,
+    live::{board::Board, places::Places},
     page::Documents,
     routes::health::{Checked, Gauges},
     wait::Waiting,
@@ -27,6 +28,10 @@ pub(crate) struct App {
     pub(crate) sandbox_missing: Option<String>,
     pub(crate) intake: Intake,
     pub(crate) waiting: Waiting,
+    /// The jobs that streams are about.
+    pub(crate) board: Arc<Board>,
+    /// The streams that are open.
+    pub(crate) places: Arc<Places>,
     pub(crate) gauges: Gauges,
     pub(crate) checked: Checked,
     /// Made when somebody asks for them first.
@@ -51,6 +56,8 @@ impl App {
             parts: std::iter::once(store_part).chain(parts).collect(),
             intake: Intake::new(Arc::clone(&store)),
             waiting: Waiting::new(Arc::clone(&store), closing.clone()),
+            board: Board::new(Arc::clone(&store), closing.clone()),
+            places: Places::new(options.streams, metrics.clone()),
             gauges: Gauges::default(),
             checked: Checked::default(),
             documents: OnceLock::new(),

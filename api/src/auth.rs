@@ -141,12 +141,22 @@ impl Auth {
 
     /// Whom `token` speaks for. A token that was verified before costs one hash.
     pub(crate) fn verify(&self, token: &str) -> Result<Grant, Refused> {
+        Ok(self.verified(token)?.grant)
+    }
+
+    /// How long `token` counts from now on.
+    pub(crate) fn left(&self, token: &str) -> Duration {
+        let expires = self.verified(token).map_or(0, |verified| verified.expires);
+        Duration::from_secs(expires.saturating_sub(get_current_timestamp()))
+    }
+
+    fn verified(&self, token: &str) -> Result<Verified, Refused> {
         let now = get_current_timestamp();
         let hash: [u8; 32] = Sha256::digest(token).into();
         if let Some(known) = self.remembered().get(&hash)
             && now <= known.expires
         {
-            return Ok(known.grant.clone());
+            return Ok(known.clone());
         }
         let verified = self.decode(token)?;
         let mut remembered = self.remembered();
@@ -157,7 +167,7 @@ impl Auth {
             }
         }
         remembered.insert(hash, verified.clone());
-        Ok(verified.grant)
+        Ok(verified)
     }
 
     fn decode(&self, token: &str) -> Result<Verified, Refused> {

@@ -35,6 +35,16 @@ impl<T> List<T> {
         let next_cursor = rows.last().filter(|_| more).map(|last| encode(id(last)));
         Self { data: rows.into_iter().map(Into::into).collect(), next_cursor }
     }
+
+    /// What the store gave of a list whose entries have numbers of their own: `limit` of them, and
+    /// the one beyond that says that there is more.
+    pub(crate) fn numbered(mut data: Vec<T>, limit: u32, number: impl Fn(&T) -> u64) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = data.len() > limit;
+        data.truncate(limit);
+        let next_cursor = data.last().filter(|_| more).map(|last| number(last).to_string());
+        Self { data, next_cursor }
+    }
 }
 
 /// The page that a request asks for, and one entry more: see [`List::of`].

@@ -13,6 +13,7 @@
 //! | `connections` | who is listened to, and for how long |
 //! | `body`, `submission` | from bytes to strict JSON to a job |
 //! | `intake`, `wait` | many inserts as few; many waits as one |
+//! | `live` | what goes on, as it happens: streams of events |
 //! | [`problem`] | every error a client can meet |
 
 use std::{sync::Arc, time::Duration};
@@ -34,6 +35,7 @@ mod guard;
 mod intake;
 mod json;
 mod limits;
+mod live;
 mod observe;
 mod openapi;
 mod page;
@@ -48,6 +50,7 @@ mod wait;
 
 pub use auth::{Auth, Grant};
 pub use limits::{MalformedLimits, Quotas, RateLimits};
+pub use live::places::StreamLimits;
 pub use openapi::document as openapi;
 pub use part::Part;
 pub use permission::CallerRole;
@@ -78,6 +81,7 @@ pub struct ApiOptions {
     /// Where jobs may call back to. The delivery asks again; asking here tells the user at once.
     pub egress: Egress,
     pub rate_limits: RateLimits,
+    pub streams: StreamLimits,
     /// How many proxies of the operator requests pass on their way here; `X-Forwarded-For` is read only
     /// as far as they wrote it.
     pub trusted_proxies: usize,
@@ -93,6 +97,7 @@ impl Default for ApiOptions {
             drain_timeout: Duration::from_secs(10),
             egress: Egress::public(),
             rate_limits: RateLimits::default(),
+            streams: StreamLimits::default(),
             trusted_proxies: 0,
             body_timeout: Duration::from_secs(30),
             // Longer than load balancers keep a connection (60 s): the one who ends it should be the one who
@@ -111,7 +116,8 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: CancellationToken)
     let (stop, closing) = (told.clone(), app.closing.clone());
     let late = async {
         shutdown.cancelled().await;
-        // Those who wait for a job are answered with what is known, so that they do not hold up the end.
+        // Those who wait for a job are answered with what is known, and streams end, so that they do not hold
+        // up the end.
         closing.cancel();
         stop.cancel();
         tokio::time::sleep(drain_timeout).await;

@@ -87,10 +87,14 @@ problems! {
          left. A token of its own for each program gives each its own limit.";
     QueueFull "queue-full" TOO_MANY_REQUESTS "The queue holds as many jobs as it may"
         "Try again later with the same Idempotency-Key, or ask the operator for a larger quota.";
+    TooManyStreams "too-many-streams" TOO_MANY_REQUESTS "The tenant has too many streams open"
+        "Close streams that nobody reads, or share one between those who read it; then try again.";
     Internal "internal-error" INTERNAL_SERVER_ERROR "Something went wrong on our side"
         "Try again with the same Idempotency-Key; tell the operator the request_id if it stays.";
     StoreUnavailable "store-unavailable" SERVICE_UNAVAILABLE "The store does not answer"
         "Try again after the time of the Retry-After header, with the same Idempotency-Key.";
+    StreamsFull "streams-full" SERVICE_UNAVAILABLE "Too many streams are open here"
+        "Try again after the time of the Retry-After header, or ask without a stream.";
     SandboxUnavailable "sandbox-unavailable" SERVICE_UNAVAILABLE "Sandbox jobs cannot run here"
         "Install what the detail names and start Golden again, or use kinds of another role.";
 }

@@ -67,6 +67,8 @@ struct JobLinks {
     #[serde(rename = "self")]
     itself: String,
     attempts: String,
+    logs: String,
+    events: String,
     cancel: String,
     retry: String,
     deliveries: String,
@@ -83,6 +85,8 @@ impl From<JobRecord> for JobResource {
         Self {
             links: JobLinks {
                 attempts: format!("{itself}/attempts"),
+                logs: format!("{itself}/logs"),
+                events: format!("{itself}/events"),
                 cancel: format!("{itself}/cancel"),
                 retry: format!("{itself}/retry"),
                 deliveries: format!("/v1/webhooks/deliveries?job={}", job.id),

@@ -47,6 +47,7 @@ mod docs;
 pub(crate) mod health;
 mod jobs;
 mod kinds;
+mod live;
 mod webhooks;
 
 struct Route {
@@ -82,6 +83,8 @@ fn table() -> Vec<Route> {
         get("/v1/jobs", Read, jobs::list),
         get("/v1/jobs/{id}", Read, jobs::show),
         get("/v1/jobs/{id}/attempts", Read, jobs::attempts),
+        get("/v1/jobs/{id}/logs", Read, live::logs),
+        get("/v1/jobs/{id}/events", Read, live::events),
         post("/v1/jobs/{id}/cancel", Cancel, jobs::cancel),
         post("/v1/jobs/{id}/retry", Rerun, jobs::retry),
         get("/v1/kinds", Anybody, kinds::list),

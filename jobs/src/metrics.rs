@@ -36,6 +36,8 @@ pub struct Metrics {
     pub http_requests: IntCounterVec,
     /// `golden_http_request_duration_seconds{route}`.
     pub http_duration: HistogramVec,
+    /// `golden_http_streams`: event streams that are open.
+    pub streams: IntGauge,
     /// `golden_webhook_attempts_total{outcome}`.
     pub webhook_attempts: IntCounterVec,
     /// `dlq_message_count`: unresolved dead letters.
@@ -68,6 +70,7 @@ impl Metrics {
             outbox_lag: table.gauge("golden_outbox_lag", "Events not yet passed on."),
             http_requests: table.counters("golden_http_requests_total", "Requests.", &["route", "method", "status"]),
             http_duration: table.seconds("golden_http_request_duration_seconds", "Time to answer.", &["route"]),
+            streams: table.gauge("golden_http_streams", "Event streams open."),
             webhook_attempts: table.counters("golden_webhook_attempts_total", "Webhook attempts.", &["outcome"]),
             dlq_messages: table.gauge("dlq_message_count", "Unresolved dead letters."),
             idempotency_hits: table.counter("idempotency_cache_hits_total", "Requests answered from their key."),

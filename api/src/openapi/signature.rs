@@ -24,6 +24,7 @@ use crate::{
     app::App,
     body::JsonObject,
     guard::Caller,
+    live::opening::Opening,
     problem::{Code, Problem},
     query::{Id, Params},
 };
@@ -102,6 +103,11 @@ impl Input for Caller {
 
 /// Which headers a handler reads is for its doc function to say.
 impl Input for HeaderMap {
+    fn describe(_: &mut Sketch<'_>) {}
+}
+
+/// As of other headers.
+impl Input for Opening {
     fn describe(_: &mut Sketch<'_>) {}
 }
 

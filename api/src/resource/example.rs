@@ -29,6 +29,8 @@ pub(crate) fn job() -> Value {
         "links": {
             "self": "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41",
             "attempts": "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41/attempts",
+            "logs": "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41/logs",
+            "events": "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41/events",
             "cancel": "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41/cancel",
             "retry": "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41/retry",
             "deliveries": "/v1/webhooks/deliveries?job=job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41",

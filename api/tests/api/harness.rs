@@ -26,7 +26,7 @@ pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 pub(crate) struct Golden {
     pub(crate) store: SharedStore,
     pub(crate) metrics: Metrics,
-    router: Router,
+    pub(crate) router: Router,
     _dir: Dir,
 }
 
@@ -75,6 +75,15 @@ impl Golden {
         let dir = Dir::new();
         let mut api = api(dir.store().await);
         change(&mut api);
+        Self::of(api, dir)
+    }
+
+    /// A second one on the same store.
+    pub(crate) async fn on(store: SharedStore) -> Self {
+        Self::of(api(store), Dir::new())
+    }
+
+    fn of(api: Api, dir: Dir) -> Self {
         Self { store: Arc::clone(&api.store), metrics: api.metrics.clone(), router: golden_api::router(api), _dir: dir }
     }
 

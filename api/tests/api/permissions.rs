@@ -7,11 +7,13 @@ use serde_json::json;
 use crate::harness::{Golden, request, token};
 
 /// Method, path, a path that matches it, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 23] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 25] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
     ("GET", "/v1/jobs/{id}", Some(Observer)),
     ("GET", "/v1/jobs/{id}/attempts", Some(Observer)),
+    ("GET", "/v1/jobs/{id}/logs", Some(Observer)),
+    ("GET", "/v1/jobs/{id}/events", Some(Observer)),
     ("POST", "/v1/jobs/{id}/cancel", Some(Developer)),
     ("POST", "/v1/jobs/{id}/retry", Some(Operator)),
     ("GET", "/v1/kinds", None),

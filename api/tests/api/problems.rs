@@ -4,7 +4,7 @@ use std::{collections::HashSet, io, sync::Arc, time::Duration};
 
 use axum::{body::Body, http::Method};
 use futures_util::stream;
-use golden_api::{CallerRole, Quotas, RateLimits, problem::Code};
+use golden_api::{CallerRole, Quotas, RateLimits, StreamLimits, problem::Code};
 use golden_jobs::{Role, store::Quota};
 use serde_json::json;
 
@@ -25,6 +25,11 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
     .await;
     limited.send(request(Method::GET, "/v1/kinds").token(None).empty()).await;
     let dead = golden.dead("x").await;
+    let streamless = async |limits| {
+        let golden = Golden::with(|api| api.options.streams = limits).await;
+        let job = golden.submit(json!({"kind": "noop"})).await;
+        golden.get(job["links"]["events"].as_str().unwrap()).await
+    };
     let submit = || request(Method::POST, "/v1/jobs");
     let noop = json!({"kind": "noop"});
     let sandbox = json!({"kind": "sandbox.run", "payload": {"language": "python", "source": "1"}});
@@ -45,10 +50,12 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         golden.send(submit().json(&json!({"kind": "nope"}))).await,
         golden.send(submit().header("idempotency-key", "k").json(&json!({"kind": "noop", "priority": 1}))).await,
         limited.send(request(Method::GET, "/v1/kinds").token(None).empty()).await,
+        streamless(StreamLimits { tenant: 0, process: 1 }).await,
         golden.send(submit().json(&json!({"kind": "panics"}))).await,
         down.send(submit().json(&noop)).await,
         golden.send(submit().json(&sandbox)).await,
         full_queue(&golden).await,
+        streamless(StreamLimits { tenant: 1, process: 0 }).await,
     ];
     let mut seen = HashSet::new();
     for answer in &answers {

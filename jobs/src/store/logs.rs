@@ -160,14 +160,18 @@ pub struct LogSlice {
 }
 
 /// A line on record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct LogLine {
     /// Its number within the job, from 1 and without gaps.
+    #[schemars(range(min = 1))]
     pub seq: u64,
     /// The number of the run that wrote it, from 1.
+    #[schemars(range(min = 1))]
     pub attempt: u32,
     pub stream: LogStream,
     /// When it was written, by the store's clock.
     pub at: DateTime<Utc>,
+    /// As it was written, with U+FFFD in place of NUL.
+    #[schemars(example = &"hello")]
     pub text: String,
 }

@@ -1,0 +1,179 @@
+//! A job's log, and what goes on with it, as it happens.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State as Extract,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use futures_util::{Stream, StreamExt, stream};
+use golden_jobs::{
+    JobId, State,
+    record::JobRecord,
+    store::{LogLine, LogSlice, Moment},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::jobs::find;
+use crate::{
+    app::App,
+    cursor::List,
+    guard::Caller,
+    live::{
+        follow::{Follow, News, Wants},
+        opening::Opening,
+        position::{NotAPosition, Position, of_moment},
+        wire,
+    },
+    problem::Problem,
+    query::{Id, Params},
+};
+
+pub(super) mod doc;
+
+/// Lines on a page of a log, where the request does not say.
+const DEFAULT_LIMIT: u32 = 100;
+const LARGEST_LIMIT: u32 = 1000;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogFilter {
+    /// Only lines after this number, the `next_cursor` of the page before; 0 where absent.
+    #[serde(default, alias = "cursor")]
+    after: u64,
+    /// Only lines of this attempt.
+    #[schemars(range(min = 1))]
+    attempt: Option<u32>,
+    /// Lines on a page, 100 where absent. Not for streams.
+    #[schemars(range(min = 1, max = 1000))]
+    limit: Option<u32>,
+    /// `1` or `true`: a stream of lines, those that come later included, until the job has ended.
+    #[serde(default, deserialize_with = "switch")]
+    #[schemars(with = "Option<Switch>")]
+    follow: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+enum Switch {
+    #[serde(rename = "1", alias = "true")]
+    On,
+    #[serde(rename = "0", alias = "false")]
+    Off,
+}
+
+fn switch<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(matches!(Switch::deserialize(deserializer)?, Switch::On))
+}
+
+/// One page, or, with `follow`, a stream: of events where the client understands them, else of a
+/// JSON object a line.
+pub(super) async fn logs(
+    Extract(app): Extract<Arc<App>>,
+    Caller(caller): Caller,
+    Id(id): Id<JobId>,
+    Params(filter): Params<LogFilter>,
+    opening: Opening,
+) -> Result<Response, Problem> {
+    let job = find(&app, &caller.tenant, id).await?;
+    if !filter.follow {
+        return Ok(Json(page(&app, id, &filter).await?).into_response());
+    }
+    let sent = match (opening.events, &opening.last_event_id) {
+        (true, Some(seen)) => position(seen)?,
+        _ => Position { line: filter.after, ..Position::default() },
+    };
+    if is_told(&job, sent) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let wants = Wants { job: false, attempt: filter.attempt };
+    let news = follow(&app, &caller.tenant, id, wants, sent, &opening)?;
+    if opening.events {
+        return Ok(wire::events(news.filter_map(|(news, sent)| async move { event(&news, sent) })));
+    }
+    Ok(wire::lines(news.filter_map(|(news, _)| async move {
+        match news {
+            News::Line(line) => serde_json::to_string(&line).ok(),
+            _ => None,
+        }
+    })))
+}
+
+async fn page(app: &App, job: JobId, filter: &LogFilter) -> Result<List<LogLine>, Problem> {
+    let limit = filter.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=LARGEST_LIMIT).contains(&limit) {
+        return Err(Problem::malformed(format!("`limit` is 1 to {LARGEST_LIMIT}")));
+    }
+    let slice = LogSlice { after: filter.after, attempt: filter.attempt, limit: limit + 1 };
+    let lines = app.store.logs(job, slice).await?;
+    Ok(List::numbered(lines, limit, |line| line.seq))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resume {
+    /// The id of the last event that was seen: what the `Last-Event-ID` header says, for clients
+    /// that cannot set it.
+    last_event_id: Option<String>,
+}
+
+/// The job, each time it changes, its progress and its log, until it has ended.
+pub(super) async fn events(
+    Extract(app): Extract<Arc<App>>,
+    Caller(caller): Caller,
+    Id(id): Id<JobId>,
+    Params(resume): Params<Resume>,
+    opening: Opening,
+) -> Result<Response, Problem> {
+    let job = find(&app, &caller.tenant, id).await?;
+    // The header is what a client sends by itself once it goes on.
+    let seen = opening.last_event_id.as_ref().or(resume.last_event_id.as_ref());
+    let sent = seen.map(|seen| position(seen)).transpose()?.unwrap_or_default();
+    if is_told(&job, sent) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let wants = Wants { job: true, attempt: None };
+    let news = follow(&app, &caller.tenant, id, wants, sent, &opening)?;
+    Ok(wire::events(news.filter_map(|(news, sent)| async move { event(&news, sent) })))
+}
+
+fn follow(
+    app: &App,
+    tenant: &str,
+    job: JobId,
+    wants: Wants,
+    sent: Position,
+    opening: &Opening,
+) -> Result<impl Stream<Item = (News, Position)> + use<>, Problem> {
+    let span = opening.admit(app, tenant)?;
+    let follow = Follow::new(Arc::clone(&app.store), job, app.board.watch(job), wants, sent, span);
+    Ok(stream::unfold(follow, |mut follow| async move { Some((follow.next().await?, follow)) }))
+}
+
+/// Whether a client has seen the end of the job as it is: browsers ask again until they are told
+/// that there is nothing more.
+fn is_told(job: &JobRecord, sent: Position) -> bool {
+    sent.ended && job.state.is_terminal() && of_moment(&Moment::from(job)) == sent.moment
+}
+
+fn position(seen: &str) -> Result<Position, Problem> {
+    seen.parse().map_err(|error: NotAPosition| Problem::malformed(error.to_string()))
+}
+
+fn event(news: &News, sent: Position) -> Option<axum::response::sse::Event> {
+    let id = sent.to_string();
+    Some(match news {
+        News::State(job) => wire::event("state", &id, job.get()),
+        News::Progress(progress) => wire::event("progress", &id, progress.as_ref().map_or("null", |it| it.get())),
+        News::Line(line) => wire::event("log", &id, &serde_json::to_string(line).ok()?),
+        News::End(state) => wire::event("end", &id, &serde_json::to_string(&Ended { state: *state }).ok()?),
+    })
+}
+
+/// The last event of a stream.
+#[derive(Serialize)]
+struct Ended {
+    state: State,
+}
