@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use golden_jobs::{
     batch::{Coalescer, Limits},
-    store::{Inserted, NewJob, SharedStore, StoreError},
+    store::{Inserted, InsertedBatch, NewBatch, NewJob, SharedStore, StoreError},
 };
+use tokio::sync::Semaphore;
 
 use crate::problem::{Code, Problem};
 
@@ -16,11 +17,14 @@ const BATCH: usize = 500;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// One batch fills while another commits.
 const IN_FLIGHT: usize = 2;
+/// Batches of clients under way at once; each has a connection of the store to itself.
+const CLIENT_BATCHES: usize = 4;
 
 /// Records the jobs of concurrent requests together.
 pub(crate) struct Intake {
     store: SharedStore,
     inserts: Coalescer<NewJob, Result<Inserted, StoreError>>,
+    batches: Semaphore,
 }
 
 impl Intake {
@@ -40,7 +44,14 @@ impl Intake {
                 }
             })
         };
-        Self { store, inserts }
+        Self { store, inserts, batches: Semaphore::new(CLIENT_BATCHES) }
+    }
+
+    /// Records what came as one request, all or none.
+    pub(crate) async fn insert_batch(&self, batch: NewBatch) -> Result<InsertedBatch, Problem> {
+        // The semaphore is never closed; were it, the store would still be the judge.
+        let _place = self.batches.acquire().await;
+        Ok(self.store.insert_batch(batch).await?)
     }
 
     pub(crate) async fn insert(&self, job: &NewJob) -> Result<Inserted, Problem> {

@@ -11,7 +11,7 @@
 //! | `openapi`, `page` | the document that is made of that table, and the pages made of it |
 //! | [`auth`], [`permission`], `limits`, `guard` | who calls, what they may, how often, and the check before every handler |
 //! | `connections` | who is listened to, and for how long |
-//! | `body`, `submission` | from bytes to strict JSON to a job |
+//! | `body`, `lines`, `submission` | from bytes to strict JSON to a job, or to many |
 //! | `intake`, `wait` | many inserts as few; many waits as one |
 //! | `live` | what goes on, as it happens: streams of events |
 //! | [`problem`] | every error a client can meet |
@@ -35,6 +35,7 @@ mod guard;
 mod intake;
 mod json;
 mod limits;
+mod lines;
 mod live;
 mod observe;
 mod openapi;

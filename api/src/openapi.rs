@@ -122,7 +122,7 @@ fn operation(entry: Entry, schemas: &mut Schemas) -> Operation {
         .summary(Some(doc.summary))
         .description(Some(format!("{}\n\n{}", doc.description, asks(needs)).trim_start()))
         .parameters(Some(parameters))
-        .request_body(body.map(|schema| content::request(schema, &doc.examples)));
+        .request_body((!body.is_empty()).then(|| content::request(body, &doc.examples)));
     for (status, response) in content::answers(doc.answers, answer, schemas) {
         operation = operation.response(status, response);
     }

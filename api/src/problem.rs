@@ -14,7 +14,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use golden_jobs::{batch::Dropped, store::StoreError};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{clock, limits::ceil_secs};
 
@@ -72,7 +72,8 @@ problems! {
     Conflict "conflict" CONFLICT "The job's state does not allow this"
         "Read the job: the detail says which state it is in and what would be needed.";
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The request is too large"
-        "Keep bodies under 1 MiB and payloads under 256 KiB; put large data elsewhere and pass its address.";
+        "Keep bodies under 1 MiB (batches under 8 MiB) and payloads under 256 KiB; put large data elsewhere and \
+         pass its address.";
     UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body must be JSON"
         "Send `Content-Type: application/json`.";
     Invalid "validation-failed" UNPROCESSABLE_ENTITY "The request breaks a rule"
@@ -163,6 +164,15 @@ impl Problem {
         Self::new(Code::NotFound, format!("there is no such {what}"))
     }
 
+    pub(crate) fn queue_full(max_queued: u64) -> Self {
+        let detail = format!("{max_queued} jobs of this role may be queued, which is the tenant's quota");
+        Self::new(Code::QueueFull, detail).retry_after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn key_reused() -> Self {
+        Self::new(Code::KeyReused, "within 24 hours a key stands for one request")
+    }
+
     pub(crate) fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] if one.pointer.is_empty() => one.detail.clone(),
@@ -173,6 +183,44 @@ impl Problem {
         let mut problem = Self::new(Code::Invalid, detail);
         problem.0.errors = errors;
         problem
+    }
+
+    /// What is wrong with several parts of one request, each named by its pointer, as one problem.
+    ///
+    /// Broken rules are told of all parts at once. Anything else would have ended the request had
+    /// its part come alone, and speaks for all.
+    pub(crate) fn gathered(parts: Vec<(String, Self)>) -> Self {
+        let mut all = Vec::new();
+        for (part, mut problem) in parts {
+            let Details { code, detail, errors, .. } = &mut *problem.0;
+            if code.status() != StatusCode::UNPROCESSABLE_ENTITY {
+                *detail = shortened(format!("{part}: {detail}"));
+                return problem;
+            }
+            if errors.is_empty() {
+                all.push(FieldError::new(part, detail.as_str()));
+            } else {
+                all.extend(
+                    errors.drain(..).map(|error| FieldError { pointer: part.clone() + &error.pointer, ..error }),
+                );
+            }
+        }
+        Self::invalid(all)
+    }
+
+    /// Says which one place of the request it is about.
+    pub(crate) fn at(mut self, pointer: &str) -> Self {
+        self.0.errors = vec![FieldError::new(pointer, self.0.detail.as_str())];
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.code.status()
+    }
+
+    /// Whether the same request may well do later.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.status().is_server_error()
     }
 
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
@@ -195,28 +243,37 @@ impl Problem {
 
     /// The whole response, body included.
     pub(crate) fn render(self, request_id: &str) -> axum::response::Response {
-        let Details { code, detail, errors, retry_after, header } = *self.0;
-        let status = code.status();
-        let body = ProblemBody {
-            kind: code.page(),
-            title: code.title(),
-            status: status.as_u16(),
-            detail: &detail,
-            code: code.as_str(),
-            errors: &errors,
-            retry_at: retry_after.map(|wait| clock::now() + wait),
-            request_id,
-        };
-        let mut response = (status, Json(body)).into_response();
+        let mut response = (self.status(), Json(self.body(Some(request_id)))).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some(wait) = retry_after {
+        if let Some(wait) = self.0.retry_after {
             headers.insert(RETRY_AFTER, ceil_secs(wait).max(1).into());
         }
-        if let Some((name, value)) = header {
+        if let Some((name, value)) = self.0.header {
             headers.insert(name, value);
         }
         response
+    }
+
+    fn body<'a>(&'a self, request_id: Option<&'a str>) -> ProblemBody<'a> {
+        let Details { code, detail, errors, retry_after, .. } = &*self.0;
+        ProblemBody {
+            kind: code.page(),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail,
+            code: code.as_str(),
+            errors,
+            retry_at: retry_after.map(|wait| clock::now() + wait),
+            request_id,
+        }
+    }
+}
+
+/// As a part of an answer whose request has an id already.
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.body(None).serialize(serializer)
     }
 }
 
@@ -241,8 +298,9 @@ pub(crate) struct ProblemBody<'a> {
     /// When the same request may do better, where waiting helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_at: Option<DateTime<Utc>>,
-    /// The answer's `x-request-id`, for the operator's logs.
-    request_id: &'a str,
+    /// The answer's `x-request-id`, for the operator's logs; not where it is a part of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
 }
 
 impl IntoResponse for Problem {

@@ -1,12 +1,12 @@
 //! Jobs and dead letters as clients see them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use golden_jobs::{
     DeadLetterId, JobId, Role, State,
     record::{JobRecord, RecordedError},
-    store::{DeadLetter, NewJob},
+    store::{DeadLetter, Due, NewJob},
 };
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -144,6 +144,20 @@ pub(crate) fn accepted(id: JobId, job: NewJob, run_at: DateTime<Utc>, created_at
         finished_at: None,
         cost_micros: 0,
     })
+}
+
+/// The first answer to a submission again: it is the same request, so only what the store and
+/// the kind's policy of that time decided comes from the record.
+pub(crate) fn as_it_was_accepted(request: NewJob, record: &JobRecord) -> JobResource {
+    let created_at = record.created_at;
+    let run_at = match request.due {
+        Due::Now => created_at,
+        Due::At(at) => at.max(created_at),
+        Due::In(delay) => created_at + TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX),
+    };
+    let timeout = Duration::from_millis(record.timeout_ms);
+    let job = NewJob { max_attempts: record.max_attempts, timeout, ..request };
+    accepted(record.id, job, run_at, created_at)
 }
 
 /// A whole number of seconds where it is one.

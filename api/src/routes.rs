@@ -42,6 +42,7 @@ use crate::{
     problem::{Code, Problem},
 };
 
+mod batch;
 mod dlq;
 mod docs;
 pub(crate) mod health;
@@ -80,6 +81,7 @@ macro_rules! table {
 fn table() -> Vec<Route> {
     table![
         post("/v1/jobs", Submit, jobs::submit),
+        post("/v1/jobs/batch", Submit, batch::submit),
         get("/v1/jobs", Read, jobs::list),
         get("/v1/jobs/{id}", Read, jobs::show),
         get("/v1/jobs/{id}/attempts", Read, jobs::attempts),

@@ -19,8 +19,9 @@ use serde_json::{
 };
 
 use crate::{
+    app::App,
     body::{JsonObject, escaped},
-    clock::RFC_3339,
+    clock::{self, RFC_3339},
     problem::{Code, FieldError, Problem},
 };
 
@@ -80,6 +81,14 @@ pub(crate) struct Rules<'a> {
     pub(crate) now: DateTime<Utc>,
 }
 
+impl<'a> Rules<'a> {
+    /// Those of this process, at this moment.
+    pub(crate) fn of(app: &'a App) -> Self {
+        let sandbox_missing = app.sandbox_missing.as_deref();
+        Self { registry: &app.registry, egress: &app.options.egress, sandbox_missing, now: clock::now() }
+    }
+}
+
 /// Reads a submission, or says everything that is wrong with it at once.
 pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<'_>) -> Result<NewJob, Problem> {
     let mut fields = Fields { object: &object.value, errors: Vec::new() };
@@ -88,7 +97,7 @@ pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<
         fields.wrong("kind", "say which kind of job; GET /v1/kinds lists them");
         return Err(Problem::invalid(fields.errors));
     };
-    let kind = public_kind(rules.registry, name)?;
+    let kind = public_kind(rules.registry, name).map_err(|problem| problem.at("/kind"))?;
     let payload = payload(object)?;
     fields.errors.extend(payload.wrong(kind));
 
@@ -171,13 +180,19 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
     }
     let text = value.to_str().map_err(|_| bad("the key has characters other than visible ASCII"))?;
     let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    checked_key(key).map(Some)
+}
+
+/// The key if it is one.
+pub(crate) fn checked_key(key: &str) -> Result<String, Problem> {
+    let bad = |detail: &str| Problem::new(Code::BadIdempotencyKey, detail);
     if !(1..=IDEMPOTENCY_KEY_LIMIT).contains(&key.len()) {
         return Err(bad(&format!("the key has {} characters, and may have 1 to {IDEMPOTENCY_KEY_LIMIT}", key.len())));
     }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(bad("the key has characters other than visible ASCII"));
     }
-    Ok(Some(key.to_owned()))
+    Ok(key.to_owned())
 }
 
 /// The members of a body, and what was found wrong with them. A null is as good as absent.

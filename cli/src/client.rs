@@ -6,7 +6,7 @@ use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
-    header::{AUTHORIZATION, HeaderValue, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{
@@ -36,7 +36,14 @@ pub(crate) struct Request {
     path: Vec<String>,
     query: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
-    body: Option<Box<RawValue>>,
+    body: Option<Body>,
+}
+
+#[derive(Debug)]
+enum Body {
+    Json(Box<RawValue>),
+    /// One JSON text a line.
+    Lines(String),
 }
 
 /// Why there is no answer to use.
@@ -98,9 +105,11 @@ impl Client {
         for (name, value) in request.headers {
             call = call.header(name, value);
         }
-        if let Some(body) = request.body {
-            call = call.json(&body);
-        }
+        call = match request.body {
+            Some(Body::Json(json)) => call.json(&json),
+            Some(Body::Lines(text)) => call.header(CONTENT_TYPE, "application/x-ndjson").body(text),
+            None => call,
+        };
         let (status, body) = self.in_turn(call).await?;
         if status.is_success() && body.is_empty() {
             return Ok(Value::Null);
@@ -210,8 +219,14 @@ impl Request {
 
     /// Sends `body` as JSON; what is [`RawValue`] in it goes out as it was typed.
     pub(crate) fn body(mut self, body: &impl Serialize) -> serde_json::Result<Self> {
-        self.body = Some(to_raw_value(body)?);
+        self.body = Some(Body::Json(to_raw_value(body)?));
         Ok(self)
+    }
+
+    /// Sends JSON texts as they are, one a line.
+    pub(crate) fn lines(mut self, lines: &[String]) -> Self {
+        self.body = Some(Body::Lines(lines.join("\n")));
+        self
     }
 }
 

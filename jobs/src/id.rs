@@ -96,6 +96,25 @@ id!(
     WorkerId, "wrk_"
 );
 
+impl JobId {
+    /// The ids of a series, at most.
+    pub const SERIES: usize = 1 << SERIES_BITS;
+
+    /// A new id to begin a [`series`](Self::series) with.
+    pub fn new_series() -> Self {
+        // These bits are random, below the counter that keeps ids in order: without them this id is still
+        // later than all before, and the whole series earlier than all after.
+        Self(Uuid::from_u128(Self::new().0.as_u128() >> SERIES_BITS << SERIES_BITS))
+    }
+
+    /// This id and those that follow it: whoever knows the first and their number knows all.
+    pub fn series(self) -> impl Iterator<Item = Self> {
+        (0..Self::SERIES as u128).map(move |n| Self(Uuid::from_u128(self.0.as_u128() + n)))
+    }
+}
+
+const SERIES_BITS: u32 = 10;
+
 impl From<MessageId> for JobId {
     /// The delivery of a message is a job with the message's own number, which makes
     /// submitting it twice harmless.
@@ -107,5 +126,21 @@ impl From<MessageId> for JobId {
 impl From<JobId> for MessageId {
     fn from(id: JobId) -> Self {
         Self(id.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_has_its_place_between_the_ids_before_and_after() {
+        let before = JobId::new();
+        let first = JobId::new_series();
+        let after = JobId::new();
+        let ids: Vec<_> = first.series().collect();
+        assert_eq!((ids.len(), ids[0]), (JobId::SERIES, first));
+        assert!(ids.is_sorted_by(|a, b| a < b) && before < ids[0] && ids[JobId::SERIES - 1] < after);
+        assert!(ids.iter().all(|id| id.0.get_version_num() == 7));
     }
 }

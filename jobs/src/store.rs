@@ -18,6 +18,7 @@ use crate::{
     wake::Wakes,
 };
 
+pub mod batch;
 pub mod clock;
 mod connect;
 pub mod events;
@@ -31,6 +32,7 @@ mod steps;
 pub mod tenants;
 pub mod watch;
 
+pub use batch::{Batches, InsertedBatch, NewBatch};
 pub use clock::StoreClock;
 pub use connect::{ConnectError, ConnectOptions, connect, migrate};
 pub use events::Events;
@@ -52,7 +54,7 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Every verb is one transaction, has a deadline, and takes or gives sets; an empty set
 /// does nothing. Writes of a run name its lease and change nothing once it is lost.
 #[async_trait]
-pub trait Store: Events + Logs + Queues + Tenants + Watch + Send + Sync + 'static {
+pub trait Store: Batches + Events + Logs + Queues + Tenants + Watch + Send + Sync + 'static {
     // Jobs come in.
 
     /// Records jobs, each claimable at once or when its time comes.

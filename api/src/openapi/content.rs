@@ -51,16 +51,26 @@ impl Header {
     }
 }
 
-pub(super) fn request(schema: Value, examples: &[(&'static str, Value)]) -> RequestBody {
-    let examples = examples.iter().enumerate().map(|(number, (title, body))| {
-        let example = ExampleBuilder::new().summary(*title).value(Some(body.clone())).build();
-        (format!("{}", number + 1), RefOr::T(example))
+/// The request's body, by media type. What is shown of an array is shown line by line where the
+/// body is one.
+pub(super) fn request(bodies: Vec<(&'static str, Value)>, examples: &[(&'static str, Value)]) -> RequestBody {
+    let request = RequestBodyBuilder::new().required(Some(Required::True));
+    let contents = bodies.into_iter().map(|(media, schema)| {
+        let examples = examples.iter().enumerate().map(|(number, (title, body))| {
+            let body = if media == JSON { body.clone() } else { lines(body).into() };
+            let example = ExampleBuilder::new().summary(*title).value(Some(body)).build();
+            (format!("{}", number + 1), RefOr::T(example))
+        });
+        (media, ContentBuilder::new().schema(Some(verbatim(schema))).examples_from_iter(examples).build())
     });
-    let content = ContentBuilder::new().schema(Some(verbatim(schema))).examples_from_iter(examples).build();
-    RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build()
+    contents.fold(request, |request, (media, content)| request.content(media, content)).build()
 }
 
-const JSON: &str = "application/json";
+fn lines(array: &Value) -> String {
+    array.as_array().into_iter().flatten().map(|one| format!("{one}\n")).collect()
+}
+
+pub(super) const JSON: &str = "application/json";
 
 /// The answers that are no problems, by status. `told` is what the handler's type says.
 pub(super) fn answers(mut answers: Vec<Answer>, told: Option<Value>, schemas: &mut Schemas) -> Vec<(String, Response)> {

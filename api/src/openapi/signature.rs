@@ -13,17 +13,21 @@ use axum::{
     response::Response,
 };
 use schemars::JsonSchema;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::openapi::{
     Required,
     path::{Parameter, ParameterBuilder, ParameterIn},
 };
 
-use super::schemas::{Schemas, verbatim};
+use super::{
+    content::JSON,
+    schemas::{Schemas, verbatim},
+};
 use crate::{
     app::App,
     body::JsonObject,
     guard::Caller,
+    lines::{LINES_LIMIT, Lines, NDJSON},
     live::opening::Opening,
     problem::{Code, Problem},
     query::{Id, Params},
@@ -34,14 +38,15 @@ pub(crate) struct Sketch<'a> {
     path: &'static str,
     schemas: &'a mut Schemas,
     pub(super) parameters: Vec<Parameter>,
-    pub(super) body: Option<Value>,
+    /// The request's body, by media type.
+    pub(super) body: Vec<(&'static str, Value)>,
     pub(super) answer: Option<Value>,
     pub(super) problems: Vec<Code>,
 }
 
 impl<'a> Sketch<'a> {
     pub(super) fn new(path: &'static str, schemas: &'a mut Schemas) -> Self {
-        Self { path, schemas, parameters: Vec::new(), body: None, answer: None, problems: Vec::new() }
+        Self { path, schemas, parameters: Vec::new(), body: Vec::new(), answer: None, problems: Vec::new() }
     }
 
     fn parameter(&mut self, name: &str, place: ParameterIn, required: bool, mut schema: Value) {
@@ -129,16 +134,23 @@ impl<T: JsonSchema> Input for Params<T> {
     }
 }
 
+const OF_BODIES: [Code; 5] =
+    [Code::Malformed, Code::RequestTimeout, Code::TooLarge, Code::UnsupportedMediaType, Code::Invalid];
+
 impl<T: JsonSchema> Input for JsonObject<T> {
     fn describe(sketch: &mut Sketch<'_>) {
-        sketch.body = Some(sketch.schemas.accepted::<T>());
-        sketch.problems.extend([
-            Code::Malformed,
-            Code::RequestTimeout,
-            Code::TooLarge,
-            Code::UnsupportedMediaType,
-            Code::Invalid,
-        ]);
+        sketch.body = vec![(JSON, sketch.schemas.accepted::<T>())];
+        sketch.problems.extend(OF_BODIES);
+    }
+}
+
+impl<T: JsonSchema> Input for Lines<T> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        let one = sketch.schemas.accepted::<T>();
+        let array = json!({"type": "array", "items": one, "minItems": 1, "maxItems": LINES_LIMIT});
+        let text = json!({"type": "string", "description": "One object of that array a line."});
+        sketch.body = vec![(JSON, array), (NDJSON, text)];
+        sketch.problems.extend(OF_BODIES);
     }
 }
 

@@ -8,11 +8,10 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::TimeDelta;
 use golden_jobs::{
     JobId, Role, State, canonical,
     record::{Attempt, JobRecord},
-    store::{Due, Idempotency, Inserted, JobFilter, NewJob, Retried},
+    store::{Idempotency, Inserted, JobFilter, Retried},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,14 +20,13 @@ use serde_json::Value;
 use crate::{
     app::App,
     body::JsonObject,
-    clock,
     clock::Time,
     cursor,
     cursor::List,
     guard::Caller,
     problem::{Code, Problem},
     query::{Id, Params},
-    resource::{JobResource, accepted, job_path},
+    resource::{JobResource, accepted, as_it_was_accepted, job_path},
     submission::{self, Rules, Submission},
     wait,
 };
@@ -48,13 +46,7 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let key = submission::idempotency_key(&headers)?;
     let wait = wait::preferred(&headers);
-    let rules = Rules {
-        registry: &app.registry,
-        egress: &app.options.egress,
-        sandbox_missing: app.sandbox_missing.as_deref(),
-        now: clock::now(),
-    };
-    let mut job = submission::read(&body, &caller.tenant, &rules)?;
+    let mut job = submission::read(&body, &caller.tenant, &Rules::of(&app))?;
     job.idempotency = key.map(|key| Idempotency {
         route: SUBMIT.to_owned(),
         key,
@@ -74,13 +66,8 @@ pub(super) async fn submit(
             let watch = wait.map(|limit| (app.waiting.watch(id), limit));
             Submitted { watch, replayed: true, ended: Some(record).filter(|r| r.state.is_terminal()), job, id }
         }
-        Inserted::QueueFull { max_queued } => {
-            let detail = format!("{max_queued} jobs of this role are queued, which is the tenant's quota");
-            return Err(Problem::new(Code::QueueFull, detail).retry_after(Duration::from_secs(1)));
-        }
-        Inserted::KeyReused => {
-            return Err(Problem::new(Code::KeyReused, "within 24 hours a key stands for one request"));
-        }
+        Inserted::QueueFull { max_queued } => return Err(Problem::queue_full(max_queued)),
+        Inserted::KeyReused => return Err(Problem::key_reused()),
     };
     Ok(submitted.answer(&app, &caller.tenant).await)
 }
@@ -123,20 +110,6 @@ impl Submitted {
         }
         response
     }
-}
-
-/// The first answer to a request again: it is the same request, so only what the store and
-/// the kind's policy of that time decided comes from the record.
-fn as_it_was_accepted(request: NewJob, record: &JobRecord) -> JobResource {
-    let created_at = record.created_at;
-    let run_at = match request.due {
-        Due::Now => created_at,
-        Due::At(at) => at.max(created_at),
-        Due::In(delay) => created_at + TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX),
-    };
-    let timeout = Duration::from_millis(record.timeout_ms);
-    let job = NewJob { max_attempts: record.max_attempts, timeout, ..request };
-    accepted(record.id, job, run_at, created_at)
 }
 
 pub(super) async fn show(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use golden_jobs::store::batch::{Batches, InsertedBatch, NewBatch};
 use golden_jobs::{
     DeadLetterId, JobId, Role, WorkerId,
     record::{Attempt, JobRecord},
@@ -227,6 +228,13 @@ impl Events for Down {
     }
 
     async fn forget_events(&self, _: u32) -> Result<u64> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Batches for Down {
+    async fn insert_batch(&self, _: NewBatch) -> Result<InsertedBatch> {
         down()
     }
 }

@@ -218,6 +218,12 @@ impl Builder {
         self.header("content-type", "application/json").body(body.to_string())
     }
 
+    /// One JSON text a line.
+    pub(crate) fn ndjson(self, lines: &[Value]) -> Request<Body> {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        self.header("content-type", "application/x-ndjson").body(text)
+    }
+
     pub(crate) fn empty(self) -> Request<Body> {
         self.body(Body::empty())
     }

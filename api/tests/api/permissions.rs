@@ -7,8 +7,9 @@ use serde_json::json;
 use crate::harness::{Golden, request, token};
 
 /// Method, path, a path that matches it, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 25] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 26] = [
     ("POST", "/v1/jobs", Some(Developer)),
+    ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
     ("GET", "/v1/jobs/{id}", Some(Observer)),
     ("GET", "/v1/jobs/{id}/attempts", Some(Observer)),

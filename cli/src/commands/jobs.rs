@@ -12,6 +12,7 @@ use crate::{
     output::{Cell, Output},
 };
 
+mod batch;
 mod submit;
 mod watch;
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::Dev;
+use crate::support::{Dev, run};
 
 #[test]
 fn a_job_is_submitted_shown_listed_and_watched() {
@@ -63,6 +63,34 @@ fn the_same_key_is_the_same_job() {
     let dev = Dev::start();
     let submit = || dev.submit(&["noop", "--idempotency-key", "k"]);
     assert_eq!(submit(), submit());
+}
+
+#[test]
+fn a_batch_is_submitted_from_a_file_or_line_by_line_from_a_pipe() {
+    let dev = Dev::start();
+    let lines = |wrong: &str| format!("{}\n{wrong}", "{\"kind\": \"noop\"}\n".repeat(1100));
+    fs::write(dev.dir.path("good.ndjson"), lines("")).unwrap();
+    let submit = || dev.run(&["jobs", "submit", "--batch", "good.ndjson", "--idempotency-key", "k"]);
+    let first = submit();
+    assert_eq!((first.code, first.out.lines().count()), (0, 1100), "{}", first.err);
+    assert!(first.out.lines().all(|line| line.starts_with("job_") && line.ends_with("\tqueued")));
+    assert_eq!(submit().out, first.out);
+
+    fs::write(dev.dir.path("wrong.ndjson"), lines(r#"{"kind": "noop", "priority": 10}"#)).unwrap();
+    let refused = dev.run(&["jobs", "submit", "--batch", "wrong.ndjson"]);
+    assert_eq!((refused.code, refused.out.lines().count()), (4, 1000));
+    assert!(refused.err.contains("jobs 1001 to 1101") && refused.err.contains("/100/priority"), "{}", refused.err);
+
+    let stdin = fs::File::open(dev.dir.path("wrong.ndjson")).unwrap();
+    let partial = run(dev.golden(&["jobs", "submit", "--batch", "-", "--partial", "--json"]).stdin(stdin));
+    assert_eq!((partial.code, partial.out.lines().count()), (4, 1101));
+    assert!(partial.err.contains("error: job 1101: /priority: an integer from 0 to 9"), "{}", partial.err);
+    let last: Value = serde_json::from_str(partial.out.lines().last().unwrap()).unwrap();
+    assert_eq!(last["problem"]["code"], "validation-failed");
+
+    assert_eq!(dev.run(&["jobs", "submit", "--batch", "none.ndjson"]).code, 2);
+    assert_eq!(dev.run(&["jobs", "submit", "noop", "--batch", "good.ndjson"]).code, 2);
+    assert_eq!(dev.run(&["jobs", "submit"]).code, 2);
 }
 
 #[test]

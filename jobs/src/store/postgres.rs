@@ -3,6 +3,7 @@
 //! One verb is one file in `sql/postgres`. Each is a single statement wherever that can be,
 //! so that it is a transaction by itself and costs one round trip.
 
+mod batch;
 mod dead_letters;
 mod events;
 mod heartbeat;

@@ -3,6 +3,7 @@
 //! One verb is one file in `sql/sqlite`. Reads go to a few connections that cannot write;
 //! writes to the one task that owns the one connection that can.
 
+mod batch;
 mod chores;
 mod claim;
 mod entry;
@@ -123,6 +124,13 @@ impl SqliteStore {
         let strangers: HashSet<&str> = tenants.filter(|tenant| !known.contains(*tenant)).collect();
         strangers.into_iter().map(|tenant| (tenant.to_owned(), rand::rng().random())).collect()
     }
+
+    /// These tenants have a row from now on.
+    fn knows(&self, tenants: Vec<String>) {
+        if !tenants.is_empty() {
+            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).extend(tenants);
+        }
+    }
 }
 
 fn too_late() -> StoreError {
@@ -157,9 +165,7 @@ impl Store for SqliteStore {
         let strangers = self.strangers(jobs.iter().map(|job| job.tenant_id.as_str()));
         let names: Vec<String> = strangers.iter().map(|(tenant, _)| tenant.clone()).collect();
         let inserted = self.writer.call(insert::Insert { jobs, strangers }).await?;
-        if !names.is_empty() {
-            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
-        }
+        self.knows(names);
         Ok(inserted)
     }
 
@@ -347,7 +353,7 @@ impl Store for SqliteStore {
     async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {
         if let Some(stranger) = self.strangers(std::iter::once(tenant)).pop() {
             self.writer.call(chores::Know { stranger }).await?;
-            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned());
+            self.knows(vec![tenant.to_owned()]);
         }
         self.read(async {
             let row = sqlx::query(include_str!("../sql/sqlite/callback_secret.sql"))

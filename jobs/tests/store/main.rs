@@ -7,6 +7,7 @@
 //! | module | shows |
 //! |---|---|
 //! | [`intake`] | how jobs come in and become due |
+//! | [`batches`] | many jobs come in as one |
 //! | [`idempotency`] | a submission may be repeated |
 //! | [`claims`] | who gets which job |
 //! | [`finish`] | what follows from each verdict |
@@ -28,6 +29,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+mod batches;
 mod bed;
 mod cancel;
 mod children;

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{end, show};
+use super::{batch, end, show};
 use crate::{
     client::{Client, Request},
     duration,
@@ -19,15 +19,20 @@ use crate::{
     output::{Cell, Output},
 };
 
-/// Submit a job, and wait for it if wanted
+/// Submit a job, and wait for it if wanted; or many at once
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   golden jobs submit noop '{\"output\": \"hello\"}' --wait 10
   golden jobs submit http.call @request.json --delay 5m --max-attempts 3
-  generate | golden jobs submit sandbox.run - --idempotency-key build-17")]
+  generate | golden jobs submit sandbox.run - --idempotency-key build-17
+  golden jobs submit --batch jobs.ndjson
+  generate | golden jobs submit --batch - --partial --json
+A line of a batch has the fields of POST /v1/jobs: {\"kind\": \"noop\", \"payload\": {}, \"delay\": 60}.
+Without --partial, each 1,000 lines are accepted as a whole or refused as a whole.")]
 pub(crate) struct SubmitArgs {
     /// One of `golden kinds`
-    kind: String,
+    #[arg(required_unless_present = "batch")]
+    kind: Option<String>,
     /// JSON as it stands, @FILE, or - for standard input
     #[arg(default_value = "{}")]
     payload: String,
@@ -55,10 +60,20 @@ pub(crate) struct SubmitArgs {
     /// Makes it safe to submit again: one key, one job
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Submit many: a file of one JSON object a line, or - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = SINGLE)]
+    batch: Option<String>,
+    /// Accept those of a batch that can be, and say what is wrong with the others
+    #[arg(long, requires = "batch")]
+    partial: bool,
     /// Wait for its end, at most so long, up to 30s; the exit status says how it ended
     #[arg(long, value_parser = wait, value_name = "DURATION")]
     wait: Option<Duration>,
 }
+
+/// What is said of one job, and in a batch by each line for itself.
+const SINGLE: [&str; 10] =
+    ["kind", "payload", "priority", "delay", "run_at", "max_attempts", "timeout", "callback_url", "metadata", "wait"];
 
 /// The body of `POST /v1/jobs`.
 #[derive(Serialize)]
@@ -82,12 +97,16 @@ struct Submission<'a> {
 }
 
 pub(crate) async fn run(args: SubmitArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
+    if let Some(file) = &args.batch {
+        let idempotency_key = args.idempotency_key.as_deref();
+        return batch::run(batch::Batch { file, partial: args.partial, idempotency_key }, client, output).await;
+    }
     let payload = read_payload(&args.payload)?;
     let request = Request::post(&["jobs"])
         .header("prefer", args.wait.map(|wait| format!("wait={}", wait.as_secs())))
         .header("idempotency-key", args.idempotency_key.as_ref())
         .body(&Submission {
-            kind: &args.kind,
+            kind: args.kind.as_deref().unwrap_or_default(),
             payload: &payload,
             priority: args.priority,
             delay: args.delay.map(|delay| delay.as_secs_f64()),

@@ -45,16 +45,7 @@ impl PostgresStore {
         let full =
             if capped.is_empty() { HashMap::new() } else { self.insert_capped(&first, &capped, &mut new).await? };
 
-        for job in jobs.iter().filter(|job| new.contains_key(&job.id)) {
-            match job.due {
-                Due::Now => self.wake([job.role]),
-                Due::In(delay) => self.wakes.due_in(delay),
-                Due::At(at) => {
-                    let now = new.get(&job.id).map_or(at, |recorded| recorded.1);
-                    self.wakes.due_in((at - now).to_std().unwrap_or_default());
-                }
-            }
-        }
+        self.tell_of(&jobs, &new);
         let repeats: Vec<&NewJob> = jobs.iter().filter(|job| !new.contains_key(&job.id)).collect();
         let mut known = if repeats.is_empty() { Recorded::default() } else { self.recorded(&repeats).await? };
         // Two jobs of one batch may share an id; the later is told what the first was.
@@ -108,7 +99,18 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn recorded(&self, repeats: &[&NewJob]) -> Result<Recorded, StoreError> {
+    /// Tells those who may run the new ones among these jobs, now or when they are due.
+    pub(super) fn tell_of(&self, jobs: &[NewJob], new: &HashMap<JobId, Times>) {
+        for (job, (_, now)) in jobs.iter().filter_map(|job| Some((job, new.get(&job.id)?))) {
+            match job.due {
+                Due::Now => self.wake([job.role]),
+                Due::In(delay) => self.wakes.due_in(delay),
+                Due::At(at) => self.wakes.due_in((at - *now).to_std().unwrap_or_default()),
+            }
+        }
+    }
+
+    pub(super) async fn recorded(&self, repeats: &[&NewJob]) -> Result<Recorded, StoreError> {
         let keyed = || repeats.iter().filter_map(|job| job.idempotency.as_ref().map(|i| key(&job.tenant_id, i)));
         let ids: Vec<Uuid> = repeats.iter().map(|job| job.id.0).collect();
         let rows = self
@@ -131,7 +133,7 @@ impl PostgresStore {
 
 /// What is known of submissions that came before.
 #[derive(Default)]
-struct Recorded {
+pub(super) struct Recorded {
     keys: HashMap<(String, String, String), ([u8; 32], JobId)>,
     jobs: HashMap<JobId, Times>,
 }
@@ -151,7 +153,7 @@ impl Recorded {
         Ok(())
     }
 
-    fn answer(&self, job: &NewJob) -> Result<Inserted, StoreError> {
+    pub(super) fn answer(&self, job: &NewJob) -> Result<Inserted, StoreError> {
         if let Some((run_at, created_at)) = self.jobs.get(&job.id) {
             return Ok(Inserted::New { id: job.id, run_at: *run_at, created_at: *created_at });
         }

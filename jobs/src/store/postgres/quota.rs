@@ -31,38 +31,45 @@ pub(super) struct Counted {
 }
 
 impl PostgresStore {
-    /// Records as many of these jobs as their queues have room for. Their queues are held
-    /// meanwhile, so that nobody else fills them.
+    /// Records as many of these jobs as their queues have room for.
     pub(super) async fn insert_counted(&self, jobs: &[&NewJob]) -> Result<Counted, StoreError> {
-        let mut queues: BTreeMap<(&str, &str), Vec<&NewJob>> = BTreeMap::new();
-        for job in jobs {
-            queues.entry((job.role.as_str(), &job.tenant_id)).or_default().push(job);
-        }
         self.in_time(|| async {
             let mut tx = self.pool.begin().await?;
-            let mut counted = Counted::default();
-            let mut welcome = Vec::with_capacity(jobs.len());
-            for ((role, tenant), jobs) in &queues {
-                let (limit, room) = self.room(&mut tx, role, tenant, jobs.len()).await?;
-                welcome.extend(jobs.iter().copied().take(room));
-                if let Some(refused) = jobs.get(room) {
-                    counted.full.insert((refused.role, (*tenant).to_owned()), limit);
-                }
-            }
-            if !welcome.is_empty() {
-                counted.new = record(&mut tx, &welcome, Entrance::Open, self.now()).await?.new;
-                for ((role, tenant), jobs) in &queues {
-                    let later = jobs.iter().filter(|job| job.due != Due::Now && counted.new.contains_key(&job.id));
-                    let later = i64::try_from(later.count()).unwrap_or(i64::MAX);
-                    if later > 0 {
-                        sqlx::query(LATER).bind(role).bind(tenant).bind(later).execute(&mut *tx).await?;
-                    }
-                }
-            }
+            let counted = self.count_in(&mut tx, jobs).await?;
             tx.commit().await?;
             Ok(counted)
         })
         .await
+    }
+
+    /// The same within a transaction. Their queues are held until its end, so that nobody else
+    /// fills them.
+    pub(super) async fn count_in(&self, tx: &mut PgConnection, jobs: &[&NewJob]) -> Result<Counted, sqlx::Error> {
+        let mut queues: BTreeMap<(&str, &str), Vec<&NewJob>> = BTreeMap::new();
+        for job in jobs {
+            queues.entry((job.role.as_str(), &job.tenant_id)).or_default().push(job);
+        }
+        let mut counted = Counted::default();
+        let mut welcome = Vec::with_capacity(jobs.len());
+        for ((role, tenant), jobs) in &queues {
+            let (limit, room) = self.room(&mut *tx, role, tenant, jobs.len()).await?;
+            welcome.extend(jobs.iter().copied().take(room));
+            if let Some(refused) = jobs.get(room) {
+                counted.full.insert((refused.role, (*tenant).to_owned()), limit);
+            }
+        }
+        if welcome.is_empty() {
+            return Ok(counted);
+        }
+        counted.new = record(&mut *tx, &welcome, Entrance::Open, self.now()).await?.new;
+        for ((role, tenant), jobs) in &queues {
+            let later = jobs.iter().filter(|job| job.due != Due::Now && counted.new.contains_key(&job.id));
+            let later = i64::try_from(later.count()).unwrap_or(i64::MAX);
+            if later > 0 {
+                sqlx::query(LATER).bind(role).bind(tenant).bind(later).execute(&mut *tx).await?;
+            }
+        }
+        Ok(counted)
     }
 
     /// How many a queue may hold, and how many more that is.

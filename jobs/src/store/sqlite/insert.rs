@@ -10,7 +10,7 @@ use super::{
     entry::{self, Charge, Entry},
     moves,
     params::{after, hex, hex_bytes, list, micros, millis},
-    queues,
+    queues::{self, Room},
     rows::time,
     steps::step,
     writer::{Tx, Verb},
@@ -46,7 +46,8 @@ impl Verb for Insert {
         let repeats = repeats(tx, &self.jobs).await?;
         let first = self.jobs.iter().zip(&repeats).filter(|(_, repeat)| repeat.is_none()).map(|(job, _)| job);
         let mut first: Vec<&NewJob> = first.collect();
-        let refused = queues::refused(tx, &first).await?;
+        let Room { refused, later } = queues::room(tx, &first).await?;
+        queues::charge(tx, &later).await?;
         first.retain(|job| !refused.contains_key(&job.id));
         take_keys(tx, &first).await?;
         let recorded = record(tx, &first, false).await?;
@@ -79,7 +80,7 @@ pub(super) async fn know_tenants(tx: &mut Tx<'_>, strangers: &[(String, [u8; 32]
 }
 
 /// What the jobs repeat that do not come first with their idempotency key: one entry a job.
-async fn repeats(tx: &mut Tx<'_>, jobs: &[NewJob]) -> Result<Vec<Option<Inserted>>, sqlx::Error> {
+pub(super) async fn repeats(tx: &mut Tx<'_>, jobs: &[NewJob]) -> Result<Vec<Option<Inserted>>, sqlx::Error> {
     let mut taken = taken_keys(tx, jobs).await?;
     let repeats = jobs
         .iter()
@@ -104,7 +105,7 @@ async fn repeats(tx: &mut Tx<'_>, jobs: &[NewJob]) -> Result<Vec<Option<Inserted
 }
 
 /// Takes the keys of jobs that come first with theirs.
-async fn take_keys(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<(), sqlx::Error> {
+pub(super) async fn take_keys(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<(), sqlx::Error> {
     let fresh: Vec<_> = jobs
         .iter()
         .filter_map(|job| {
@@ -137,7 +138,7 @@ async fn taken_keys(tx: &mut Tx<'_>, jobs: &[NewJob]) -> Result<HashMap<Key, ([u
         .collect()
 }
 
-fn run_at(job: &NewJob, now: i64) -> i64 {
+pub(super) fn run_at(job: &NewJob, now: i64) -> i64 {
     match job.due {
         Due::Now => now,
         Due::At(at) => micros(at),
@@ -176,7 +177,8 @@ pub(super) async fn recorded(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<HashMa
         .collect()
 }
 
-async fn record_new(tx: &mut Tx<'_>, jobs: &[&NewJob], awaited: bool) -> Result<(), sqlx::Error> {
+/// Records jobs that were not known before; fails where one was.
+pub(super) async fn record_new(tx: &mut Tx<'_>, jobs: &[&NewJob], awaited: bool) -> Result<(), sqlx::Error> {
     if jobs.is_empty() {
         return Ok(());
     }

@@ -131,9 +131,17 @@ struct Bound {
     later: i64,
 }
 
-/// Those of the jobs that there is no room for, with the quotas of their queues. What was recorded
-/// before needs none.
-pub(super) async fn refused(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<HashMap<JobId, u64>, sqlx::Error> {
+/// What there is room for, where a quota bounds the queue.
+#[derive(Default)]
+pub(super) struct Room {
+    /// Jobs that there is none for, with the quotas of their queues.
+    pub refused: HashMap<JobId, u64>,
+    /// Roles and tenants, and how many of the others are due later.
+    pub later: Vec<(String, String, i64)>,
+}
+
+/// Which of the jobs there is room for. What was recorded before needs none.
+pub(super) async fn room(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<Room, sqlx::Error> {
     let mut wanted: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for job in jobs {
         *wanted.entry((job.role.as_str(), &job.tenant_id)).or_default() += 1;
@@ -141,7 +149,7 @@ pub(super) async fn refused(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<HashMap
     let stale = tx.now - COUNTED;
     let found = sqlx::query(BOUNDS).bind(list(wanted.keys())?).bind(stale).fetch_all(&mut *tx.connection).await?;
     if found.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Room::default());
     }
     let known = insert::recorded(tx, jobs).await?;
     let mut bounds: HashMap<(String, String), Bound> = HashMap::new();
@@ -166,9 +174,14 @@ pub(super) async fn refused(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<HashMap
             bound.later += 1;
         }
     }
-    let later: Vec<_> = bounds.iter().filter(|(_, b)| b.later > 0).map(|((r, t), b)| (r, t, b.later)).collect();
+    let later = bounds.into_iter().filter(|(_, b)| b.later > 0).map(|((r, t), b)| (r, t, b.later)).collect();
+    Ok(Room { refused, later })
+}
+
+/// Counts jobs that are due later, as [`room`] found them: they take their room as well.
+pub(super) async fn charge(tx: &mut Tx<'_>, later: &[(String, String, i64)]) -> Result<(), sqlx::Error> {
     if !later.is_empty() {
         sqlx::query(LATER).bind(list(later)?).execute(&mut *tx.connection).await?;
     }
-    Ok(refused)
+    Ok(())
 }
