@@ -53,7 +53,7 @@ impl App {
             })
         };
         Arc::new(Self {
-            parts: std::iter::once(store_part).chain(parts).collect(),
+            parts: std::iter::once(store_part).chain(auth.part()).chain(parts).collect(),
             intake: Intake::new(Arc::clone(&store)),
             waiting: Waiting::new(Arc::clone(&store), closing.clone()),
             board: Board::new(Arc::clone(&store), closing.clone()),

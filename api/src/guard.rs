@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -14,7 +15,7 @@ use axum::{
 
 use crate::{
     app::App,
-    auth::Grant,
+    auth::{Grant, Refused, Verified},
     limits::{Standing, address},
     permission::Permission,
     problem::{Code, Problem},
@@ -34,12 +35,12 @@ pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: 
     if open {
         return next.run(request).await;
     }
-    let caller = gate.caller(request.headers());
+    let caller = gate.caller(request.headers()).await;
     let standing = gate.count(&request, &caller);
     let mut response = match gate.admit(caller, standing.as_ref()) {
-        Ok(grant) => {
-            if let Some(grant) = grant {
-                request.extensions_mut().insert(Caller(grant));
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                request.extensions_mut().insert(caller);
             }
             next.run(request).await
         }
@@ -57,10 +58,12 @@ enum Stranger {
     Silent,
     /// It shows one that does not count.
     Refused(String),
+    /// It shows one, and there are no keys yet that could tell.
+    Unverified,
 }
 
 impl Gate {
-    fn caller(&self, headers: &HeaderMap) -> Result<Grant, Stranger> {
+    async fn caller(&self, headers: &HeaderMap) -> Result<Verified, Stranger> {
         let refused = |why: &str| Stranger::Refused(why.to_owned());
         let mut authorizations = headers.get_all(header::AUTHORIZATION).into_iter();
         let authorization = authorizations.next().ok_or(Stranger::Silent)?;
@@ -69,24 +72,33 @@ impl Gate {
             return Err(refused("there is more than one Authorization header"));
         }
         let token = bearer(authorization).ok_or_else(|| refused("the Authorization header is not `Bearer TOKEN`"))?;
-        self.app.auth.verify(token).map_err(|why| refused(&why.to_string()))
-    }
-
-    fn count(&self, request: &Request, caller: &Result<Grant, Stranger>) -> Option<Standing> {
-        let limits = self.app.limits.as_ref()?;
-        Some(match caller {
-            Ok(grant) => limits.caller(grant),
-            Err(_) => {
-                let proxies = self.app.options.trusted_proxies;
-                limits.anonymous(address::client(peer(request), request.headers(), proxies))
-            }
+        self.app.auth.verify(token).await.map_err(|why| match why {
+            Refused::NoKeys => Stranger::Unverified,
+            why => refused(&why.to_string()),
         })
     }
 
+    fn count(&self, request: &Request, caller: &Result<Verified, Stranger>) -> Option<Standing> {
+        let limits = self.app.limits.as_ref()?;
+        match caller {
+            Ok(caller) => Some(limits.caller(&caller.grant)),
+            // Whose fault it is not, nor is it clear whose limit it would be.
+            Err(Stranger::Unverified) if self.needs.least().is_some() => None,
+            Err(_) => {
+                let proxies = self.app.options.trusted_proxies;
+                Some(limits.anonymous(address::client(peer(request), request.headers(), proxies)))
+            }
+        }
+    }
+
     /// Whom the request goes on for, `None` being anybody.
-    fn admit(&self, caller: Result<Grant, Stranger>, standing: Option<&Standing>) -> Result<Option<Grant>, Problem> {
-        if let Ok(grant) = &caller {
-            tracing::Span::current().record("tenant", grant.tenant.as_str());
+    fn admit(
+        &self,
+        caller: Result<Verified, Stranger>,
+        standing: Option<&Standing>,
+    ) -> Result<Option<Verified>, Problem> {
+        if let Ok(caller) = &caller {
+            tracing::Span::current().record("tenant", caller.grant.tenant.as_str());
         }
         if let Some(standing) = standing {
             let because = match &caller {
@@ -101,18 +113,18 @@ impl Gate {
         let Some(least) = self.needs.least() else { return Ok(caller.ok()) };
         let denied = |role: &str| self.app.metrics.permission_denied.with_label_values(&[role, &self.route]).inc();
         match caller {
-            Ok(grant) if grant.role >= least => Ok(Some(grant)),
-            Ok(grant) => {
-                denied(grant.role.as_str());
-                let detail =
-                    format!("{} needs the role {least} or above, and the token's is {}", self.route, grant.role);
+            Ok(caller) if caller.grant.role >= least => Ok(Some(caller)),
+            Ok(Verified { grant: Grant { role, .. }, .. }) => {
+                denied(role.as_str());
+                let detail = format!("{} needs the role {least} or above, and the token's is {role}", self.route);
                 Err(Problem::new(Code::Forbidden, detail))
             }
+            Err(Stranger::Unverified) => Err(keys_unavailable()),
             Err(stranger) => {
                 denied("anonymous");
                 Err(match stranger {
-                    Stranger::Silent => challenge("Bearer realm=\"golden\"", "there is no Authorization header"),
                     Stranger::Refused(why) => invalid_token(&why),
+                    _ => challenge("Bearer realm=\"golden\"", "there is no Authorization header"),
                 })
             }
         }
@@ -120,7 +132,6 @@ impl Gate {
 }
 
 /// The caller, as the guard let it in.
-#[derive(Clone)]
 pub(crate) struct Caller(pub(crate) Grant);
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -128,8 +139,10 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     /// Without a guard before it, a handler that asks for its caller answers nobody.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = parts.extensions.get::<Self>().cloned();
-        caller.ok_or_else(|| challenge("Bearer realm=\"golden\"", "nobody is known to be calling"))
+        let caller = parts.extensions.get::<Verified>();
+        caller
+            .map(|caller| Self(caller.grant.clone()))
+            .ok_or_else(|| challenge("Bearer realm=\"golden\"", "nobody is known to be calling"))
     }
 }
 
@@ -146,11 +159,6 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
     ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
 }
 
-/// The token of a request, as the guard let it in.
-pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
-    bearer(headers.get(header::AUTHORIZATION)?)
-}
-
 fn bearer(authorization: &HeaderValue) -> Option<&str> {
     let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -159,6 +167,12 @@ fn bearer(authorization: &HeaderValue) -> Option<&str> {
 /// RFC 6750, section 3.1.
 fn invalid_token(why: &str) -> Problem {
     challenge("Bearer realm=\"golden\", error=\"invalid_token\"", why)
+}
+
+/// Nobody is to throw a good token away because we cannot tell yet.
+fn keys_unavailable() -> Problem {
+    Problem::new(Code::KeysUnavailable, "the keys that verify tokens have not been read yet")
+        .retry_after(Duration::from_secs(3))
 }
 
 fn challenge(value: &'static str, detail: &str) -> Problem {

@@ -140,7 +140,14 @@ fn standing(needs: Permission) -> Vec<Code> {
     match needs {
         Permission::Probe => vec![Code::Internal],
         Permission::Anybody => vec![Code::RateLimited, Code::Internal],
-        _ => vec![Code::Unauthenticated, Code::Forbidden, Code::RateLimited, Code::StoreUnavailable, Code::Internal],
+        _ => vec![
+            Code::Unauthenticated,
+            Code::Forbidden,
+            Code::RateLimited,
+            Code::StoreUnavailable,
+            Code::KeysUnavailable,
+            Code::Internal,
+        ],
     }
 }
 

@@ -96,6 +96,9 @@ problems! {
         "Try again after the time of the Retry-After header, with the same Idempotency-Key.";
     StreamsFull "streams-full" SERVICE_UNAVAILABLE "Too many streams are open here"
         "Try again after the time of the Retry-After header, or ask without a stream.";
+    KeysUnavailable "keys-unavailable" SERVICE_UNAVAILABLE "Tokens cannot be verified yet"
+        "Try again after the time of the Retry-After header: the token may be good, and the keys that verify it \
+         have not been read yet. `/readyz` says why.";
     SandboxUnavailable "sandbox-unavailable" SERVICE_UNAVAILABLE "Sandbox jobs cannot run here"
         "Install what the detail names and start Golden again, or use kinds of another role.";
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits};
+use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits, auth::Expected};
 use golden_jobs::{kinds, metrics::Metrics, store::SharedStore};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,7 +20,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Submits jobs over `connections` for `time`. Answers jobs a second and the p99 in ms.
 pub(crate) async fn intake(store: &SharedStore, connections: usize, time: Duration) -> anyhow::Result<(f64, f64)> {
-    let auth = Auth::hs256(SECRET.as_bytes(), None, None)?;
+    let auth = Auth::hs256(SECRET.as_bytes(), Expected::default())?;
     let grant = Grant {
         tenant: "bench".to_owned(),
         role: CallerRole::Developer,

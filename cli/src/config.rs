@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use golden_api::RateLimits;
+use golden_api::{RateLimits, auth::Expected};
 use golden_jobs::{egress::Egress, store::LOST_AFTER};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
@@ -23,13 +23,16 @@ mod layers;
 mod values;
 
 pub(crate) use layers::{Key, Layers, Place};
-pub(crate) use values::{LogFormat, Secret};
+pub(crate) use values::{Jwks, LogFormat, Secret};
 
 /// The settings as help shows them.
 pub(crate) const HELP: &str = "\
 Settings are taken from flags, else from the environment, else from golden.toml:
   DATABASE_URL             sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE
   JWT_SECRET               signs tokens; at least 32 bytes
+  GOLDEN_JWKS              instead of JWT_SECRET: file or https address of the public keys of an issuer
+  GOLDEN_JWT_ISSUER        what tokens must say in `iss`
+  GOLDEN_JWT_AUDIENCE      what tokens must say in `aud`
   GOLDEN_LISTEN            address of the API [127.0.0.1:8000]
   GOLDEN_RATE_LIMITS       off, on, or role=requests a minute: admin=1000,developer=300
   GOLDEN_TRUSTED_PROXIES   proxies of yours before the API: where to read X-Forwarded-For [0]
@@ -53,6 +56,9 @@ A duration is 500ms, 90s, 5m, 2h, 7d or 1h30m; a bare number is seconds.";
 pub(crate) struct Settings {
     pub(crate) database_url: Option<Secret>,
     pub(crate) jwt_secret: Option<Secret>,
+    pub(crate) jwks: Option<Jwks>,
+    /// What tokens must say, and minted ones do.
+    pub(crate) expected: Expected,
     pub(crate) listen: SocketAddr,
     /// `None` lets the command choose.
     pub(crate) rate_limits: Option<RateLimits>,
@@ -83,6 +89,8 @@ pub(crate) enum SettingsError {
     Wrong { name: String, place: Place, problem: String },
     #[error("{name} is not set: {hint}")]
     Missing { name: &'static str, hint: &'static str },
+    #[error("{0}")]
+    Together(&'static str),
     #[error("{}: {problem}", file.display())]
     File { file: PathBuf, problem: String },
 }
@@ -97,6 +105,8 @@ impl Settings {
         Ok(Self {
             database_url: layers.text(Key::DATABASE_URL).map(Secret::from),
             jwt_secret: layers.parse(Key::JWT_SECRET, values::jwt_secret)?,
+            jwks: layers.parse(Key::JWKS, str::parse)?,
+            expected: Expected { issuer: layers.text(Key::JWT_ISSUER), audience: layers.text(Key::JWT_AUDIENCE) },
             listen: layers.parse_or(Key::LISTEN, "127.0.0.1:8000", values::listen)?,
             rate_limits: layers.parse(Key::RATE_LIMITS, str::parse)?,
             trusted_proxies: layers.parse_or(Key::TRUSTED_PROXIES, "0", values::trusted_proxies)?,
@@ -122,13 +132,28 @@ impl Settings {
         })
     }
 
-    /// The secret that signs tokens, for commands that do not make one themselves.
-    pub(crate) fn jwt_secret(&self) -> Result<&str, SettingsError> {
-        self.jwt_secret.as_ref().map(Secret::reveal).ok_or(SettingsError::Missing {
-            name: "JWT_SECRET",
-            hint: "set at least 32 random bytes, for example from `openssl rand -hex 32`",
-        })
+    /// What verifies tokens, for commands that do not make a secret themselves.
+    pub(crate) fn verifier(&self) -> Result<Verifier<'_>, SettingsError> {
+        match (&self.jwt_secret, &self.jwks) {
+            (Some(secret), None) => Ok(Verifier::Secret(secret.reveal())),
+            (None, Some(jwks)) => Ok(Verifier::Jwks(jwks)),
+            (Some(_), Some(_)) => Err(SettingsError::Together(
+                "JWT_SECRET and GOLDEN_JWKS are both set: tokens are verified by a shared secret or by an issuer's \
+                 public keys, and never by both",
+            )),
+            (None, None) => Err(SettingsError::Missing {
+                name: "JWT_SECRET",
+                hint: "set at least 32 random bytes, for example from `openssl rand -hex 32`, or GOLDEN_JWKS",
+            }),
+        }
     }
+}
+
+/// What verifies tokens.
+#[derive(Debug)]
+pub(crate) enum Verifier<'a> {
+    Secret(&'a str),
+    Jwks(&'a Jwks),
 }
 
 fn egress(layers: &Layers) -> Result<Egress, SettingsError> {

@@ -2,6 +2,7 @@
 
 use std::{io, process::ExitCode};
 
+use golden_api::auth::KeysError;
 use golden_jobs::store::ConnectError;
 
 use crate::{client::ClientError, config::SettingsError};
@@ -55,7 +56,7 @@ impl Exit {
     /// What an error means for the exit status.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
-            if cause.is::<SettingsError>() || cause.is::<Usage>() {
+            if cause.is::<SettingsError>() || cause.is::<KeysError>() || cause.is::<Usage>() {
                 return Self::Usage;
             }
             if matches!(cause.downcast_ref(), Some(ConnectError::UnknownScheme(_))) {

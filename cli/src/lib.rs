@@ -8,6 +8,7 @@
 //! | `config` | settings from flags, environment, file and defaults |
 //! | `wire` | from settings to a running API, pools and relay |
 //! | `signals` | the first signal drains, the second ends |
+//! | `keys` | an issuer's public keys, from a file or an address |
 //! | `client`, `output` | what client commands ask, and how they show the answer |
 //! | `state` | what `golden dev` keeps between runs |
 //! | `exit` | what the exit status says |
@@ -23,6 +24,7 @@ mod commands;
 mod config;
 mod duration;
 mod exit;
+mod keys;
 mod logging;
 mod output;
 mod rate;

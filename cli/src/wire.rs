@@ -19,7 +19,12 @@ use golden_workers::outbound::HttpOutbound;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Settings, exit::Exit, signals::Signals};
+use crate::{
+    config::{Jwks, Settings, Verifier},
+    exit::Exit,
+    keys::{KeyFile, KeyUrl},
+    signals::Signals,
+};
 
 /// The kind whose policy the webhook schedule sets.
 const DELIVERY: &str = "webhook.deliver";
@@ -138,6 +143,25 @@ pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         ),
         _ => anyhow!("cannot listen on {address} (from --listen or GOLDEN_LISTEN): {error}"),
     })
+}
+
+/// What verifies the tokens of callers.
+pub(crate) async fn auth(settings: &Settings) -> anyhow::Result<Auth> {
+    let expected = settings.expected.clone();
+    let jwks = match settings.verifier()? {
+        Verifier::Secret(secret) => return Ok(Auth::hs256(secret.as_bytes(), expected)?),
+        Verifier::Jwks(jwks) => jwks,
+    };
+    if expected.audience.is_none() {
+        tracing::warn!(
+            "GOLDEN_JWT_AUDIENCE is not set: tokens that the issuer of GOLDEN_JWKS makes for others count here too"
+        );
+    }
+    let auth = match jwks {
+        Jwks::File(path) => Auth::jwks(KeyFile(path.clone()), expected).await,
+        Jwks::Url(url) => Auth::jwks(KeyUrl::new(url.clone())?, expected).await,
+    };
+    auth.context("GOLDEN_JWKS")
 }
 
 /// Connects to the sandbox, or says what is missing for one.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::places::Place;
-use crate::{app::App, guard, problem::Problem};
+use crate::{app::App, auth::Verified, problem::Problem};
 
 /// No stream is older, however long its token is good for.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -27,9 +27,9 @@ pub(crate) struct Opening {
 impl FromRequestParts<Arc<App>> for Opening {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let left = guard::token(&parts.headers).map_or(LONGEST, |token| app.auth.left(token).min(LONGEST));
+        let left = parts.extensions.get().map_or(LONGEST, |caller: &Verified| caller.left().min(LONGEST));
         Ok(Self {
             last_event_id: text("last-event-id").filter(|id| !id.is_empty()).map(str::to_owned),
             events: accepts_events(&parts.headers),

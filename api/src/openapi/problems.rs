@@ -67,7 +67,12 @@ fn body(code: Code) -> Value {
             body["detail"] = "/priority: an integer from 0 to 9".into();
             body["errors"] = json!([{"pointer": "/priority", "detail": "an integer from 0 to 9"}]);
         }
-        Code::StoreUnavailable | Code::RateLimited | Code::QueueFull | Code::TooManyStreams | Code::StreamsFull => {
+        Code::StoreUnavailable
+        | Code::KeysUnavailable
+        | Code::RateLimited
+        | Code::QueueFull
+        | Code::TooManyStreams
+        | Code::StreamsFull => {
             body["retry_at"] = "2026-01-02T03:04:06Z".into();
         }
         _ => {}

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode},
 };
-use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits};
+use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits, auth::Expected};
 use golden_jobs::{
     Context, Job, JobId, Outcome, Registry, Role, WorkerId, done,
     egress::Egress,
@@ -238,7 +238,7 @@ impl Builder {
 }
 
 pub(crate) fn auth() -> Auth {
-    Auth::hs256(SECRET, None, None).unwrap()
+    Auth::hs256(SECRET, Expected::default()).unwrap()
 }
 
 pub(crate) fn token(tenant: &str, role: CallerRole) -> String {

@@ -4,19 +4,27 @@ use std::{collections::HashSet, io, sync::Arc, time::Duration};
 
 use axum::{body::Body, http::Method};
 use futures_util::stream;
-use golden_api::{CallerRole, Quotas, RateLimits, StreamLimits, problem::Code};
+use golden_api::{
+    Auth, CallerRole, Quotas, RateLimits, StreamLimits,
+    auth::{Expected, Pace, SourceError},
+    problem::Code,
+};
 use golden_jobs::{Role, store::Quota};
 use serde_json::json;
 
 use crate::{
     down::Down,
     harness::{Answer, Golden, request, token},
+    issuer::Published,
 };
 
 #[tokio::test]
 async fn every_documented_problem_can_happen_and_has_a_page() {
     let golden = Golden::with(|api| api.sandbox_missing = Some("there is no Docker".into())).await;
     let down = Golden::with(|api| api.store = Arc::new(Down::default())).await;
+    let nowhere = Published::new(Err(SourceError::Unreachable("down".into())), Pace::NETWORK);
+    let nowhere = Auth::jwks(nowhere, Expected::default()).await.unwrap();
+    let keyless = Golden::with(|api| api.auth = nowhere).await;
     let hurried = Golden::with(|api| api.options.body_timeout = Duration::from_millis(10)).await;
     let never = stream::pending::<io::Result<Vec<u8>>>();
     let limited = Golden::with(|api| {
@@ -53,6 +61,7 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         streamless(StreamLimits { tenant: 0, process: 1 }).await,
         golden.send(submit().json(&json!({"kind": "panics"}))).await,
         down.send(submit().json(&noop)).await,
+        keyless.send(submit().json(&noop)).await,
         golden.send(submit().json(&sandbox)).await,
         full_queue(&golden).await,
         streamless(StreamLimits { tenant: 1, process: 0 }).await,

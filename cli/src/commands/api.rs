@@ -1,7 +1,6 @@
 //! `golden api`: the intake, for production.
 
 use clap::Args;
-use golden_api::Auth;
 use golden_jobs::Registry;
 
 use super::ProcessArgs;
@@ -15,7 +14,7 @@ use crate::{
 
 /// Serve the API; jobs are run by `golden worker`
 ///
-/// Needs DATABASE_URL, with a schema from `golden migrate`, and JWT_SECRET. Any number may run
+/// Needs DATABASE_URL, with a schema from `golden migrate`, and JWT_SECRET or GOLDEN_JWKS. Any number may run
 /// at once. The first Ctrl-C or SIGTERM lets requests finish, a second one ends at once.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, after_help = "Example:\n  golden api --listen 0.0.0.0:8000")]
@@ -29,7 +28,7 @@ pub(crate) struct ApiArgs {
 
 pub(crate) async fn run(settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
     logging::start(&settings);
-    let auth = Auth::hs256(settings.jwt_secret()?.as_bytes(), None, None)?;
+    let auth = wire::auth(&settings).await?;
     let url = settings.database_url()?.to_owned();
     let mut process = Process::start(settings, registry, &url).await?;
     let signals = Signals::listen()?;

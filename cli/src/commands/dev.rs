@@ -11,7 +11,7 @@ use golden_jobs::{Registry, Role, store};
 
 use super::ProcessArgs;
 use crate::{
-    config::Settings,
+    config::{Settings, SettingsError, Verifier},
     exit::Exit,
     logging,
     output::Output,
@@ -35,15 +35,20 @@ pub(crate) struct DevArgs {
     pub(super) process: ProcessArgs,
 }
 
+const MAKES_ITS_OWN: &str =
+    "GOLDEN_JWKS is set, and golden dev makes its own tokens: unset it, or use `golden api` and `golden worker`";
+
 const TENANT: &str = "dev";
 const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
     logging::start(&settings);
     let listener = wire::listen(settings.listen).await?;
-    let secret = match &settings.jwt_secret {
-        Some(secret) => secret.reveal().to_owned(),
-        None => StateDir::open()?.jwt_secret()?,
+    let secret = match settings.verifier() {
+        Ok(Verifier::Secret(secret)) => secret.to_owned(),
+        Ok(Verifier::Jwks(_)) => return Err(SettingsError::Together(MAKES_ITS_OWN).into()),
+        Err(SettingsError::Missing { .. }) => StateDir::open()?.jwt_secret()?,
+        Err(wrong) => return Err(wrong.into()),
     };
     let (database_url, database) = match &settings.database_url {
         Some(url) => (url.reveal().to_owned(), "the one that DATABASE_URL names".to_owned()),
@@ -54,7 +59,7 @@ pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::R
     };
     store::migrate(&database_url).await?;
 
-    let auth = Auth::hs256(secret.as_bytes(), None, None)?;
+    let auth = Auth::hs256(secret.as_bytes(), settings.expected.clone())?;
     let grant = Grant {
         tenant: TENANT.to_owned(),
         role: CallerRole::Admin,

@@ -6,7 +6,13 @@ use anyhow::Context;
 use clap::Subcommand;
 use golden_api::{Auth, CallerRole, Grant};
 
-use crate::{config::Settings, duration, exit::Exit, output::Output, state::StateDir};
+use crate::{
+    config::{Settings, SettingsError, Verifier},
+    duration,
+    exit::Exit,
+    output::Output,
+    state::StateDir,
+};
 
 /// Make tokens.
 #[derive(Debug, Subcommand)]
@@ -46,14 +52,18 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
+const CANNOT_SIGN: &str = "GOLDEN_JWKS is set: its public keys verify tokens and cannot sign them. Get tokens from \
+     their issuer, with the claims `tenant`, `role` and `exp`.";
+
 pub(crate) fn run(command: TokenCommand, settings: &Settings) -> anyhow::Result<Exit> {
     let TokenCommand::Mint { tenant, role, sub, ttl, rate_limit } = command;
-    let known = settings.jwt_secret.is_none().then(StateDir::known_secret).flatten();
-    let secret = match &known {
-        Some(secret) => secret,
-        None => settings.jwt_secret()?,
+    let secret = match settings.verifier() {
+        Ok(Verifier::Secret(secret)) => secret.to_owned(),
+        Ok(Verifier::Jwks(_)) => return Err(SettingsError::Together(CANNOT_SIGN).into()),
+        Err(missing @ SettingsError::Missing { .. }) => StateDir::known_secret().ok_or(missing)?,
+        Err(wrong) => return Err(wrong.into()),
     };
-    let auth = Auth::hs256(secret.as_bytes(), None, None)?;
+    let auth = Auth::hs256(secret.as_bytes(), settings.expected.clone())?;
     let grant = Grant { tenant, role, subject: sub, rate_limit };
     let token = auth.mint(&grant, ttl).context("no token was made")?;
     Output::new(false, true).line(&token)?;

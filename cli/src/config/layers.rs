@@ -18,6 +18,9 @@ pub(crate) struct Key(&'static str);
 impl Key {
     pub(crate) const DATABASE_URL: Self = Self("DATABASE_URL");
     pub(crate) const JWT_SECRET: Self = Self("JWT_SECRET");
+    pub(crate) const JWKS: Self = Self("GOLDEN_JWKS");
+    pub(crate) const JWT_ISSUER: Self = Self("GOLDEN_JWT_ISSUER");
+    pub(crate) const JWT_AUDIENCE: Self = Self("GOLDEN_JWT_AUDIENCE");
     pub(crate) const LISTEN: Self = Self("GOLDEN_LISTEN");
     pub(crate) const RATE_LIMITS: Self = Self("GOLDEN_RATE_LIMITS");
     pub(crate) const TRUSTED_PROXIES: Self = Self("GOLDEN_TRUSTED_PROXIES");
@@ -34,9 +37,12 @@ impl Key {
     pub(crate) const SERVER: Self = Self("GOLDEN_SERVER");
     pub(crate) const TOKEN: Self = Self("GOLDEN_TOKEN");
 
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::DATABASE_URL,
         Self::JWT_SECRET,
+        Self::JWKS,
+        Self::JWT_ISSUER,
+        Self::JWT_AUDIENCE,
         Self::LISTEN,
         Self::RATE_LIMITS,
         Self::TRUSTED_PROXIES,

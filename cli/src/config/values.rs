@@ -1,6 +1,13 @@
 //! What each setting may say.
 
-use std::{fmt, net::SocketAddr, num::NonZeroUsize, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use golden_jobs::{
     address::{MalformedNetwork, Network},
@@ -36,6 +43,38 @@ impl From<String> for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
+    }
+}
+
+/// Where the public keys are that verify tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Jwks {
+    File(PathBuf),
+    Url(Url),
+}
+
+/// What has a scheme is an address, the rest are paths.
+impl FromStr for Jwks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !text.contains("://") {
+            return Ok(Self::File(text.into()));
+        }
+        let url = Url::parse(text).map_err(|error| format!("`{text}` is no address: {error}"))?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("a key set is public: no user name or password in its address".to_owned());
+        }
+        match url.scheme() {
+            "https" => Ok(Self::Url(url)),
+            "http" if loopback => Ok(Self::Url(url)),
+            _ => Err(format!(
+                "`{text}` is neither a path nor an https address (http only to this machine): whoever is in \
+                 between could put keys of their own there"
+            )),
+        }
     }
 }
 
@@ -160,6 +199,17 @@ pub(super) fn concurrency(text: &str) -> Result<NonZeroUsize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_are_in_a_file_or_at_a_safe_address() {
+        assert_eq!("/etc/golden/jwks.json".parse(), Ok(Jwks::File("/etc/golden/jwks.json".into())));
+        for url in ["https://id.example/jwks", "http://localhost:1/x", "http://127.0.0.1:1/x", "http://[::1]/x"] {
+            assert!(matches!(url.parse(), Ok(Jwks::Url(_))), "{url}");
+        }
+        for url in ["http://id.example/jwks", "ftp://id.example/x", "https://me:hunter2@id.example/x", "https://"] {
+            assert!(url.parse::<Jwks>().is_err_and(|error| !error.contains("hunter2")), "{url}");
+        }
+    }
 
     #[test]
     fn a_schedule_begins_at_once() {

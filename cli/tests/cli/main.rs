@@ -5,6 +5,8 @@ mod support;
 
 mod client;
 mod docs;
+#[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+mod keys;
 mod offline;
 mod openapi;
 mod serving;

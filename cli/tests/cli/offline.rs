@@ -112,6 +112,20 @@ fn a_missing_or_wrong_setting_is_named_with_its_place() {
     refused(&["token", "mint", "--tenant", "a;b", "--role", "admin"], &[], "a name is");
     refused(&["token", "mint", "--tenant", "a", "--role", "admin", "--ttl", "0"], &[], "a second or more");
     refused(&["kinds"], &[("GOLDEN_TOKEN", "a\nb")], "GOLDEN_TOKEN is not a token");
+    let mint = ["token", "mint", "--tenant", "a", "--role", "admin"];
+    refused(&mint, &[("GOLDEN_JWKS", "keys.json")], "cannot sign");
+    refused(&["dev"], &[("GOLDEN_JWKS", "keys.json")], "makes its own tokens");
+    for args in [&["api"][..], &["dev"], &mint] {
+        refused(args, &[("GOLDEN_JWKS", "keys.json"), ("JWT_SECRET", SECRET)], "both set");
+    }
+    refused(&["api"], &[("GOLDEN_JWKS", "http://id.example/keys")], "GOLDEN_JWKS in the environment: `http://id");
+    refused(
+        &["api"],
+        &[("GOLDEN_JWKS", "keys.json")],
+        "GOLDEN_JWKS: the key set cannot be read: keys.json: there is no",
+    );
+    fs::write(dir.path("keys.json"), r#"{"keys": [{"kty": "oct", "kid": "a", "k": "c2VjcmV0"}]}"#).unwrap();
+    refused(&["api"], &[("GOLDEN_JWKS", "keys.json")], "the key \"a\" is symmetric");
     let ran = refused(&["dev"], &[("JWT_SECRET", "hunter2")], "JWT_SECRET in the environment: 7 bytes are too few");
     assert!(!ran.err.contains("hunter2"));
 
