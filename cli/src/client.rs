@@ -19,12 +19,16 @@ use crate::config::{Secret, Settings};
 /// Longer than the server waits for a job (30 s), so that its answer is not cut off.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A stream that is silent for three times as long as it should be (15 s) is broken.
+const SILENCE: Duration = Duration::from_secs(45);
 /// How often a request is made again that the server put off for coming too soon.
 const PATIENCE: u32 = 3;
 
 /// Talks to one server as the holder of one token.
 pub(crate) struct Client {
     http: reqwest::Client,
+    /// For answers that take as long as they take.
+    streams: reqwest::Client,
     server: Url,
     token: Option<Secret>,
 }
@@ -85,32 +89,20 @@ pub(crate) struct Fault {
 
 impl Client {
     pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("golden/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("the HTTP client could not be made")?;
-        Ok(Self { http, server: settings.server.clone(), token: settings.token.clone() })
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("golden/", env!("CARGO_PKG_VERSION")))
+        };
+        let built = |http: reqwest::ClientBuilder| http.build().context("the HTTP client could not be made");
+        let (http, streams) = (built(builder().timeout(TIMEOUT))?, built(builder().read_timeout(SILENCE))?);
+        Ok(Self { http, streams, server: settings.server.clone(), token: settings.token.clone() })
     }
 
     /// Sends a request and gives the JSON of its answer, or the problem.
     pub(crate) async fn send(&self, request: Request) -> Result<Value, ClientError> {
-        let mut call = self.http.request(request.method.clone(), self.url(&request));
-        if let Some(token) = &self.token {
-            let bearer = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
-            call = call.header(AUTHORIZATION, bearer.map_err(|_| ClientError::Token)?);
-        }
-        for (name, value) in request.headers {
-            call = call.header(name, value);
-        }
-        call = match request.body {
-            Some(Body::Json(json)) => call.json(&json),
-            Some(Body::Lines(text)) => call.header(CONTENT_TYPE, "application/x-ndjson").body(text),
-            None => call,
-        };
-        let (status, body) = self.in_turn(call).await?;
+        let (status, body) = self.in_turn(self.call(&self.http, &request)?).await?;
         if status.is_success() && body.is_empty() {
             return Ok(Value::Null);
         }
@@ -119,14 +111,38 @@ impl Client {
         {
             return Ok(value);
         }
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) if !status.is_success() => Err(ClientError::Problem(Box::new(problem))),
-            _ => {
-                let start: String =
-                    String::from_utf8_lossy(&body).chars().filter(|c| !c.is_control()).take(200).collect();
-                Err(ClientError::Unexpected { status: status.as_u16(), body: start })
-            }
+        Err(refusal(status, &body))
+    }
+
+    /// Opens a stream, which goes on after the event with the id `after`. `None` where the server
+    /// says that there is nothing more.
+    pub(crate) async fn stream(&self, request: &Request, after: Option<&str>) -> Result<Option<Response>, ClientError> {
+        let mut call = self.call(&self.streams, request)?;
+        if let Some(after) = after {
+            call = call.header("last-event-id", after);
         }
+        let answer = call.send().await.map_err(|error| self.unreachable(&error))?;
+        match answer.status() {
+            StatusCode::OK => Ok(Some(answer)),
+            StatusCode::NO_CONTENT => Ok(None),
+            status => Err(refusal(status, &answer.bytes().await.map_err(|error| self.unreachable(&error))?)),
+        }
+    }
+
+    fn call(&self, http: &reqwest::Client, request: &Request) -> Result<RequestBuilder, ClientError> {
+        let mut call = http.request(request.method.clone(), self.url(request));
+        if let Some(token) = &self.token {
+            let bearer = HeaderValue::try_from(format!("Bearer {}", token.reveal()));
+            call = call.header(AUTHORIZATION, bearer.map_err(|_| ClientError::Token)?);
+        }
+        for (name, value) in &request.headers {
+            call = call.header(*name, value);
+        }
+        Ok(match &request.body {
+            Some(Body::Json(json)) => call.json(json),
+            Some(Body::Lines(text)) => call.header(CONTENT_TYPE, "application/x-ndjson").body(text.clone()),
+            None => call,
+        })
     }
 
     /// Sends a request, and again once the server is ready for it, if it was one too many within a minute.
@@ -182,6 +198,17 @@ impl Client {
     }
 }
 
+/// What an answer means that is not what was asked for.
+fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) if !status.is_success() => ClientError::Problem(Box::new(problem)),
+        _ => {
+            let start: String = String::from_utf8_lossy(body).chars().filter(|c| !c.is_control()).take(200).collect();
+            ClientError::Unexpected { status: status.as_u16(), body: start }
+        }
+    }
+}
+
 /// The code of the problem that passes with time alone: nothing was done, and it is safe to ask again.
 const RATE_LIMITED: &str = "rate-limited";
 
@@ -227,6 +254,19 @@ impl Request {
     pub(crate) fn lines(mut self, lines: &[String]) -> Self {
         self.body = Some(Body::Lines(lines.join("\n")));
         self
+    }
+}
+
+impl ClientError {
+    /// Whether asking again later may do better.
+    pub(crate) fn may_pass(&self) -> bool {
+        let passes = |status| status == 429 || status >= 500;
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Problem(problem) => passes(problem.status),
+            Self::Unexpected { status, .. } => passes(*status),
+            Self::Token => false,
+        }
     }
 }
 

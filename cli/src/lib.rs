@@ -9,6 +9,7 @@
 //! | `wire` | from settings to a running API, pools and relay |
 //! | `signals` | the first signal drains, the second ends |
 //! | `keys` | an issuer's public keys, from a file or an address |
+//! | `follow`, `sse` | streams of events, over as many connections as it takes |
 //! | `client`, `output` | what client commands ask, and how they show the answer |
 //! | `state` | what `golden dev` keeps between runs |
 //! | `exit` | what the exit status says |
@@ -24,11 +25,13 @@ mod commands;
 mod config;
 mod duration;
 mod exit;
+mod follow;
 mod keys;
 mod logging;
 mod output;
 mod rate;
 mod signals;
+mod sse;
 mod state;
 mod wire;
 

@@ -27,6 +27,11 @@ impl Output {
         self.json
     }
 
+    /// Whether somebody looks at it as it comes.
+    pub(crate) fn is_terminal(self) -> bool {
+        self.terminal
+    }
+
     pub(crate) fn line(self, text: &str) -> io::Result<()> {
         writeln!(io::stdout().lock(), "{text}")
     }
@@ -34,6 +39,20 @@ impl Output {
     /// JSON that ends in a newline: readable on a terminal, one line in a pipe.
     pub(crate) fn json(self, value: &Value) -> io::Result<()> {
         if self.terminal { self.line(&format!("{value:#}")) } else { self.line(&value.to_string()) }
+    }
+
+    /// A line of a job's log: on a terminal without what would drive it, in a pipe as it was written.
+    pub(crate) fn log(self, line: &Value) -> io::Result<()> {
+        if !self.terminal {
+            return self.line(line["text"].as_str().unwrap_or_default());
+        }
+        let mut cell = Cell::of(line, "/text");
+        cell.style = match line["stream"].as_str() {
+            Some("stderr") => AnsiColor::Yellow.on_default(),
+            Some("system") => Style::new().dimmed(),
+            _ => Style::new(),
+        };
+        self.line(&self.paint(&cell, 0))
     }
 
     /// Rows of a list. In a pipe there are tabs between the columns, and no titles.

@@ -240,6 +240,7 @@ pub struct Desk {
     some: Notify,
     /// One of them has so much that it should not wait.
     pressing: Notify,
+    writing: tokio::sync::Mutex<()>,
 }
 
 impl Desk {
@@ -258,6 +259,12 @@ impl Desk {
     /// Waits for one with so much in it that it should be taken at once.
     pub async fn pressing(&self) {
         self.pressing.notified().await;
+    }
+
+    /// Held from drafts to their record: what was written earlier must not come later, and go
+    /// over it.
+    pub async fn turn(&self) -> impl Drop + '_ {
+        self.writing.lock().await
     }
 
     /// Takes what there is.

@@ -26,7 +26,7 @@ pub(crate) async fn keep_writing(store: SharedStore, desk: Arc<Desk>, runs: Arc<
             () = tokio::time::sleep(GATHER) => {}
             () = desk.pressing() => {}
         }
-        for run in write(&*store, desk.take()).await {
+        for run in write(&*store, &desk, desk.take()).await {
             runs.stop(run, Stop::Lost);
         }
     }
@@ -34,12 +34,12 @@ pub(crate) async fn keep_writing(store: SharedStore, desk: Arc<Desk>, runs: Arc<
 
 /// Writes all that is in these journals, however long the store is away. Answers the runs whose
 /// lease is lost, of which nothing was written.
-pub(crate) async fn write(store: &dyn Store, journals: Vec<Arc<Journal>>) -> Vec<Run> {
+pub(crate) async fn write(store: &dyn Store, desk: &Desk, journals: Vec<Arc<Journal>>) -> Vec<Run> {
     let mut lost = Vec::new();
     let mut pause = FIRST_PAUSE;
     let mut todo = batches(journals);
     while let Some(batch) = todo.pop() {
-        match write_batch(store, &batch, &mut lost).await {
+        match write_batch(store, desk, &batch, &mut lost).await {
             Ok(()) => {}
             // One bad row fails alone.
             Err(StoreError::Rejected(_)) if batch.len() > 1 => todo.extend(batch.into_iter().map(|one| vec![one])),
@@ -77,7 +77,13 @@ fn batches(journals: Vec<Arc<Journal>>) -> Vec<Vec<Arc<Journal>>> {
     batches
 }
 
-async fn write_batch(store: &dyn Store, journals: &[Arc<Journal>], lost: &mut Vec<Run>) -> Result<(), StoreError> {
+async fn write_batch(
+    store: &dyn Store,
+    desk: &Desk,
+    journals: &[Arc<Journal>],
+    lost: &mut Vec<Run>,
+) -> Result<(), StoreError> {
+    let _turn = desk.turn().await;
     let drafts: Vec<(&Arc<Journal>, Draft)> =
         journals.iter().filter_map(|journal| Some((journal, journal.draft()?))).collect();
     let appends: Vec<_> = drafts.iter().filter_map(|(_, draft)| draft.append.clone()).collect();

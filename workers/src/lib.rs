@@ -89,8 +89,8 @@ pub async fn run(
     let runs = Arc::new(Runs::default());
     let heartbeat = Arc::new(Heartbeat::new(&options, Arc::clone(&store), Arc::clone(&runs)));
     heartbeat.beat().await?;
-    let recorder = Recorder::start(Arc::clone(&store));
     let desk = Arc::<Desk>::default();
+    let recorder = Recorder::start(Arc::clone(&store), Arc::clone(&desk));
     let terms = Arc::new(KnownTerms::new(Arc::clone(&store), TERMS_KNOWN));
 
     // Ends with the caller's shutdown, or when a part of this process fails.

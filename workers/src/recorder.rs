@@ -7,7 +7,7 @@ use std::{
 
 use golden_jobs::{
     batch,
-    journal::Journal,
+    journal::{Desk, Journal},
     outcome::{JobError, Verdict},
     store::{RunEnd, SharedStore, Store, StoreError},
 };
@@ -48,9 +48,9 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn start(store: SharedStore) -> Self {
+    pub(crate) fn start(store: SharedStore, desk: Arc<Desk>) -> Self {
         let (ends, queue) = mpsc::channel(WAITING);
-        Self { ends, task: tokio::spawn(record_all(store, queue)) }
+        Self { ends, task: tokio::spawn(record_all(store, desk, queue)) }
     }
 
     pub(crate) fn sender(&self) -> mpsc::Sender<Ended> {
@@ -70,7 +70,7 @@ impl Recorder {
     }
 }
 
-async fn record_all(store: SharedStore, mut queue: mpsc::Receiver<Ended>) {
+async fn record_all(store: SharedStore, desk: Arc<Desk>, mut queue: mpsc::Receiver<Ended>) {
     let flights = Arc::new(Semaphore::new(IN_FLIGHT as usize));
     while let Ok(place) = Arc::clone(&flights).acquire_owned().await {
         let batch = batch::take(&mut queue, BATCH, BATCH_BYTES, |ended| weight(&ended.end)).await;
@@ -78,7 +78,7 @@ async fn record_all(store: SharedStore, mut queue: mpsc::Receiver<Ended>) {
             drop(place);
             break;
         }
-        let store = Arc::clone(&store);
+        let (store, desk) = (Arc::clone(&store), Arc::clone(&desk));
         tokio::spawn(async move {
             let (mut ends, mut held, mut unwritten) = (Vec::new(), Vec::new(), Vec::new());
             for Ended { end, handle, journal } in batch {
@@ -87,7 +87,7 @@ async fn record_all(store: SharedStore, mut queue: mpsc::Receiver<Ended>) {
                 unwritten.extend(journal);
             }
             // Of those whose lease is lost the record of their end will tell.
-            let _ = journals::write(&*store, unwritten).await;
+            let _ = journals::write(&*store, &desk, unwritten).await;
             record(&*store, ends).await;
             drop(held);
             drop(place);

@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod batch;
+mod logs;
 mod submit;
 mod watch;
 
@@ -56,6 +57,7 @@ enum JobsCommand {
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
+    Logs(logs::LogsArgs),
     Watch(watch::WatchArgs),
 }
 
@@ -92,6 +94,7 @@ pub(crate) async fn run(args: JobsArgs, settings: &Settings) -> anyhow::Result<E
         }
         JobsCommand::Cancel { ids } => each(&ids, "cancel", &client, output).await,
         JobsCommand::Retry { ids } => each(&ids, "retry", &client, output).await,
+        JobsCommand::Logs(args) => logs::run(args, &client, output).await,
         JobsCommand::Watch(args) => watch::run(args, &client, output).await,
     }
 }

@@ -7,6 +7,7 @@ mod client;
 mod docs;
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 mod keys;
+mod live;
 mod offline;
 mod openapi;
 mod serving;

@@ -21,6 +21,7 @@ fn every_command_explains_itself_with_an_example() {
         "jobs show",
         "jobs cancel",
         "jobs retry",
+        "jobs logs",
         "jobs watch",
         "dlq list",
         "dlq show",

@@ -1,57 +1,45 @@
 //! `golden jobs watch`.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde_json::Value;
 
-use super::{end, show};
+use super::end;
 use crate::{
     client::{Client, Request},
     exit::Exit,
-    output::{Cell, Output},
+    follow::Following,
+    output::Output,
 };
 
-/// Wait for a job's end and show it; the exit status says how it ended
+mod view;
+
+use view::View;
+
+/// Watch a job: its state, progress and log as they come; the exit status says how it ended
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  golden jobs watch job_0199… && echo it succeeded")]
+#[command(
+    after_help = "Examples:\n  golden jobs watch job_0199… && echo it succeeded\n  golden jobs watch job_0199… --json | jq -r 'select(.event == \"log\").data.text'"
+)]
 pub(crate) struct WatchArgs {
     /// As `jobs submit` or `jobs list` printed it
+    #[arg(value_name = "ID")]
     id: String,
 }
 
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
 pub(crate) async fn run(args: WatchArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
-    let mut wait = FIRST_WAIT;
-    let mut seen = String::new();
-    loop {
-        let job = client.send(Request::get(&["jobs", &args.id])).await?;
-        if let Some(exit) = end(&job) {
-            show(&job, output)?;
-            return Ok(exit);
-        }
-        let now = moment(&job);
-        if now != seen {
-            eprintln!("{now}");
-            seen = now;
-            // What moves is looked at closely again.
-            wait = FIRST_WAIT;
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 3 / 2).min(LONGEST_WAIT);
-    }
-}
-
-/// Where the job is now, in a line.
-fn moment(job: &Value) -> String {
-    let mut line = format!("{} attempt {} of {}", Cell::of(job, "/state"), job["attempt"], job["max_attempts"]);
-    for (name, pointer) in [("progress", "/progress"), ("last error", "/error/message")] {
-        let cell = Cell::of(job, pointer);
-        if !cell.is_empty() {
-            line.push_str(&format!(", {name}: {cell}"));
+    let request = Request::get(&["jobs", &args.id, "events"]).header("accept", Some("text/event-stream"));
+    let mut following = Following::open(client, request).await?;
+    let view = View::new(output);
+    let mut job = Value::Null;
+    while let Some(event) = following.next().await? {
+        let data: Value = serde_json::from_str(&event.data)?;
+        view.show(&event.name, &data)?;
+        match event.name.as_str() {
+            "state" => job = data,
+            "end" => break,
+            _ => {}
         }
     }
-    line
+    view.close(&job)?;
+    Ok(end(&job).unwrap_or(Exit::Pending))
 }
