@@ -172,7 +172,7 @@ pub trait Store: Batches + Events + Logs + Queues + Tenants + Watch + Send + Syn
 }
 
 /// Why a verb did nothing.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The store did not answer in time or cannot be reached: try again.
     #[error("the store is not available: {0}")]
@@ -239,6 +239,8 @@ pub enum Inserted {
     KeyReused,
     /// The tenant's queue in that role holds as many jobs as it may: nothing was recorded.
     QueueFull { max_queued: u64 },
+    /// Its queue could not be looked at; others of the same call were recorded.
+    Failed(StoreError),
 }
 
 /// One run of a job: the job and the lease that fences the run's writes.

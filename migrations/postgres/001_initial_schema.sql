@@ -178,12 +178,7 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (tenant_id, route, key)
 );
 
--- A queue is a tenant's share of a role; tenant_id '' stands for the role itself, and its
--- last_tag for the tag that was claimed last.
---
--- Fairness is start-time fair queueing (Goyal, Vin and Cheng, 1996): a job that becomes ready is
--- tagged max(the role's virtual time, the tenant's last tag), and the tenant's last tag moves on
--- by 1 / weight. Whoever has much queued is far ahead with its tags, and a newcomer's come first.
+-- A queue is a tenant's share of a role; tenant_id '' stands for the role itself.
 CREATE TABLE queues (
     role        text        NOT NULL,
     tenant_id   text        NOT NULL,
@@ -197,23 +192,43 @@ CREATE TABLE queues (
     -- Whether what comes in is parked until admit() lets it through: while the queue is paused
     -- or has a max_running, and until what was parked then is through.
     gated       boolean     NOT NULL DEFAULT false,
-    -- When the gate was last moved. admit() looks after the queue while this is set: as long as it is
-    -- gated, and for a minute after.
+    -- Whether jobs may be left in claim order that were there when the gate closed.
+    unswept     boolean     NOT NULL DEFAULT false,
+    -- When the gate was last moved; null once nothing can be left behind an open one.
     gate_moved_at timestamptz,
-    last_tag    bigint      NOT NULL DEFAULT 0,
-    weight      integer     NOT NULL DEFAULT 1,
-    -- Jobs that ever became ready here, and how many of them were gone when they were last counted:
-    -- the difference bounds the queue from above without counting it again.
-    arrived     bigint      NOT NULL DEFAULT 0,
+    -- Of the jobs that ever arrived (see `lines`), how many were gone when they were last counted: the
+    -- difference bounds the queue from above without counting it again.
     gone        bigint      NOT NULL DEFAULT 0,
     counted_at  timestamptz,
     PRIMARY KEY (role, tenant_id),
     CHECK (gated OR NOT paused AND max_running IS NULL OR tenant_id = ''),
     CHECK (NOT gated OR gate_moved_at IS NOT NULL)
-) WITH (fillfactor = 50); -- Narrow and updated with every batch: room for that on its page.
+);
+-- Those that have a gate, or had one a moment ago: mostly none.
 CREATE INDEX queues_gated ON queues (role, tenant_id) WHERE gate_moved_at IS NOT NULL;
+CREATE INDEX queues_bounded ON queues (role, tenant_id) WHERE max_queued IS NOT NULL;
 INSERT INTO queues (role, tenant_id)
 VALUES ('orchestrator', ''), ('peer-hub', ''), ('sandbox', ''), ('supervisor', ''), ('webhook', '');
+
+-- Fairness is start-time fair queueing (Goyal, Vin and Cheng, 1996) within each role and priority: a
+-- job that becomes ready is tagged with the later of the tag claimed last and of where its tenant's
+-- line ends, and the line moves on by 1 / weight. Whoever has much queued is far ahead with its tags,
+-- and a newcomer's come first.
+CREATE TABLE lines (
+    role          text     NOT NULL,
+    -- '' is the role's own: its tag is the one claimed last.
+    tenant_id     text     NOT NULL,
+    priority      smallint NOT NULL,
+    -- Where the line of new jobs ends, and that of jobs which come back from a worker: these need not
+    -- queue behind their tenant's backlog, and have no more than another tenant's share for it.
+    tag           bigint   NOT NULL DEFAULT 0,
+    returning_tag bigint   NOT NULL DEFAULT 0,
+    -- Jobs that ever joined it.
+    arrived       bigint   NOT NULL DEFAULT 0,
+    PRIMARY KEY (role, tenant_id, priority)
+) WITH (fillfactor = 50); -- Narrow and updated with every batch: room for that on its page.
+INSERT INTO lines (role, tenant_id, priority)
+SELECT role, '', priority FROM queues CROSS JOIN generate_series(0, 9) AS p(priority);
 
 -- Jobs submitted by the clock. (schedule, slot) is unique through the job's
 -- idempotency key, so that any number of replicas fire a slot once.
@@ -391,140 +406,158 @@ CREATE TABLE event_counters (
     last      bigint NOT NULL
 ) WITH (fillfactor = 50);
 
--- Where the next tag of a role begins: that of the job to be claimed next at this priority, else
--- that of the last one claimed.
-CREATE FUNCTION virtual_time(of_role text, at_priority smallint) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT COALESCE((SELECT fair_tag FROM ready WHERE role = of_role AND priority = at_priority AND NOT parked
-                     ORDER BY fair_tag, id LIMIT 1),
-                    (SELECT last_tag FROM queues WHERE role = of_role AND tenant_id = ''),
-                    0)
-$$;
-
--- How far a job moves its queue's tag on. Weights are at most 1000, so that a hundred is left for them.
+-- How far a job moves its line on. Weights are at most 1000, so that a hundred is left for them.
 CREATE FUNCTION tag_step(weight integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT 100000::bigint / weight
 $$;
 
--- Makes jobs claimable, or parks them where their queue is gated. `charged` jobs move their
--- queue's tag on; others were charged when they came and go on at once.
+-- Makes jobs claimable, or parks them where their queue is gated. Answers whether any was parked.
 --
--- Charging takes the rows of the queues, in one order by all, until the commit: two batches of
--- one queue follow one another, and a gate that was moved meanwhile is seen. That is why runs
--- that end, which take other rows as well, do not charge.
-CREATE FUNCTION make_ready(ids uuid[], roles text[], tenants text[], priorities smallint[], charged boolean)
-RETURNS void LANGUAGE plpgsql
-SET enable_hashjoin = on -- A batch of many tenants joins many queues.
-AS $$
+-- New jobs move their tenant's line on, whose row they hold until the commit; all take lines in one
+-- order. Jobs that are `returning` from a worker never wait for a line: their transaction holds
+-- other rows, and whoever has the line may want those. If it is taken they only read it.
+CREATE FUNCTION make_ready(ids uuid[], roles text[], tenants text[], priorities smallint[], returning_ boolean)
+RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    g record;
+    clock bigint;
+    step bigint;
+    start bigint;
+    gate boolean;
+    any_parked boolean := false;
 BEGIN
-    IF ids IS NULL THEN
-        RETURN;
-    END IF;
-    IF NOT charged THEN
-        INSERT INTO ready (role, priority, fair_tag, id, tenant_id, parked)
-        SELECT j.role, j.priority,
-               COALESCE((SELECT q.last_tag FROM queues q WHERE q.role = j.role AND q.tenant_id = ''), 0),
-               j.id, j.tenant_id,
-               EXISTS (SELECT 1 FROM queues q WHERE q.role = j.role AND q.tenant_id = j.tenant_id AND q.gated)
-        FROM unnest(ids, roles, tenants, priorities) AS j(id, role, tenant_id, priority);
-        RETURN;
-    END IF;
-    WITH job AS MATERIALIZED (
-        SELECT j.*, row_number() OVER w - 1 AS before, count(*) OVER (PARTITION BY j.role, j.tenant_id) AS jobs
+    FOR g IN
+        SELECT j.role, j.tenant_id, j.priority, count(*) AS jobs, array_agg(j.id ORDER BY j.id) AS ids
         FROM unnest(ids, roles, tenants, priorities) AS j(id, role, tenant_id, priority)
-        WINDOW w AS (PARTITION BY j.role, j.tenant_id ORDER BY j.priority, j.id)
-    ), start AS MATERIALIZED (
-        SELECT role, priority, virtual_time(role, priority) AS tag FROM (SELECT DISTINCT role, priority FROM job) d
-    ), queue AS (
-        INSERT INTO queues AS q (role, tenant_id, weight, last_tag, arrived)
-        SELECT j.role, j.tenant_id, COALESCE(t.weight, 1),
-               max(s.tag) + j.jobs * tag_step(COALESCE(t.weight, 1)), j.jobs
-        FROM job j
-        JOIN start s ON s.role = j.role AND s.priority = j.priority
-        LEFT JOIN tenants t ON t.id = j.tenant_id
-        GROUP BY j.role, j.tenant_id, t.weight, j.jobs
-        ORDER BY j.role, j.tenant_id
-        ON CONFLICT (role, tenant_id) DO UPDATE
-        SET weight = excluded.weight, arrived = q.arrived + excluded.arrived,
-            last_tag = CASE WHEN q.gated THEN q.last_tag
-                       ELSE greatest(excluded.last_tag,
-                                     q.last_tag + excluded.arrived * tag_step(excluded.weight)) END
-        RETURNING q.role, q.tenant_id, q.gated, q.last_tag, q.weight
-    )
-    INSERT INTO ready (role, priority, fair_tag, id, tenant_id, parked)
-    SELECT j.role, j.priority, q.last_tag - (j.jobs - j.before) * tag_step(q.weight), j.id, j.tenant_id, q.gated
-    FROM job j JOIN queue q ON q.role = j.role AND q.tenant_id = j.tenant_id;
+        GROUP BY j.role, j.tenant_id, j.priority
+        ORDER BY j.role COLLATE "C", j.tenant_id COLLATE "C", j.priority
+    LOOP
+        gate := EXISTS (SELECT 1 FROM queues q WHERE q.role = g.role AND q.tenant_id = g.tenant_id AND q.gated);
+        any_parked := any_parked OR gate;
+        -- Who is parked is charged when it is let through.
+        step := CASE WHEN gate THEN 0
+                ELSE tag_step(COALESCE((SELECT weight FROM tenants WHERE id = g.tenant_id), 1)) END;
+        SELECT tag INTO clock FROM lines l WHERE l.role = g.role AND l.tenant_id = '' AND l.priority = g.priority;
+        IF NOT returning_ THEN
+            INSERT INTO lines AS l (role, tenant_id, priority, tag, arrived)
+            VALUES (g.role, g.tenant_id, g.priority, clock + g.jobs * step, g.jobs)
+            ON CONFLICT (role, tenant_id, priority) DO UPDATE
+            SET tag = CASE WHEN gate THEN l.tag ELSE greatest(l.tag, clock) + g.jobs * step END,
+                arrived = l.arrived + g.jobs
+            RETURNING l.tag - g.jobs * step INTO start;
+        ELSE
+            UPDATE lines l SET returning_tag = greatest(l.returning_tag, clock) + g.jobs * step
+            WHERE l.ctid = ANY (ARRAY (
+                SELECT ctid FROM lines f
+                WHERE f.role = g.role AND f.tenant_id = g.tenant_id AND f.priority = g.priority
+                FOR UPDATE SKIP LOCKED))
+            RETURNING l.returning_tag - g.jobs * step INTO start;
+            IF NOT FOUND THEN
+                SELECT max(l.returning_tag) INTO start FROM lines l
+                WHERE l.role = g.role AND l.tenant_id = g.tenant_id AND l.priority = g.priority;
+                start := greatest(start, clock);
+            END IF;
+        END IF;
+        INSERT INTO ready (role, priority, fair_tag, id, tenant_id, parked)
+        SELECT g.role, g.priority, start + (n - 1) * step, id, g.tenant_id, gate
+        FROM unnest(g.ids) WITH ORDINALITY AS i(id, n);
+    END LOOP;
+    RETURN any_parked;
 END $$;
 
--- Lets parked jobs of one role through, as far as their queues allow: up to `most` of each. They
--- are charged now. Answers how many came through, and whether there may be more at once.
---
--- Each statement in here sees what was committed before it, and none that charges commits while its
--- queue's row is held: so a gate is opened only when nothing is left behind it. What does not charge
--- may still park a job just then, which is why a queue is looked at for a minute more.
-CREATE FUNCTION admit(of_role text, most bigint, at_time timestamptz, OUT moved bigint, OUT more boolean)
-LANGUAGE plpgsql AS $$
+-- Parks what was ready when gates of a role closed, up to `most` jobs in one look at the role's;
+-- claims pass over it already. Answers how many. A queue counts as swept once a look finds nothing, a
+-- minute or more after the last transaction that may have missed the gate began.
+CREATE FUNCTION park(of_role text, most bigint, at_time timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-    q queues;
-    room bigint;
-    through bigint;
+    unswept_ text[];
+    paused_ text[];
+    parked_ bigint;
 BEGIN
-    moved := 0;
-    more := false;
-    FOR q IN
-        SELECT * FROM queues
-        WHERE role = of_role AND gate_moved_at IS NOT NULL
-        ORDER BY tenant_id FOR UPDATE SKIP LOCKED
-    LOOP
-        -- What was ready when the gate closed, or let through before the pause. Claims pass over it already.
-        IF q.gated AND q.gate_moved_at > at_time - interval '1 minute' THEN
-            UPDATE ready SET parked = true, admitted = false
-            WHERE ctid = ANY (ARRAY (
-                SELECT ctid FROM ready
-                WHERE role = of_role AND NOT parked AND (q.paused OR NOT admitted) AND tenant_id = q.tenant_id
-                LIMIT most FOR UPDATE SKIP LOCKED));
-            GET DIAGNOSTICS through = ROW_COUNT;
-            more := more OR through = most;
-        END IF;
-        CONTINUE WHEN q.paused;
+    SELECT array_agg(tenant_id), COALESCE(array_agg(tenant_id) FILTER (WHERE paused), '{}') INTO unswept_, paused_
+    FROM queues WHERE role = of_role AND gate_moved_at IS NOT NULL AND gated AND unswept;
+    IF unswept_ IS NULL THEN
+        RETURN 0;
+    END IF;
+    UPDATE ready SET parked = true, admitted = false
+    WHERE ctid = ANY (ARRAY (
+        SELECT ctid FROM ready
+        WHERE role = of_role AND NOT parked AND tenant_id = ANY (unswept_)
+          AND (NOT admitted OR tenant_id = ANY (paused_))
+        LIMIT most FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS parked_ = ROW_COUNT;
+    IF parked_ = 0 THEN
+        UPDATE queues SET unswept = false
+        WHERE role = of_role AND tenant_id = ANY (unswept_) AND gate_moved_at <= at_time - interval '1 minute';
+    END IF;
+    RETURN parked_;
+END $$;
 
-        room := most;
-        IF q.max_running IS NOT NULL THEN
-            room := least(most, q.max_running
-                - (SELECT count(*) FROM ready r WHERE r.role = of_role AND r.tenant_id = q.tenant_id AND r.admitted)
-                - (SELECT count(*) FROM running r WHERE r.role = of_role AND r.tenant_id = q.tenant_id));
+-- Lets parked jobs of one role through, as far as their queues allow, up to `most` in all, and
+-- charges them. Takes back what was let through beyond a quota. Answers how many came through.
+--
+-- One at a time for a role, so that nobody's count is older than another's admission. A gate opens
+-- when nothing is left behind it; a transaction that began before may still park a job just then,
+-- which is why the queue is looked at for a minute more.
+CREATE FUNCTION admit(of_role text, most bigint, at_time timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    q record;
+    g record;
+    room bigint;
+    start bigint;
+    moved bigint := 0;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('golden.admit'), hashtext(of_role));
+    FOR q IN
+        SELECT w.tenant_id, w.paused, w.max_running, w.gated, w.gate_moved_at,
+               tag_step(COALESCE(t.weight, 1)) AS step, COALESCE(a.jobs, 0) AS admitted, COALESCE(r.jobs, 0) AS running
+        FROM queues w
+        LEFT JOIN tenants t ON t.id = w.tenant_id
+        LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM ready WHERE role = of_role AND admitted GROUP BY 1) a
+            ON a.tenant_id = w.tenant_id
+        LEFT JOIN (SELECT tenant_id, count(*) AS jobs FROM running WHERE role = of_role GROUP BY 1) r
+            ON r.tenant_id = w.tenant_id
+        WHERE w.role = of_role AND w.gate_moved_at IS NOT NULL
+    LOOP
+        CONTINUE WHEN q.paused;
+        room := least(most - moved, q.max_running - q.admitted - q.running);
+        IF room < 0 THEN
+            UPDATE ready SET parked = true, admitted = false
+            WHERE id = ANY (ARRAY (
+                SELECT id FROM ready WHERE role = of_role AND tenant_id = q.tenant_id AND admitted
+                ORDER BY priority DESC, fair_tag DESC, id DESC LIMIT -room FOR UPDATE SKIP LOCKED));
         END IF;
         IF room > 0 THEN
-            WITH next AS MATERIALIZED (
-                SELECT id, priority FROM ready
-                WHERE role = of_role AND tenant_id = q.tenant_id AND parked
-                ORDER BY priority, id LIMIT room FOR UPDATE SKIP LOCKED
-            ), placed AS (
-                SELECT id, row_number() OVER (ORDER BY priority, id) - 1 AS before FROM next
-            ), start AS MATERIALIZED (
-                SELECT greatest(q.last_tag, (SELECT max(virtual_time(of_role, p.priority))
-                                             FROM (SELECT DISTINCT priority FROM next) p)) AS tag
-            ), let AS (
-                UPDATE ready r
-                SET parked = false, admitted = q.gated, fair_tag = start.tag + p.before * tag_step(q.weight)
-                FROM placed p, start WHERE r.id = p.id
-                RETURNING 1
-            ), charged AS (
-                UPDATE queues SET last_tag = start.tag + (SELECT count(*) FROM next) * tag_step(q.weight)
-                FROM start WHERE role = of_role AND tenant_id = q.tenant_id AND EXISTS (SELECT 1 FROM next)
-            )
-            SELECT count(*) INTO through FROM let;
-            moved := moved + through;
-            more := more OR through = most;
+            FOR g IN
+                SELECT n.priority, count(*) AS jobs, array_agg(n.id ORDER BY n.id) AS ids
+                FROM (SELECT id, priority FROM ready
+                      WHERE role = of_role AND tenant_id = q.tenant_id AND parked
+                      ORDER BY priority, id LIMIT room FOR UPDATE SKIP LOCKED) n
+                GROUP BY n.priority ORDER BY n.priority
+            LOOP
+                INSERT INTO lines AS l (role, tenant_id, priority, tag)
+                SELECT c.role, q.tenant_id, c.priority, c.tag + g.jobs * q.step
+                FROM lines c WHERE c.role = of_role AND c.tenant_id = '' AND c.priority = g.priority
+                ON CONFLICT (role, tenant_id, priority) DO UPDATE
+                SET tag = greatest(l.tag, excluded.tag - g.jobs * q.step) + g.jobs * q.step
+                RETURNING l.tag - g.jobs * q.step INTO start;
+                UPDATE ready r SET parked = false, admitted = q.gated, fair_tag = start + (i.n - 1) * q.step
+                FROM unnest(g.ids) WITH ORDINALITY AS i(id, n) WHERE r.id = i.id;
+                moved := moved + g.jobs;
+            END LOOP;
         END IF;
-        IF q.gated AND q.max_running IS NULL AND NOT EXISTS (
+        IF q.max_running IS NULL AND NOT EXISTS (
             SELECT 1 FROM ready WHERE role = of_role AND tenant_id = q.tenant_id AND parked
         ) THEN
-            UPDATE queues SET gated = false, gate_moved_at = at_time
-            WHERE role = of_role AND tenant_id = q.tenant_id;
-        ELSIF NOT q.gated AND q.gate_moved_at <= at_time - interval '1 minute' THEN
-            UPDATE queues SET gate_moved_at = NULL WHERE role = of_role AND tenant_id = q.tenant_id;
+            UPDATE queues
+            SET gated = false, unswept = false,
+                gate_moved_at = CASE WHEN gated THEN at_time
+                                     WHEN gate_moved_at > at_time - interval '1 minute' THEN gate_moved_at END
+            WHERE role = of_role AND tenant_id = q.tenant_id AND NOT paused AND max_running IS NULL
+              AND (gated OR gate_moved_at <= at_time - interval '1 minute');
         END IF;
     END LOOP;
+    RETURN moved;
 END $$;
 
 -- Counts ended children off a parent that waits for them, and makes it ready when the last
@@ -549,7 +582,7 @@ CREATE FUNCTION count_down(parent uuid, ended bigint, at_time timestamptz) RETUR
         RETURNING id, role, tenant_id, priority, state
     )
     SELECT c.role FROM counted c
-    CROSS JOIN make_ready(ARRAY[c.id], ARRAY[c.role], ARRAY[c.tenant_id], ARRAY[c.priority], false)
+    CROSS JOIN make_ready(ARRAY[c.id], ARRAY[c.role], ARRAY[c.tenant_id], ARRAY[c.priority], true)
     WHERE c.state = 'queued'
 $$;
 

@@ -173,12 +173,7 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (tenant_id, route, key)
 ) STRICT, WITHOUT ROWID;
 
--- A queue is a tenant's share of a role; tenant_id '' stands for the role itself, and its
--- last_tag for the tag that was claimed last.
---
--- Fairness is start-time fair queueing (Goyal, Vin and Cheng, 1996): a job that becomes ready is
--- tagged max(the role's virtual time, the tenant's last tag), and the tenant's last tag moves on
--- by 1 / weight. Whoever has much queued is far ahead with its tags, and a newcomer's come first.
+-- A queue is a tenant's share of a role; tenant_id '' stands for the role itself.
 CREATE TABLE queues (
     role        TEXT    NOT NULL,
     tenant_id   TEXT    NOT NULL,
@@ -192,23 +187,43 @@ CREATE TABLE queues (
     -- Whether what comes in is parked until `admit` lets it through: while the queue is paused
     -- or has a max_running, and until what was parked then is through.
     gated       INTEGER NOT NULL DEFAULT 0 CHECK (gated IN (0, 1)),
-    -- When the gate was last moved. `admit` looks after the queue while this is set: as long as it is
-    -- gated, and for a minute after.
+    -- Whether jobs may be left in claim order that were there when the gate closed.
+    unswept     INTEGER NOT NULL DEFAULT 0 CHECK (unswept IN (0, 1)),
+    -- When the gate was last moved; null once nothing can be left behind an open one.
     gate_moved_at INTEGER,
-    last_tag    INTEGER NOT NULL DEFAULT 0,
-    weight      INTEGER NOT NULL DEFAULT 1,
-    -- Jobs that ever became ready here, and how many of them were gone when they were last counted:
-    -- the difference bounds the queue from above without counting it again.
-    arrived     INTEGER NOT NULL DEFAULT 0,
+    -- Of the jobs that ever arrived (see `lines`), how many were gone when they were last counted: the
+    -- difference bounds the queue from above without counting it again.
     gone        INTEGER NOT NULL DEFAULT 0,
     counted_at  INTEGER,
     PRIMARY KEY (role, tenant_id),
     CHECK (gated OR NOT paused AND max_running IS NULL OR tenant_id = ''),
     CHECK (NOT gated OR gate_moved_at IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
+-- Those that have a gate, or had one a moment ago: mostly none.
 CREATE INDEX queues_gated ON queues (role, tenant_id) WHERE gate_moved_at IS NOT NULL;
+CREATE INDEX queues_bounded ON queues (role, tenant_id) WHERE max_queued IS NOT NULL;
 INSERT INTO queues (role, tenant_id)
 VALUES ('orchestrator', ''), ('peer-hub', ''), ('sandbox', ''), ('supervisor', ''), ('webhook', '');
+
+-- Fairness is start-time fair queueing (Goyal, Vin and Cheng, 1996) within each role and priority: a
+-- job that becomes ready is tagged with the later of the tag claimed last and of where its tenant's
+-- line ends, and the line moves on by 1 / weight. Whoever has much queued is far ahead with its tags,
+-- and a newcomer's come first.
+CREATE TABLE lines (
+    role          TEXT    NOT NULL,
+    -- '' is the role's own: its tag is the one claimed last.
+    tenant_id     TEXT    NOT NULL,
+    priority      INTEGER NOT NULL,
+    -- Where the line of new jobs ends, and that of jobs which come back from a worker: these need not
+    -- queue behind their tenant's backlog, and have no more than another tenant's share for it.
+    tag           INTEGER NOT NULL DEFAULT 0,
+    returning_tag INTEGER NOT NULL DEFAULT 0,
+    -- Jobs that ever joined it.
+    arrived       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (role, tenant_id, priority)
+) STRICT, WITHOUT ROWID;
+INSERT INTO lines (role, tenant_id, priority)
+SELECT role, '', value FROM queues CROSS JOIN json_each('[0,1,2,3,4,5,6,7,8,9]');
 
 -- Jobs submitted by the clock. (schedule, slot) is unique through the job's
 -- idempotency key, so that any number of replicas fire a slot once.

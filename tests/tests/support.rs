@@ -226,8 +226,10 @@ impl Golden {
         body: Option<Value>,
         headers: &[(&str, &str)],
     ) -> (u16, Value) {
-        let mut request =
-            self.client.request(method.parse().unwrap(), format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.url));
+        if headers.iter().all(|(name, _)| *name != "authorization") {
+            request = request.bearer_auth(&self.token);
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -199,6 +199,7 @@ async fn each(
             Inserted::New { id, run_at, created_at } => Ok((accepted(id, job, run_at, created_at), false)),
             Inserted::Replayed { id } => Ok((replay(job, id, &records)?, true)),
             Inserted::QueueFull { max_queued } => Err(Problem::queue_full(max_queued)),
+            Inserted::Failed(error) => Err(error.into()),
             Inserted::KeyReused => Err(Problem::key_reused()),
         }
     });

@@ -67,6 +67,7 @@ pub(super) async fn submit(
             Submitted { watch, replayed: true, ended: Some(record).filter(|r| r.state.is_terminal()), job, id }
         }
         Inserted::QueueFull { max_queued } => return Err(Problem::queue_full(max_queued)),
+        Inserted::Failed(error) => return Err(error.into()),
         Inserted::KeyReused => return Err(Problem::key_reused()),
     };
     Ok(submitted.answer(&app, &caller.tenant).await)

@@ -19,10 +19,10 @@ mod tenants;
 mod watch;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     future::Future,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -46,7 +46,6 @@ use crate::{
     wake::Wakes,
 };
 use notify::Notifier;
-use queues::Gates;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
@@ -66,9 +65,8 @@ pub struct PostgresStore {
     clock: StoreClock,
     wakes: Wakes,
     notifier: Notifier,
-    gates: Gates,
-    /// Tenants known to have a row, to spare the question.
-    tenants: Mutex<HashSet<String>>,
+    /// Tenants known to have a row, and since when, to spare the question.
+    tenants: Mutex<HashMap<String, Instant>>,
     /// Workers this process registered: one that is gone by its next heartbeat was taken for lost.
     registered: Mutex<HashSet<WorkerId>>,
 }
@@ -85,7 +83,6 @@ impl PostgresStore {
             clock: options.clock,
             wakes,
             notifier,
-            gates: Gates::default(),
             tenants: Mutex::default(),
             registered: Mutex::default(),
         })
@@ -275,8 +272,7 @@ impl Store for PostgresStore {
             })
             .await?;
         let promoted = rows::promoted(&row, limit).map_err(rows::classify)?;
-        self.gates.set(rows::gated(&row).map_err(rows::classify)?);
-        self.admit().await;
+        self.look_after(rows::gated(&row).map_err(rows::classify)?).await;
         promoted.ready.iter().for_each(|role| self.wakes.wake(*role));
         if promoted.moved > 0 {
             self.stir();

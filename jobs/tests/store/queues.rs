@@ -23,6 +23,9 @@ both_stores! {
     who_had_the_role_alone_owes_nothing_for_it
     a_mixed_batch_is_shared_as_well
     urgency_goes_before_fairness
+    urgent_jobs_do_not_cost_a_tenant_its_share_of_the_others
+    a_job_that_comes_back_is_not_behind_its_tenants_backlog
+    jobs_that_come_back_take_no_more_than_their_share
     retries_and_replays_are_charged_too
     a_paused_role_takes_jobs_and_gives_none_out
     a_paused_tenant_is_held_back_alone
@@ -33,8 +36,11 @@ both_stores! {
     a_job_held_back_is_queued_and_can_be_cancelled
     no_more_runs_than_the_quota
     a_quota_on_runs_lets_the_most_urgent_through_first
+    a_quota_on_runs_holds_for_what_was_let_through_before
+    what_a_closing_gate_missed_is_found_however_late
     a_quota_on_runs_can_be_lifted
     a_full_queue_refuses_and_stores_nothing
+    a_key_is_forgotten_in_a_bounded_queue_as_well
     what_was_accepted_before_is_answered_though_the_queue_is_full
     jobs_due_later_count_as_queued
     a_child_is_never_refused
@@ -128,6 +134,44 @@ async fn urgency_goes_before_fairness(store: Bed) {
     store.insert((0..10).map(|_| NewJob { priority: 0, ..job() }).collect()).await.unwrap();
 
     assert_eq!(share(&shares(&store, 10).await, TENANT), 10);
+}
+
+async fn urgent_jobs_do_not_cost_a_tenant_its_share_of_the_others(store: Bed) {
+    store.insert(jobs_of("big", 1_000)).await.unwrap();
+    store.submit(NewJob { priority: 0, ..job_of("big") }).await;
+    assert_eq!(claim(&store, 1).await.len(), 1);
+    store.insert((0..20).map(|_| NewJob { priority: 0, ..job_of("small") }).collect()).await.unwrap();
+    assert_eq!(claim(&store, 20).await.len(), 20);
+
+    store.insert(jobs_of("small", 10)).await.unwrap();
+    assert_eq!(share(&shares(&store, 21).await, "small"), 10);
+}
+
+async fn a_job_that_comes_back_is_not_behind_its_tenants_backlog(store: Bed) {
+    let run = store.start(job()).await;
+    store.insert(jobs_of(TENANT, 1_000)).await.unwrap();
+    store.submit(NewJob { priority: 0, ..job() }).await;
+    assert_eq!(claim(&store, 1).await.len(), 1);
+
+    store.end(&run, Verdict::Release).await;
+    let next: Vec<_> = claim(&store, 3).await.iter().map(|claimed| claimed.run.id).collect();
+    assert!(next.contains(&run.run.id));
+}
+
+async fn jobs_that_come_back_take_no_more_than_their_share(store: Bed) {
+    store.insert(jobs_of("steps", 20)).await.unwrap();
+    let mut runs = claim(&store, 20).await;
+    store.insert(jobs_of("other", 50)).await.unwrap();
+
+    let mut others = 0;
+    for _ in 0..5 {
+        for run in &runs {
+            store.end(run, if run.tenant_id == "steps" { Verdict::Release } else { succeeded() }).await;
+        }
+        runs = claim(&store, 20).await;
+        others += runs.iter().filter(|run| run.tenant_id == "other").count();
+    }
+    assert!(others >= 45, "{others} of 100 runs were the other tenant's, which has 50 jobs");
 }
 
 async fn retries_and_replays_are_charged_too(store: Bed) {
@@ -286,6 +330,35 @@ async fn a_quota_on_runs_lets_the_most_urgent_through_first(store: Bed) {
     assert_eq!(claim(&store, 10).await[0].run.id, urgent);
 }
 
+async fn a_quota_on_runs_holds_for_what_was_let_through_before(store: Bed) {
+    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    store.insert(jobs_of(TENANT, 10)).await.unwrap();
+    store.resume(&queue_of(TENANT)).await.unwrap();
+    limit(&store, running(5)).await;
+    limit(&store, running(2)).await;
+
+    assert_eq!(claim(&store, 10).await.len(), 2);
+    limit(&store, Quota::default()).await;
+    assert_eq!(claim(&store, 10).await.len(), 8);
+}
+
+/// Whoever closed the gate died before it could look behind it.
+async fn what_a_closing_gate_missed_is_found_however_late(store: Bed) {
+    store.insert(jobs_of(TENANT, 3)).await.unwrap();
+    store
+        .sql
+        .execute(
+            "INSERT INTO queues (role, tenant_id, max_running, gated, unswept, gate_moved_at)
+             SELECT 'orchestrator', 'acme', 2, TRUE, TRUE, min(created_at) FROM jobs",
+        )
+        .await
+        .unwrap();
+    store.later(10 * MINUTE).await;
+
+    store.promote(ALL).await.unwrap();
+    assert_eq!(claim(&store, 10).await.len(), 2);
+}
+
 async fn a_quota_on_runs_can_be_lifted(store: Bed) {
     limit(&store, running(1)).await;
     store.insert(jobs_of(TENANT, 5)).await.unwrap();
@@ -315,6 +388,15 @@ async fn a_full_queue_refuses_and_stores_nothing(store: Bed) {
     let other = store.insert(vec![keyed("once", 2)]).await.unwrap();
     assert!(matches!(other[0], Inserted::New { .. }), "the refused request did not take the key: {other:?}");
     assert!(matches!(store.insert(jobs_of("other", 1)).await.unwrap()[0], Inserted::New { .. }));
+}
+
+async fn a_key_is_forgotten_in_a_bounded_queue_as_well(store: Bed) {
+    limit(&store, queued(5)).await;
+    store.submit(keyed("daily", 1)).await;
+    store.later(25 * 60 * MINUTE).await;
+
+    let other = store.insert(vec![keyed("daily", 2)]).await.unwrap();
+    assert!(matches!(other[0], Inserted::New { .. }), "{other:?}");
 }
 
 async fn what_was_accepted_before_is_answered_though_the_queue_is_full(store: Bed) {

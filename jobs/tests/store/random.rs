@@ -161,7 +161,9 @@ async fn empty(store: &Bed) {
         "DELETE FROM outbox",
         "DELETE FROM jobs",
         "DELETE FROM queues WHERE tenant_id <> ''",
-        "UPDATE queues SET paused = FALSE, last_tag = 0",
+        "UPDATE queues SET paused = FALSE",
+        "DELETE FROM lines WHERE tenant_id <> ''",
+        "UPDATE lines SET tag = 0",
     ] {
         store.sql.execute(statement).await.unwrap();
     }

@@ -27,7 +27,7 @@ WITH named AS MATERIALIZED (
     WHERE p.id = c.parent AND p.state = 'waiting'
     RETURNING p.id, p.role, p.tenant_id, p.priority, p.state
 ), resumed AS MATERIALIZED (
-    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), false)
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true)
     FROM counted WHERE state = 'queued'
 )
 SELECT role FROM counted CROSS JOIN resumed WHERE state = 'queued'

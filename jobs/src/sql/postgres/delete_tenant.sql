@@ -3,8 +3,10 @@ WITH gone AS (
     DELETE FROM tenants t
     WHERE t.id = $1 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.tenant_id = $1 AND j.finished_at IS NULL)
     RETURNING t.id
-), queues_gone AS (
-    DELETE FROM queues q USING gone g WHERE q.tenant_id = g.id
+), queues_opened AS (
+    -- Not deleted: a job that comes in just now may be parked behind a gate, which admit() then opens.
+    UPDATE queues q SET paused = false, paused_by = NULL, paused_at = NULL, max_running = NULL, max_queued = NULL
+    FROM gone g WHERE q.tenant_id = g.id
 ), schedules_gone AS (
     DELETE FROM schedules s USING gone g WHERE s.tenant_id = g.id
 ), endpoints_gone AS (

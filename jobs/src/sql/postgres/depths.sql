@@ -16,7 +16,7 @@ SELECT asked.role,
        COALESCE(q.jobs, 0) AS ready, COALESCE(s.jobs, 0) AS scheduled, COALESCE(r.jobs, 0) AS running,
        COALESCE((extract(epoch FROM COALESCE($2, now()) - (
            SELECT min(j.run_at) FROM generate_series(0, 9) AS p(priority)
-           CROSS JOIN LATERAL (SELECT id FROM ready WHERE ready.role = asked.role AND ready.priority = p.priority
+           CROSS JOIN LATERAL (SELECT id FROM ready WHERE ready.role = asked.role AND ready.priority = p.priority AND NOT ready.parked
                                ORDER BY fair_tag, ready.id LIMIT 1) AS head
            JOIN jobs j ON j.id = head.id)) * 1000)::bigint, 0) AS oldest_wait_ms,
        (SELECT count(*) FROM dlq_messages WHERE NOT resolved) AS dead_letters,

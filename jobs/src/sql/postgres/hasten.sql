@@ -6,6 +6,6 @@ WITH taken AS (
 ), hastened AS (
     UPDATE jobs j SET state = 'queued', run_at = COALESCE($3, now()) FROM taken t WHERE j.id = t.id
 ), made_ready AS MATERIALIZED (
-    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true) FROM taken
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), false) FROM taken
 )
 SELECT id, role FROM taken CROSS JOIN made_ready

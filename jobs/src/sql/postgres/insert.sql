@@ -1,6 +1,6 @@
 -- Records jobs, their idempotency keys and their place in the queue in one statement.
--- Answers the jobs that are new, and those whose queue has a quota: these are left for the
--- caller to count. Keys are taken in order, so that two batches which share some wait for each
+-- Answers the jobs that are new (and whether any of the batch was parked), and those whose queue
+-- has a quota: these are left for the caller to count. Keys are taken in order, so that two batches which share some wait for each
 -- other instead of locking each other out.
 -- $18 whether a parent awaits these jobs, $19 the held clock, $20 whether they were counted.
 WITH input AS MATERIALIZED (
@@ -39,12 +39,12 @@ WITH input AS MATERIALIZED (
     ON CONFLICT (id) DO NOTHING
     RETURNING id, tenant_id, role, state, priority, run_at, created_at
 ), made_ready AS MATERIALIZED (
-    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true)
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), false) AS parked
     FROM accepted WHERE state = 'queued'
 ), made_scheduled AS (
     INSERT INTO scheduled (id, run_at, role, priority, tenant_id)
     SELECT id, run_at, role, priority, tenant_id FROM accepted WHERE state = 'scheduled'
 )
-SELECT a.id, a.run_at, a.created_at FROM accepted a CROSS JOIN made_ready
-UNION ALL SELECT i.id, NULL, NULL FROM input i
+SELECT a.id, a.run_at, a.created_at, m.parked FROM accepted a CROSS JOIN made_ready m
+UNION ALL SELECT i.id, NULL, NULL, false FROM input i
 JOIN capped c ON c.role = i.role AND c.tenant_id = i.tenant_id

@@ -7,7 +7,7 @@ WITH due AS (
         ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED))
     RETURNING id, role, tenant_id, priority
 ), placed AS MATERIALIZED (
-    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true) FROM due
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), false) FROM due
 )
 SELECT (SELECT count(*) FROM due, placed) AS moved,
        ARRAY (SELECT role FROM unnest($2::text[]) AS asked(role)

@@ -8,6 +8,6 @@ WITH again AS (
     WHERE id = ANY ($1::uuid[]) AND state IN ('dead', 'cancelled')
     RETURNING id, role, tenant_id, priority
 ), made_ready AS MATERIALIZED (
-    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true) FROM again
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), false) FROM again
 )
 SELECT id, role FROM again CROSS JOIN made_ready

@@ -41,7 +41,7 @@ WITH freed AS (
     SELECT id, run_lease, attempt, outcome, error_code, error_message, worker_id, started_at, now
     FROM settled WHERE outcome IS NOT NULL
 ), made_ready AS MATERIALIZED (
-    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), false)
+    SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), true)
     FROM settled WHERE state = 'queued'
 ), made_scheduled AS (
     INSERT INTO scheduled (id, run_at, role, priority, tenant_id)
@@ -68,3 +68,6 @@ SELECT id, run_lease, state, NULL AS role FROM settled CROSS JOIN made_ready
 UNION ALL SELECT job_id, 0, 'told', NULL FROM told
 UNION ALL SELECT parent_id, count(*), 'awaited', NULL FROM settled
 WHERE awaited AND state IN ('dead', 'cancelled') GROUP BY parent_id
+-- Whether any queue is gated, and may have room now.
+UNION ALL SELECT '00000000-0000-0000-0000-000000000000', 0, 'gated', NULL
+WHERE EXISTS (SELECT 1 FROM queues WHERE gate_moved_at IS NOT NULL)

@@ -31,3 +31,6 @@ SELECT id, run_lease, 'succeeded' AS state, NULL AS role FROM ended
 UNION ALL SELECT job_id, 0, 'told', NULL FROM told
 UNION ALL SELECT parent_id, ended, 'awaited', CASE WHEN $5 THEN count_down(parent_id, ended, COALESCE($4, now())) END
 FROM (SELECT parent_id, count(*) AS ended FROM ended WHERE awaited GROUP BY parent_id ORDER BY parent_id) c
+-- Whether any queue is gated, and may have room now.
+UNION ALL SELECT '00000000-0000-0000-0000-000000000000', 0, 'gated', NULL
+WHERE EXISTS (SELECT 1 FROM queues WHERE gate_moved_at IS NOT NULL)

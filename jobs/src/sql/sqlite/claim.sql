@@ -15,10 +15,11 @@ WHERE role = ?1 AND NOT parked
 ORDER BY priority, fair_tag, id LIMIT ?2
 
 -- step: passed
--- The tag that was claimed last. ?2: the first lease of this claim.
-UPDATE queues SET last_tag = max(last_tag, (
-    SELECT max(q.fair_tag) FROM running r CROSS JOIN ready q ON q.id = r.id WHERE r.run_lease >= ?2))
-WHERE role = ?1 AND tenant_id = ''
+-- The tag that was claimed last, for each priority. ?2: the first lease of this claim.
+UPDATE lines SET tag = max(lines.tag, t.tag)
+FROM (SELECT q.priority, max(q.fair_tag) AS tag FROM running r CROSS JOIN ready q ON q.id = r.id
+      WHERE r.run_lease >= ?2 GROUP BY q.priority) AS t
+WHERE lines.role = ?1 AND lines.tenant_id = '' AND lines.priority = t.priority
 
 -- step: taken
 -- ?1: the first lease of this claim.

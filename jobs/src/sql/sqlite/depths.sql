@@ -18,7 +18,7 @@ SELECT asked.value AS role,
        COALESCE((SELECT jobs FROM in_scheduled WHERE in_scheduled.role = asked.value), 0) AS scheduled,
        COALESCE((SELECT jobs FROM in_running WHERE in_running.role = asked.value), 0) AS running,
        (SELECT min((SELECT j.run_at FROM ready q CROSS JOIN jobs j ON j.id = q.id
-                    WHERE q.role = asked.value AND q.priority = p.value
+                    WHERE q.role = asked.value AND NOT q.parked AND q.priority = p.value
                     ORDER BY q.fair_tag, q.id LIMIT 1))
         FROM json_each('[0,1,2,3,4,5,6,7,8,9]') AS p) AS oldest
 FROM json_each(?1) AS asked

@@ -1,26 +1,24 @@
 -- Makes jobs claimable, or parks them where their queue is gated. PostgreSQL's twin is a function
 -- of the schema, since its verbs are single statements.
 
--- step: queues
--- What is to be known of the queues ?1 ([[role, tenant, priority], …]) before a job joins them: the
--- tag of the job to be claimed next at that priority is where the next one begins, else the tag
--- that was claimed last.
-SELECT e.value ->> 0 AS role, e.value ->> 1 AS tenant_id, COALESCE(q.gated, 0) AS gated,
-       COALESCE(q.last_tag, 0) AS last_tag, COALESCE(t.weight, 1) AS weight, r.last_tag AS claimed,
-       COALESCE((SELECT fair_tag FROM ready
-                 WHERE role = e.value ->> 0 AND NOT parked AND priority = e.value ->> 2
-                 ORDER BY fair_tag, id LIMIT 1), r.last_tag) AS next
+-- step: lines
+-- What is to be known of the lines ?1 ([[role, tenant, priority], …]) before jobs join them.
+SELECT EXISTS (SELECT 1 FROM queues q
+               WHERE q.role = c.role AND q.tenant_id = e.value ->> 1 AND q.gated) AS gated,
+       COALESCE(t.weight, 1) AS weight, c.tag AS clock,
+       COALESCE(l.tag, 0) AS tag, COALESCE(l.returning_tag, 0) AS returning_tag
 FROM json_each(?1) AS e
-CROSS JOIN queues r ON r.role = e.value ->> 0 AND r.tenant_id = ''
-LEFT JOIN queues q ON q.role = e.value ->> 0 AND q.tenant_id = e.value ->> 1
+CROSS JOIN lines c ON c.role = e.value ->> 0 AND c.tenant_id = '' AND c.priority = e.value ->> 2
+LEFT JOIN lines l ON l.role = c.role AND l.tenant_id = e.value ->> 1 AND l.priority = c.priority
 LEFT JOIN tenants t ON t.id = e.value ->> 1
+ORDER BY e.key
 
--- step: charged
--- ?1: [[role, tenant, weight, last tag, jobs], …]
-INSERT INTO queues AS q (role, tenant_id, weight, last_tag, arrived)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1) WHERE true
-ON CONFLICT (role, tenant_id) DO UPDATE
-SET weight = excluded.weight, last_tag = excluded.last_tag, arrived = q.arrived + excluded.arrived
+-- step: joined
+-- ?1: [[role, tenant, priority, tag, returning tag, jobs that arrived], …]
+INSERT INTO lines AS l (role, tenant_id, priority, tag, returning_tag, arrived)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?1) WHERE true
+ON CONFLICT (role, tenant_id, priority) DO UPDATE
+SET tag = excluded.tag, returning_tag = excluded.returning_tag, arrived = l.arrived + excluded.arrived
 
 -- step: ready
 -- ?1: [[role, parked, priority, fair tag, id, tenant], …]

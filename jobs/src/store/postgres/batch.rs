@@ -22,7 +22,7 @@ impl Batches for PostgresStore {
         let recorded = self
             .in_time(|| async {
                 let mut tx = self.pool.begin().await?;
-                let Recording { mut new, capped } = record(&mut tx, &all, Entrance::Quota, self.now()).await?;
+                let Recording { mut new, capped, parked } = record(&mut tx, &all, Entrance::Quota, self.now()).await?;
                 let mut full = HashMap::new();
                 if !capped.is_empty() {
                     let asked: Vec<&NewJob> = all.iter().copied().filter(|job| capped.contains(&job.id)).collect();
@@ -32,14 +32,14 @@ impl Batches for PostgresStore {
                 }
                 if new.len() == all.len() {
                     tx.commit().await?;
-                    return Ok(Ok(new));
+                    return Ok(Ok((new, parked || !capped.is_empty())));
                 }
                 tx.rollback().await?;
                 Ok(Err(full))
             })
             .await?;
-        let new = match recorded {
-            Ok(new) => new,
+        let (new, gated) = match recorded {
+            Ok(recorded) => recorded,
             // Whoever has the key has it, however full the queue is by now.
             Err(full) => {
                 return match (self.recorded(&[first]).await?.answer(first), full.into_values().next()) {
@@ -51,7 +51,9 @@ impl Batches for PostgresStore {
             }
         };
         self.tell_of(&jobs, &new);
-        self.admit().await;
+        if gated {
+            self.admit_aside(jobs.iter().map(|job| job.role)).await;
+        }
         Ok(InsertedBatch::New(jobs.iter().filter_map(|job| new.get(&job.id).copied()).collect()))
     }
 }

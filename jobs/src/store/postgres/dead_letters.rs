@@ -67,7 +67,6 @@ impl PostgresStore {
             })
             .await?;
         self.wake(again.iter().map(|(_, role)| *role));
-        self.admit().await;
         Ok(again.into_iter().map(|(id, _)| id).collect())
     }
 

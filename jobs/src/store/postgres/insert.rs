@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::PoisonError,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
@@ -10,11 +11,14 @@ use rand::Rng;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::{PostgresStore, millis, quota::Queue, rows};
+use super::{PostgresStore, millis, quota::Counted, rows};
 use crate::{
     id::JobId,
     store::{Due, IDEMPOTENCY_WINDOW, Idempotency, Inserted, NewJob, StoreError},
 };
+
+/// How long a tenant that was seen to have a row is taken to have it: another process may delete it.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
 
 /// Names a submission that may be repeated: tenant, route, key.
 type Key<'a> = (&'a str, &'a str, &'a str);
@@ -39,47 +43,52 @@ impl PostgresStore {
                 ids.insert(job.id) && job.idempotency.as_ref().is_none_or(|i| keys.insert(key(&job.tenant_id, i)))
             })
             .collect();
-        let Recording { mut new, capped } = self
+        let Recording { mut new, capped, parked } = self
             .in_time(|| async { record(&mut *self.pool.acquire().await?, &first, Entrance::Quota, self.now()).await })
             .await?;
-        let full =
-            if capped.is_empty() { HashMap::new() } else { self.insert_capped(&first, &capped, &mut new).await? };
+        let counted =
+            if capped.is_empty() { Ok(Counted::default()) } else { self.insert_capped(&first, &capped).await };
+        // The others are recorded by now, whatever comes of these.
+        let (full, failed) = match counted {
+            Ok(counted) => {
+                new.extend(counted.new);
+                (counted.full, None)
+            }
+            Err(error) => (HashMap::new(), Some(error)),
+        };
 
         self.tell_of(&jobs, &new);
         let repeats: Vec<&NewJob> = jobs.iter().filter(|job| !new.contains_key(&job.id)).collect();
         let mut known = if repeats.is_empty() { Recorded::default() } else { self.recorded(&repeats).await? };
         // Two jobs of one batch may share an id; the later is told what the first was.
         known.jobs.extend(new);
-        self.admit().await;
+        if parked || !capped.is_empty() {
+            self.admit_aside(jobs.iter().map(|job| job.role)).await;
+        }
         jobs.iter()
-            .map(|job| match full.get(&(job.role, job.tenant_id.clone())) {
-                Some(max_queued) => Ok(known.answer(job).unwrap_or(Inserted::QueueFull { max_queued: *max_queued })),
-                None => known.answer(job),
+            .map(|job| match (known.answer(job), full.get(&(job.role, job.tenant_id.clone())), &failed) {
+                (Err(_), Some(max_queued), _) => Ok(Inserted::QueueFull { max_queued: *max_queued }),
+                (Err(_), None, Some(error)) => Ok(Inserted::Failed(error.clone())),
+                (answer, ..) => answer,
             })
             .collect()
     }
 
     /// Records jobs whose queues have a quota, as far as there is room. What was recorded before
-    /// needs none. Answers the queues that had not room for all.
-    async fn insert_capped(
-        &self,
-        jobs: &[&NewJob],
-        capped: &HashSet<JobId>,
-        new: &mut HashMap<JobId, Times>,
-    ) -> Result<HashMap<Queue, u64>, StoreError> {
+    /// needs none.
+    async fn insert_capped(&self, jobs: &[&NewJob], capped: &HashSet<JobId>) -> Result<Counted, StoreError> {
         let asked: Vec<&NewJob> = jobs.iter().copied().filter(|job| capped.contains(&job.id)).collect();
         let known = self.recorded(&asked).await?;
         let asked: Vec<&NewJob> = asked.into_iter().filter(|job| known.answer(job).is_err()).collect();
-        let counted = self.insert_counted(&asked).await?;
-        new.extend(counted.new);
-        Ok(counted.full)
+        self.insert_counted(&asked).await
     }
 
     /// Makes sure that tenants have a row, which holds their secret and their weight.
     pub(super) async fn know_tenants<'a>(&self, tenants: impl IntoIterator<Item = &'a str>) -> Result<(), StoreError> {
         let unknown: HashSet<&str> = {
             let known = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-            tenants.into_iter().filter(|tenant| !known.contains(*tenant)).collect()
+            let recent = |tenant: &&str| known.get(*tenant).is_some_and(|since| since.elapsed() < KNOWN_FOR);
+            tenants.into_iter().filter(|tenant| !recent(tenant)).collect()
         };
         if unknown.is_empty() {
             return Ok(());
@@ -95,7 +104,8 @@ impl PostgresStore {
         })
         .await?;
         let mut known = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(unknown.into_iter().map(str::to_owned));
+        known.retain(|_, since| since.elapsed() < KNOWN_FOR);
+        known.extend(unknown.into_iter().map(|tenant| (tenant.to_owned(), Instant::now())));
         Ok(())
     }
 
@@ -120,6 +130,8 @@ impl PostgresStore {
                     .bind(keyed().map(|k| k.1).collect::<Vec<_>>())
                     .bind(keyed().map(|k| k.2).collect::<Vec<_>>())
                     .bind(&ids)
+                    .bind(i64::try_from(IDEMPOTENCY_WINDOW.as_secs()).unwrap_or(i64::MAX))
+                    .bind(self.now())
                     .fetch_all(&self.pool)
             })
             .await?;
@@ -177,6 +189,8 @@ pub(super) struct Recording {
     pub new: HashMap<JobId, Times>,
     /// Not recorded: their queues have a quota.
     pub capped: HashSet<JobId>,
+    /// Whether any has to wait behind a gate.
+    pub parked: bool,
 }
 
 /// How jobs come in.
@@ -232,7 +246,10 @@ pub(super) async fn record(
     for row in &rows {
         let id = JobId(row.try_get("id")?);
         match row.try_get::<Option<DateTime<Utc>>, _>("run_at")? {
-            Some(run_at) => drop(recording.new.insert(id, (run_at, row.try_get("created_at")?))),
+            Some(run_at) => {
+                recording.new.insert(id, (run_at, row.try_get("created_at")?));
+                recording.parked |= row.try_get::<bool, _>("parked")?;
+            }
             None => drop(recording.capped.insert(id)),
         }
     }

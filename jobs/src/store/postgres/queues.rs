@@ -1,10 +1,6 @@
 //! Queues are paused, limited and looked at; what was held back is let through.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -15,61 +11,73 @@ use crate::{
     store::{Queue, QueueName, Queues, Quota, StoreError},
 };
 
-/// How many jobs of a queue go through its gate together.
-const THROUGH: i64 = 5_000;
+/// How many jobs are parked, or let through, in one statement.
+const PARKED: i64 = 5_000;
+const THROUGH: i64 = 1_000;
+/// How many are let through beside another verb, which waits for it.
+const ASIDE: i64 = 100;
 
-/// How often the gates of a role are looked at in a row, while there is more to let through.
+/// How often the gates of a role are looked at in a row, while there is more to move.
 const LOOKS: u32 = 20;
 
-/// The roles with gated queues, as far as this process knows. Others tell it by what
-/// [`Store::promote`](super::Store::promote) finds, within a second.
-#[derive(Default)]
-pub(super) struct Gates(Mutex<HashSet<Role>>);
-
-impl Gates {
-    pub(super) fn set(&self, roles: impl IntoIterator<Item = Role>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = roles.into_iter().collect();
-    }
-
-    fn add(&self, role: Role) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(role);
-    }
-
-    fn known(&self) -> Vec<Role> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
-    }
-}
-
 impl PostgresStore {
-    /// Lets through what gated queues have room for now. Free where none is gated. What fails is
-    /// done by the next one to ask, which is within a second.
-    pub(super) async fn admit(&self) {
-        for role in self.gates.known() {
-            if let Err(error) = self.admit_to(role).await {
+    /// Lets through what has room now, beside a verb that has made room or brought jobs. What fails, or
+    /// is more than a few, is left to [`look_after`](Self::look_after), which comes within a second.
+    pub(super) async fn admit_aside(&self, roles: impl IntoIterator<Item = Role>) {
+        let roles: HashSet<Role> = roles.into_iter().collect();
+        for role in roles {
+            if let Err(error) = self.admit(role, ASIDE).await {
                 tracing::debug!(%error, role = role.as_str(), "what is held back was not looked at");
             }
         }
     }
 
-    async fn admit_to(&self, role: Role) -> Result<(), StoreError> {
+    /// Parks what is behind the closed gates of these roles, and lets through what has room.
+    pub(super) async fn look_after(&self, roles: impl IntoIterator<Item = Role>) {
+        for role in roles {
+            if let Err(error) = self.look(role).await {
+                tracing::warn!(%error, role = role.as_str(), "what is held back was not looked at");
+            }
+        }
+    }
+
+    async fn look(&self, role: Role) -> Result<(), StoreError> {
         for _ in 0..LOOKS {
-            let row = self
+            let parked: i64 = self
                 .in_time(|| {
-                    sqlx::query(include_str!("../../sql/postgres/admit.sql"))
+                    sqlx::query_scalar(include_str!("../../sql/postgres/park.sql"))
                         .bind(role.as_str())
-                        .bind(THROUGH)
+                        .bind(PARKED)
                         .bind(self.now())
                         .fetch_one(&self.pool)
                 })
                 .await?;
-            if rows::count(&row, "moved").map_err(rows::classify)? > 0 {
-                self.wake([role]);
+            if parked < PARKED {
+                break;
             }
-            if !row.try_get::<bool, _>("more").map_err(rows::classify)? {
-                return Ok(());
+        }
+        for _ in 0..LOOKS {
+            if self.admit(role, THROUGH).await? < THROUGH {
+                break;
             }
         }
         Ok(())
+    }
+
+    async fn admit(&self, role: Role, most: i64) -> Result<i64, StoreError> {
+        let through: i64 = self
+            .in_time(|| {
+                sqlx::query_scalar(include_str!("../../sql/postgres/admit.sql"))
+                    .bind(role.as_str())
+                    .bind(most)
+                    .bind(self.now())
+                    .fetch_one(&self.pool)
+            })
+            .await?;
+        if through > 0 {
+            self.wake([role]);
+        }
+        Ok(through)
     }
 }
 
@@ -104,8 +112,7 @@ impl Queues for PostgresStore {
         })
         .await?;
         if queue.tenant_id.is_some() {
-            self.gates.add(queue.role);
-            self.admit_to(queue.role).await?;
+            self.look_after([queue.role]).await;
         }
         Ok(())
     }
@@ -118,7 +125,7 @@ impl Queues for PostgresStore {
                 .execute(&self.pool)
         })
         .await?;
-        self.admit_to(queue.role).await?;
+        self.look_after([queue.role]).await;
         self.wake([queue.role]);
         Ok(())
     }
@@ -134,8 +141,8 @@ impl Queues for PostgresStore {
                 .execute(&self.pool)
         })
         .await?;
-        self.gates.add(role);
-        self.admit_to(role).await
+        self.look_after([role]).await;
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
 };
 
 const FILE: &str = include_str!("../../sql/postgres/room.sql");
+const TAKEN: &str = step(FILE, "taken");
 const BOUND: &str = step(FILE, "bound");
 const COUNT: &str = step(FILE, "count");
 const LATER: &str = step(FILE, "later");
@@ -80,11 +81,11 @@ impl PostgresStore {
         tenant: &str,
         wanted: usize,
     ) -> Result<(u64, usize), sqlx::Error> {
-        let bound =
-            sqlx::query(BOUND).bind(role).bind(tenant).bind(self.now()).fetch_optional(&mut *connection).await?;
-        let limit: Option<i64> = bound.as_ref().map(|row| row.try_get("max_queued")).transpose()?.flatten();
+        let limit: Option<Option<i64>> =
+            sqlx::query_scalar(TAKEN).bind(role).bind(tenant).fetch_optional(&mut *connection).await?;
         // The quota may have been lifted meanwhile.
-        let (Some(row), Some(limit)) = (bound, limit) else { return Ok((u64::MAX, usize::MAX)) };
+        let Some(limit) = limit.flatten() else { return Ok((u64::MAX, usize::MAX)) };
+        let row = sqlx::query(BOUND).bind(role).bind(tenant).bind(self.now()).fetch_one(&mut *connection).await?;
         let mut queued: i64 = row.try_get("bound")?;
         let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
         if queued.saturating_add(wanted) > limit && row.try_get("stale")? {

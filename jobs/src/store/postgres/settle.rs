@@ -27,6 +27,8 @@ struct Settled {
     /// Parents of awaited jobs that ended, and how many did.
     awaited: BTreeMap<JobId, i64>,
     resumed: Vec<Role>,
+    /// Whether there are gated queues, which may have room now.
+    gated: bool,
 }
 
 impl PostgresStore {
@@ -57,7 +59,6 @@ impl PostgresStore {
 
         self.stir();
         self.wake(settled.resumed.iter().copied());
-        self.admit().await;
         if settled.told {
             self.wakes.tell();
             self.notifier.tell();
@@ -67,6 +68,9 @@ impl PostgresStore {
                 true => self.wakes.ended(end.run.id),
                 false => self.wakes.settled(end.run.id, end.role, &end.verdict),
             }
+        }
+        if settled.gated {
+            self.admit_aside(ends.iter().map(|end| end.role)).await;
         }
         Ok(ends.into_iter().map(|end| end.run).filter(|run| !settled.held.contains(run)).collect())
     }
@@ -179,6 +183,7 @@ impl Settled {
             let id = JobId(row.try_get("id")?);
             match row.try_get("state")? {
                 "told" => self.told = true,
+                "gated" => self.gated = true,
                 "awaited" => {
                     *self.awaited.entry(id).or_default() += row.try_get::<i64, _>("run_lease")?;
                     if row.try_get::<Option<&str>, _>("role")?.is_some() {

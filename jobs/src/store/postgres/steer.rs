@@ -38,7 +38,6 @@ impl PostgresStore {
                 self.notifier.tell();
             }
             if cancelled.missed == 0 {
-                self.admit().await;
                 return Ok(Some(any_open));
             }
             tokio::task::yield_now().await;
@@ -84,7 +83,6 @@ impl PostgresStore {
         Ok(match role {
             Some(role) => {
                 self.wake([role]);
-                self.admit().await;
                 Retried::Requeued
             }
             None => Retried::NotNow(record.state),

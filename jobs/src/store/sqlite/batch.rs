@@ -50,7 +50,7 @@ impl Verb for InsertBatch {
         queues::charge(tx, &later).await?;
         take_keys(tx, &jobs).await?;
         record_new(tx, &jobs, false).await?;
-        entry::admit(tx, false).await?;
+        entry::admit(tx, entry::ASIDE).await?;
         let times = jobs.iter().map(|job| (time(run_at(job, tx.now)), time(tx.now)));
         Ok(InsertedBatch::New(times.collect()))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    entry::{self, Charge},
+    entry::{self, Arrival},
     insert::know_tenants,
     params::{list, millis, without_nul},
     role_names, rows,
@@ -43,8 +43,9 @@ impl Verb for Promote {
         let due = sqlx::query(TAKEN).bind(tx.now).bind(self.limit).fetch_all(&mut *tx.connection).await?;
         let moved = u32::try_from(due.len()).unwrap_or(u32::MAX);
         let due = due.iter().map(rows::entry).collect::<Result<Vec<_>, _>>()?;
-        entry::ready(tx, due, Charge::Yes).await?;
-        entry::admit(tx, true).await?;
+        entry::ready(tx, due, Arrival::New).await?;
+        entry::park(tx).await?;
+        entry::admit(tx, entry::PARKED).await?;
         let ready: Vec<String> =
             sqlx::query_scalar(WAITING).bind(list(role_names())?).fetch_all(&mut *tx.connection).await?;
         let ready = ready.iter().map(|role| rows::parsed(role)).collect::<Result<Vec<Role>, _>>()?;

@@ -43,7 +43,7 @@ impl Verb for Finish {
         }
         lost.extend(succeed(tx, &succeeded).await?);
         lost.extend(settle::settle(tx, &others).await?);
-        entry::admit(tx, false).await?;
+        entry::admit(tx, entry::ASIDE).await?;
         Ok(lost)
     }
 }

@@ -7,7 +7,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
-    entry::{self, Charge, Entry},
+    entry::{self, Arrival, Entry},
     moves,
     params::{after, hex, hex_bytes, list, micros, millis},
     queues::{self, Room},
@@ -51,7 +51,7 @@ impl Verb for Insert {
         first.retain(|job| !refused.contains_key(&job.id));
         take_keys(tx, &first).await?;
         let recorded = record(tx, &first, false).await?;
-        entry::admit(tx, false).await?;
+        entry::admit(tx, entry::ASIDE).await?;
         let answers = self.jobs.iter().zip(repeats).map(|(job, repeat)| {
             let original = match &repeat {
                 Some(Inserted::Replayed { id }) => *id,
@@ -211,7 +211,7 @@ pub(super) async fn record_new(tx: &mut Tx<'_>, jobs: &[&NewJob], awaited: bool)
         id: job.id,
         tenant_id: job.tenant_id.clone(),
     });
-    entry::ready(tx, due, Charge::Yes).await?;
+    entry::ready(tx, due, Arrival::New).await?;
     let later = later.iter().map(|job| (job.id, run_at(job, now), job.role, job.priority, job.tenant_id.as_str()));
     moves::scheduled(tx, later).await
 }

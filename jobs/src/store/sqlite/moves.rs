@@ -10,7 +10,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
-    entry::{self, Charge},
+    entry::{self, Arrival},
     params::{hex, list},
     rows,
     steps::step,
@@ -124,5 +124,5 @@ async fn count_down(tx: &mut Tx<'_>, parents: HashMap<Uuid, u32>) -> Result<(), 
             due.push(rows::entry(row)?);
         }
     }
-    entry::ready(tx, due, Charge::No).await
+    entry::ready(tx, due, Arrival::Returning).await
 }

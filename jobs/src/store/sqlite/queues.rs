@@ -21,13 +21,17 @@ use crate::{
 const ROOM: &str = include_str!("../../sql/sqlite/room.sql");
 const BOUNDS: &str = step(ROOM, "bounds");
 const COUNT: &str = step(ROOM, "count");
+const COUNTED: &str = step(ROOM, "counted");
 const LATER: &str = step(ROOM, "later");
+
+/// How many jobs are let through in one look.
+const THROUGH: i64 = 1_000;
 
 /// How often gates are looked at in a row, while there is more to let through.
 const LOOKS: u32 = 20;
 
 /// How long a count is good enough to refuse by, in microseconds.
-const COUNTED: i64 = 1_000_000;
+const FRESH: i64 = 1_000_000;
 
 #[async_trait]
 impl Queues for SqliteStore {
@@ -46,30 +50,38 @@ impl Queues for SqliteStore {
 
     async fn pause(&self, queue: &QueueName, by: &str) -> Result<(), StoreError> {
         self.writer.call(Change { queue: queue.clone(), what: What::Pause { by: by.to_owned() } }).await?;
-        self.admit().await
+        self.admit().await;
+        Ok(())
     }
 
     async fn resume(&self, queue: &QueueName) -> Result<(), StoreError> {
         self.writer.call(Change { queue: queue.clone(), what: What::Resume }).await?;
-        self.admit().await
+        self.admit().await;
+        Ok(())
     }
 
     async fn limit(&self, role: Role, tenant: &str, quota: Quota) -> Result<(), StoreError> {
         let queue = QueueName { role, tenant_id: Some(tenant.to_owned()) };
         self.writer.call(Change { queue, what: What::Limit(quota) }).await?;
-        self.admit().await
+        self.admit().await;
+        Ok(())
     }
 }
 
 impl SqliteStore {
     /// Parks what was ready when gates closed, and lets through what has room.
-    async fn admit(&self) -> Result<(), StoreError> {
+    async fn admit(&self) {
         for _ in 0..LOOKS {
-            if !self.writer.call(Admit).await? {
-                break;
+            match self.writer.call(Admit).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                // What was asked for holds; the rest is done by the next one to look, within a second.
+                Err(error) => {
+                    tracing::warn!(%error, "what is held back was not looked at");
+                    break;
+                }
             }
         }
-        Ok(())
     }
 }
 
@@ -120,7 +132,8 @@ impl Verb for Admit {
     type Answer = bool;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
-        entry::admit(tx, true).await
+        let parked = entry::park(tx).await?;
+        Ok(entry::admit(tx, THROUGH).await? || parked)
     }
 }
 
@@ -146,7 +159,7 @@ pub(super) async fn room(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<Room, sqlx
     for job in jobs {
         *wanted.entry((job.role.as_str(), &job.tenant_id)).or_default() += 1;
     }
-    let stale = tx.now - COUNTED;
+    let stale = tx.now - FRESH;
     let found = sqlx::query(BOUNDS).bind(list(wanted.keys())?).bind(stale).fetch_all(&mut *tx.connection).await?;
     if found.is_empty() {
         return Ok(Room::default());
@@ -159,8 +172,9 @@ pub(super) async fn room(tx: &mut Tx<'_>, jobs: &[&NewJob]) -> Result<Room, sqlx
         let mut queued: i64 = row.try_get("bound")?;
         let more = wanted.get(&(role.as_str(), tenant.as_str())).copied().unwrap_or(0);
         if queued.saturating_add(more) > max_queued && row.try_get("stale")? {
-            let count = sqlx::query_scalar(COUNT).bind(&role).bind(&tenant).bind(tx.now);
-            queued = count.fetch_one(&mut *tx.connection).await?;
+            queued = sqlx::query_scalar(COUNT).bind(&role).bind(&tenant).fetch_one(&mut *tx.connection).await?;
+            let counted = sqlx::query(COUNTED).bind(&role).bind(&tenant).bind(queued).bind(tx.now);
+            counted.execute(&mut *tx.connection).await?;
         }
         bounds.insert((role, tenant), Bound { max_queued, room: max_queued - queued, later: 0 });
     }

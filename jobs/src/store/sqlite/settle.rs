@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::Deref};
 use sqlx::Row;
 
 use super::{
-    entry::{self, Charge, Entry},
+    entry::{self, Arrival, Entry},
     insert, moves,
     params::{after, hex, list, without_nul},
     rows,
@@ -127,7 +127,7 @@ async fn record(tx: &mut Tx<'_>, endings: &[Ending<'_>]) -> Result<(), sqlx::Err
         id: e.run.id,
         tenant_id: e.tenant_id.clone(),
     });
-    entry::ready(tx, due, Charge::No).await?;
+    entry::ready(tx, due, Arrival::Returning).await?;
     let later = state("retrying").chain(state("scheduled"));
     let later = later.map(|e| (e.run.id, after(now, e.delay), e.role, e.priority, e.tenant_id.as_str()));
     moves::scheduled(tx, later).await?;

@@ -9,7 +9,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    entry::{self, Charge},
+    entry::{self, Arrival},
     moves,
     params::{hex, list, micros},
     rows,
@@ -78,7 +78,7 @@ impl Verb for Cancel {
             let ids = list(waiting.iter().map(|id| hex(id.0)))?;
             sqlx::query(ENDED).bind(ids).bind(tx.now).execute(&mut *tx.connection).await?;
             moves::ended(tx, &waiting).await?;
-            entry::admit(tx, false).await?;
+            entry::admit(tx, entry::ASIDE).await?;
         }
         Ok(Some(!running.is_empty() || !waiting.is_empty()))
     }
@@ -110,11 +110,11 @@ impl Verb for Retry {
         } else if state.after(Move::Due).is_some() {
             moves::withdraw(tx, &[self.job]).await?;
             sqlx::query(HASTENED).bind(self.job.0).bind(tx.now).execute(&mut *tx.connection).await?;
-            entry::ready(tx, [rows::entry(&row)?], Charge::Yes).await?;
+            entry::ready(tx, [rows::entry(&row)?], Arrival::New).await?;
         } else {
             return Ok(Retried::NotNow(state));
         }
-        entry::admit(tx, false).await?;
+        entry::admit(tx, entry::ASIDE).await?;
         Ok(Retried::Requeued)
     }
 }
@@ -125,8 +125,8 @@ async fn requeue(tx: &mut Tx<'_>, jobs: &[JobId], payload: Option<&str>) -> Resu
     let rows = sqlx::query(REQUEUED).bind(ids).bind(payload).bind(tx.now).fetch_all(&mut *tx.connection).await?;
     let again = rows.iter().map(rows::entry).collect::<Result<Vec<_>, sqlx::Error>>()?;
     let ids = again.iter().map(|entry| entry.id).collect();
-    entry::ready(tx, again, Charge::Yes).await?;
-    entry::admit(tx, false).await?;
+    entry::ready(tx, again, Arrival::New).await?;
+    entry::admit(tx, entry::ASIDE).await?;
     Ok(ids)
 }
 
