@@ -6,7 +6,7 @@ use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{
@@ -212,9 +212,13 @@ fn refusal(status: StatusCode, body: &[u8]) -> ClientError {
 /// The code of the problem that passes with time alone: nothing was done, and it is safe to ask again.
 const RATE_LIMITED: &str = "rate-limited";
 
+/// How long the server says to wait. Not where it takes us for anybody: our token does not
+/// count, and waiting mends no token.
 fn wait_asked_for(answer: &Response) -> Option<Duration> {
-    let seconds = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    (answer.status() == StatusCode::TOO_MANY_REQUESTS).then(|| Duration::from_secs(seconds))
+    let header = |name: &str| answer.headers().get(name)?.to_str().ok();
+    let anonymous = header("ratelimit-policy").is_some_and(|policy| policy.starts_with("\"anonymous\""));
+    let seconds = header("retry-after")?.parse().ok()?;
+    (answer.status() == StatusCode::TOO_MANY_REQUESTS && !anonymous).then(|| Duration::from_secs(seconds))
 }
 
 impl Request {
@@ -373,14 +377,13 @@ mod tests {
         assert!(matches!(sent, Err(ClientError::Token)));
     }
 
-    #[tokio::test]
-    async fn one_request_too_many_waits_for_its_turn() {
+    /// A server that answers these to one connection, one after the other.
+    async fn answering(answers: Vec<(&'static str, &'static str)>) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = format!("http://{}", listener.local_addr().unwrap());
-        let answering = tokio::spawn(async move {
+        tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let limited = r#"{"title": "x", "status": 429, "code": "rate-limited"}"#;
-            for (head, body) in [("429 Too Many Requests\r\nretry-after: 1", limited), ("200 OK", "[]")] {
+            for (head, body) in answers {
                 let mut asked = vec![0; 4096];
                 let length = stream.read(&mut asked).await.unwrap();
                 assert!(asked[..length].ends_with(b"{\"a\":1}"));
@@ -388,9 +391,25 @@ mod tests {
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
+        server
+    }
+
+    const LIMITED: &str = r#"{"title": "x", "status": 429, "code": "rate-limited"}"#;
+
+    #[tokio::test]
+    async fn one_request_too_many_waits_for_its_turn() {
+        let limited = ("429 Too Many Requests\r\nretry-after: 1", LIMITED);
+        let server = answering(vec![limited, ("200 OK", "[]")]).await;
         let request = Request::post(&["jobs"]).body(&json!({"a": 1})).unwrap();
         assert_eq!(client(&server, None).send(request).await.unwrap(), json!([]));
-        answering.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_is_taken_for_anybody_does_not_wait() {
+        let head = "429 Too Many Requests\r\nretry-after: 60\r\nratelimit-policy: \"anonymous\";q=5;w=60";
+        let server = answering(vec![(head, LIMITED)]).await;
+        let request = Request::post(&["jobs"]).body(&json!({"a": 1})).unwrap();
+        assert!(matches!(client(&server, None).send(request).await, Err(ClientError::Problem(_))));
     }
 
     #[test]

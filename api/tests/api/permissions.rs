@@ -1,12 +1,15 @@
 //! Every route with every role, against the table of the design.
 
-use axum::http::Method;
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
 use golden_api::CallerRole::{self, Admin, Developer, Observer, Operator};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Golden, request, token};
+use crate::harness::{Golden, request, text, token};
 
-/// Method, path, a path that matches it, and the least role (`None`: anybody).
+/// Method, path, and the least role (`None`: anybody).
 const TABLE: [(&str, &str, Option<CallerRole>); 26] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
@@ -45,32 +48,118 @@ fn the_table_has_every_route() {
     assert_eq!(routes, table);
 }
 
+/// What is left of a path without its placeholder: the things that it names one of.
+fn collection(path: &str) -> &str {
+    path.split("/{").next().unwrap_or(path)
+}
+
+/// The path to a new thing of tenant `acme`, and to one of the same kind that never was.
+async fn owned(golden: &Golden, path: &str) -> (String, String) {
+    let never = uuid::Uuid::now_v7();
+    let (thing, never) = match collection(path) {
+        _ if !path.contains('{') => return (path.to_owned(), path.to_owned()),
+        "/v1/jobs" => (golden.dead("x").await, format!("job_{never}")),
+        "/v1/dlq" => {
+            golden.dead(&never.to_string()).await;
+            let letters = golden.get(&format!("/v1/dlq?error={never}")).await;
+            (text(&letters.body["data"][0]["id"]), format!("dlq_{never}"))
+        }
+        "/v1/kinds" => ("noop".to_owned(), "never".to_owned()),
+        "/docs/problems" => ("not-found".to_owned(), "never".to_owned()),
+        other => {
+            panic!("how does a test come by a thing of {other}? Say so here, and tenants are kept apart there too")
+        }
+    };
+    let named = |id: &str| path.replace(&path[path.find('{').unwrap()..=path.find('}').unwrap()], id);
+    (named(&thing), named(&never))
+}
+
+/// A body that does the most harm, where it takes more than an id to do any.
+fn body(path: &str) -> Value {
+    match path {
+        "/v1/dlq/replay" | "/v1/dlq/purge" => json!({"all": true}),
+        _ => json!({}),
+    }
+}
+
+fn ask(method: &str, path: &str, body: &Value, caller: Option<(&str, CallerRole)>) -> Request<Body> {
+    let token = caller.map(|(tenant, role)| token(tenant, role));
+    request(method.parse::<Method>().unwrap(), path).token(token).json(body)
+}
+
 #[tokio::test]
 async fn every_role_may_what_the_table_says_and_nothing_else() {
     let golden = Golden::start().await;
     let callers = [None, Some(Observer), Some(Developer), Some(Operator), Some(Admin)];
-    for (method, path, least) in TABLE {
+    for (method, pattern, least) in TABLE {
         let denied_before = denials(&golden);
         let mut denied = 0;
         for caller in callers {
-            let sent = request(method.parse::<Method>().unwrap(), path).token(caller.map(|role| token("acme", role)));
-            let answer = golden.send(sent.json(&json!({}))).await;
-            let status = answer.status.as_u16();
+            let (path, _) = owned(&golden, pattern).await;
+            let asked = ask(method, &path, &body(pattern), caller.map(|role| ("acme", role)));
             if caller >= least {
-                assert!(status != 401 && status != 403, "{method} {path} {caller:?}: {status}");
+                let status = golden.head(asked).await.status().as_u16();
+                assert!(![401, 403, 404, 405].contains(&status), "{method} {pattern} {caller:?}: {status}");
                 continue;
             }
             denied += 1;
+            let answer = golden.send(asked).await;
             match caller {
                 None => {
-                    assert_eq!(answer.problem(), (401, "unauthenticated"), "{method} {path}");
+                    assert_eq!(answer.problem(), (401, "unauthenticated"), "{method} {pattern}");
                     assert!(answer.header("www-authenticate").starts_with("Bearer"));
                 }
-                Some(_) => assert_eq!(answer.problem(), (403, "forbidden"), "{method} {path} {caller:?}"),
+                Some(_) => assert_eq!(answer.problem(), (403, "forbidden"), "{method} {pattern} {caller:?}"),
             }
         }
-        assert_eq!(denials(&golden) - denied_before, denied, "{method} {path}");
+        assert_eq!(denials(&golden) - denied_before, denied, "{method} {pattern}");
     }
+}
+
+/// What says the same to all tenants, because it belongs to none.
+const COMMON: [&str; 1] = ["/metrics"];
+
+#[tokio::test]
+async fn no_role_reaches_another_tenants_things_by_any_route() {
+    let golden = Golden::start().await;
+    let of_tenants = || TABLE.iter().filter(|(_, path, least)| least.is_some() && !COMMON.contains(path));
+    for (method, pattern, least) in of_tenants() {
+        let (path, never) = owned(&golden, pattern).await;
+        let before = lists(&golden, "acme").await;
+        for role in [Observer, Developer, Operator, Admin] {
+            let place = format!("{method} {pattern} as {role}");
+            let asked = |path: &str| ask(method, path, &body(pattern), Some(("emca", role)));
+            if Some(role) < *least {
+                assert_eq!(golden.send(asked(&path)).await.problem(), (403, "forbidden"), "{place}");
+            } else if path != never {
+                // That it is another's must not show, not even in a word.
+                let (theirs, nobodys) = (golden.send(asked(&path)).await, golden.send(asked(&never)).await);
+                assert_eq!((theirs.problem(), nobodys.problem()), ((404, "not-found"), (404, "not-found")), "{place}");
+                assert_eq!(theirs.body["detail"], nobodys.body["detail"], "{place}");
+            } else {
+                golden.head(asked(&path)).await;
+            }
+        }
+        assert_eq!(lists(&golden, "acme").await, before, "{method} {pattern} changed what is another's");
+        for list in lists(&golden, "emca").await {
+            assert!(list["data"] == json!([]) || list.get("data").is_none(), "{method} {pattern}: {list}");
+        }
+    }
+}
+
+/// What a tenant sees by every route that asks for no id.
+async fn lists(golden: &Golden, tenant: &str) -> Vec<Value> {
+    let mut lists = Vec::new();
+    for (method, path, least) in TABLE {
+        if method == "GET" && least.is_some() && !path.contains('{') && !COMMON.contains(&path) {
+            let answer = golden.head(ask(method, path, &json!({}), Some((tenant, Admin)))).await;
+            if answer.status() == 200 && answer.headers()["content-type"] == "application/json" {
+                lists.push(Golden::read(answer).await.body);
+            }
+        }
+    }
+    assert!(lists.len() > 2);
+    lists
 }
 
 fn denials(golden: &Golden) -> u64 {
@@ -103,4 +192,18 @@ async fn a_denied_request_is_not_read() {
     let golden = Golden::start().await;
     let sent = request(Method::POST, "/v1/jobs").token(Some(token("acme", Observer)));
     assert_eq!(golden.send(sent.body("{")).await.problem(), (403, "forbidden"));
+}
+
+#[tokio::test]
+async fn denials_are_counted_by_role_and_route() {
+    let golden = Golden::start().await;
+    let observer = Some(token("acme", Observer));
+    for token in [observer, None, Some("x.y.z".to_owned())] {
+        golden.send(request(Method::POST, "/v1/jobs").token(token).json(&json!({}))).await;
+    }
+    let metrics = golden.metrics.render();
+    for (role, count) in [("observer", 1), ("anonymous", 2)] {
+        let line = format!("rbac_permission_denied_total{{role=\"{role}\",route=\"POST /v1/jobs\"}} {count}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     process::{Child, Stdio},
     time::{Duration, Instant, UNIX_EPOCH},
 };
@@ -51,6 +52,17 @@ impl Drop for Api {
     }
 }
 
+/// The answer to a request as it comes over the wire.
+fn ask(address: &str, token: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head =
+        format!("GET /v1/jobs HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn tokens_count_while_their_key_is_published() {
     let dir = Dir::new();
@@ -58,6 +70,7 @@ fn tokens_count_while_their_key_is_published() {
     old.publish(&dir);
     let database = format!("sqlite://{}", dir.path("golden.db").display());
     assert_eq!(run(dir.golden(&["migrate"]).env("DATABASE_URL", &database)).code, 0);
+    fs::write(dir.path("golden.toml"), "rate_limits = 'observer=777,anonymous=1000'").unwrap();
     let mut api = dir.golden(&["api", "--listen", "127.0.0.1:0", "--log-format", "json"]);
     api.envs([("DATABASE_URL", database.as_str()), ("GOLDEN_JWKS", "keys.json"), ("GOLDEN_JWT_AUDIENCE", "golden")]);
     let mut api = Api(api.stderr(Stdio::piped()).spawn().unwrap());
@@ -68,6 +81,9 @@ fn tokens_count_while_their_key_is_published() {
             line["address"].as_str().map(str::to_owned)
         })
         .expect("the log says where it listens");
+    let limited = ask(&address, &old.token());
+    assert!(limited.contains("ratelimit-policy: \"observer\";q=777;w=60\r\n"), "{limited}");
+
     let server = format!("http://{address}");
     let code = |issuer: &Issuer| {
         let mut list = dir.golden(&["jobs", "list"]);
