@@ -5,5 +5,6 @@
 mod api;
 mod chaos;
 mod sandbox;
+mod scale;
 mod support;
 mod tidy;
