@@ -17,7 +17,8 @@ const LARGEST_LIMIT: u32 = 100;
 #[schemars(rename = "{T}List")]
 pub(crate) struct List<T> {
     data: Vec<T>,
-    /// Where the next page begins; null on the last one.
+    /// Where the next page begins; null on the last one. A page may be short or empty and not the last: so
+    /// much is looked at for one, and no more.
     next_cursor: Option<String>,
 }
 
@@ -28,12 +29,22 @@ impl<T> List<T> {
     }
 
     /// What the store gave for `page`, of which the one beyond the limit says only that there is more.
-    pub(crate) fn of<R: Into<T>, Id>(mut rows: Vec<R>, page: Page<Id>, id: impl Fn(&R) -> Uuid) -> Self {
+    pub(crate) fn of<R: Into<T>, Id>(rows: Vec<R>, page: Page<Id>, id: impl Fn(&R) -> Uuid) -> Self {
+        Self::as_far_as(None, rows, page, id)
+    }
+
+    /// The same where looking may have ended before the page was full: the next one goes on there.
+    pub(crate) fn as_far_as<R: Into<T>, Id>(
+        looked_to: Option<Uuid>,
+        mut rows: Vec<R>,
+        page: Page<Id>,
+        id: impl Fn(&R) -> Uuid,
+    ) -> Self {
         let shown = usize::try_from(page.limit).unwrap_or(usize::MAX).saturating_sub(1);
         let more = rows.len() > shown;
         rows.truncate(shown);
-        let next_cursor = rows.last().filter(|_| more).map(|last| encode(id(last)));
-        Self { data: rows.into_iter().map(Into::into).collect(), next_cursor }
+        let last = if more { rows.last().map(id) } else { looked_to };
+        Self { data: rows.into_iter().map(Into::into).collect(), next_cursor: last.map(encode) }
     }
 
     /// What the store gave of a list whose entries have numbers of their own: `limit` of them, and

@@ -1,11 +1,12 @@
 //! Parameters in the URL.
 
-use std::{error::Error, str::FromStr};
+use std::{collections::BTreeMap, error::Error, str::FromStr};
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
-    http::request::Parts,
+    http::{Uri, request::Parts},
 };
+use golden_jobs::text;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
@@ -17,13 +18,52 @@ pub(crate) struct Params<T>(pub(crate) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Query::from_request_parts(parts, state).await {
-            Ok(Query(params)) => Ok(Self(params)),
-            // The cause names the parameter; around it is only that this was a query string.
-            Err(rejection) => {
-                Err(Problem::malformed(rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string)))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        read(&parts.uri).map(Self)
+    }
+}
+
+/// The query string of a list whose entries have metadata: `metadata.NAME=VALUE`, as many as one
+/// likes, beside the parameters of `T`.
+pub(crate) struct Filtered<T> {
+    pub(crate) params: T,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+const METADATA: &str = "metadata.";
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Filtered<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let pairs: Vec<(String, String)> = read(&parts.uri)?;
+        // As they were written, since `T` reads numbers and times from a query string of its own.
+        let written = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let (mut metadata, mut others) = (BTreeMap::new(), Vec::new());
+        for ((name, value), written) in pairs.into_iter().zip(written) {
+            let Some(of) = name.strip_prefix(METADATA) else {
+                others.push(written);
+                continue;
+            };
+            // Names and texts were kept in this form, so this is how they are found.
+            let of = text::name(of).map_err(|rule| Problem::malformed(format!("`{name}`: {rule}")))?;
+            if metadata.insert(of, text::free_text(&value)).is_some() {
+                return Err(Problem::malformed(format!("`{name}` is there twice")));
             }
+        }
+        let rest: Uri = format!("/?{}", others.join("&"))
+            .parse()
+            .map_err(|error| Problem::malformed(format!("the query string cannot be read: {error}")))?;
+        Ok(Self { params: read(&rest)?, metadata })
+    }
+}
+
+fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    match Query::try_from_uri(uri) {
+        Ok(Query(params)) => Ok(params),
+        // The cause names the parameter; around it is only that this was a query string.
+        Err(rejection) => {
+            Err(Problem::malformed(rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string)))
         }
     }
 }

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use golden_jobs::Registry;
-use serde_json::Value;
 
 use crate::{
-    client::{Client, Request},
+    client::Client,
     config::{self, Key, Settings},
     exit::{self, Exit},
-    output::{Cell, Output},
+    output::Output,
 };
 
 mod api;
@@ -18,6 +17,7 @@ mod dev;
 mod dlq;
 mod jobs;
 mod kinds;
+mod list;
 mod migrate;
 mod openapi;
 mod token;
@@ -147,43 +147,5 @@ impl ClientArgs {
 
     fn connect(&self, settings: &Settings) -> anyhow::Result<(Client, Output)> {
         Ok((Client::new(settings)?, Output::new(self.json, settings.no_color)))
-    }
-}
-
-/// Prints a list from `cursor` on: one page, or `all`.
-async fn pages<const N: usize>(
-    client: &Client,
-    output: Output,
-    request: impl Fn(Option<String>) -> Request,
-    mut cursor: Option<String>,
-    all: bool,
-    columns: [&str; N],
-    row: fn(&Value) -> [Cell; N],
-) -> anyhow::Result<Exit> {
-    let mut first = true;
-    loop {
-        let page = client.send(request(cursor)).await?;
-        let entries = page["data"].as_array().map_or(&[][..], Vec::as_slice);
-        match (output.is_json(), all) {
-            (true, false) => output.json(&page)?,
-            (true, true) => entries.iter().try_for_each(|entry| output.line(&entry.to_string()))?,
-            (false, _) => {
-                let rows: Vec<_> = entries.iter().map(row).collect();
-                output.table(Some(columns).filter(|_| first && !rows.is_empty()), &rows)?;
-            }
-        }
-        if first && entries.is_empty() && !output.is_json() {
-            eprintln!("Nothing matches.");
-        }
-        first = false;
-        cursor = page["next_cursor"].as_str().map(str::to_owned);
-        match &cursor {
-            Some(_) if all => {}
-            Some(cursor) if !output.is_json() => {
-                eprintln!("There are more: --all shows them, --cursor {cursor} goes on from here.");
-                return Ok(Exit::Ok);
-            }
-            _ => return Ok(Exit::Ok),
-        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
 /// Not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a duration like 500ms, 90s, 5m, 2h, 7d or 1h30m (a bare number is seconds)")]
@@ -27,6 +29,21 @@ pub(crate) fn parse(text: &str) -> Result<Duration, MalformedDuration> {
         rest = &tail[unit.len()..];
     }
     if text.is_empty() { Err(malformed()) } else { Ok(Duration::from_millis(total_ms)) }
+}
+
+/// The time so long ago, so that it is fixed when the command begins.
+#[expect(clippy::disallowed_methods, reason = "`--since 2h` counts from when it was typed")]
+pub(crate) fn ago(text: &str) -> Result<DateTime<Utc>, MalformedDuration> {
+    let span = parse(text)?;
+    Ok(TimeDelta::from_std(span)
+        .ok()
+        .and_then(|span| Utc::now().checked_sub_signed(span))
+        .unwrap_or(DateTime::UNIX_EPOCH))
+}
+
+/// A time as a query has it, no less exact than the store.
+pub(crate) fn exact(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! alive. Rules (what follows a failure, when a lost job is dead) are pure functions of
 //! [`crate::outcome`]; the store binds, fetches and fences.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -45,6 +45,9 @@ pub use watch::{Glance, Moment, Watch};
 
 /// A worker silent for this long has lost its jobs.
 pub const LOST_AFTER: Duration = Duration::from_secs(20);
+
+/// Jobs that are looked at for one page of a list, at most.
+pub const LOOK: u32 = 10_000;
 
 /// How long an idempotency key is remembered.
 pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
@@ -117,8 +120,9 @@ pub trait Store: Batches + Events + Logs + Queues + Tenants + Watch + Send + Syn
     /// never for an answer to a caller.
     async fn summaries(&self, jobs: &[JobId]) -> Result<Vec<JobSummary>, StoreError>;
 
-    /// Jobs newest first.
-    async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError>;
+    /// Jobs newest first. A page takes no longer where few match or none: at most [`LOOK`] jobs are
+    /// looked at for it.
+    async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<JobPage, StoreError>;
 
     /// Which of these jobs have ended.
     async fn ended(&self, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError>;
@@ -366,10 +370,22 @@ pub struct JobFilter {
     pub kind: Option<String>,
     pub role: Option<Role>,
     pub state: Option<State>,
+    /// Made by this job.
+    pub parent_id: Option<JobId>,
+    /// With all of these in their metadata.
+    pub metadata: BTreeMap<String, String>,
     /// At this time or later.
     pub created_after: Option<DateTime<Utc>>,
     /// Before this time.
     pub created_before: Option<DateTime<Utc>>,
+}
+
+/// What was found for a page of a list of jobs.
+#[derive(Debug, Clone, Default)]
+pub struct JobPage {
+    pub jobs: Vec<JobRecord>,
+    /// Where looking ended before the page was full: there may be more below this one.
+    pub looked_to: Option<JobId>,
 }
 
 /// A stretch of a list: at most `limit` entries, those before `before`.

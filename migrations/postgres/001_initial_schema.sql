@@ -78,7 +78,7 @@ CREATE TABLE jobs (
 -- Lists are by tenant, newest first; ids are UUIDv7 and so sort by time. No index
 -- holds a column that a run's end changes, so that update touches no index (HOT).
 CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
-CREATE INDEX jobs_by_parent ON jobs (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX jobs_by_parent ON jobs (parent_id, id) WHERE parent_id IS NOT NULL;
 
 -- Claim order: urgency (0 first), then the fair-queueing tag, then age. Rows come in by
 -- make_ready() alone, which gives them their tag.
@@ -99,13 +99,15 @@ CREATE INDEX ready_in_claim_order ON ready (role, priority, fair_tag, id) WHERE 
 CREATE INDEX ready_parked ON ready (role, tenant_id, priority, id) WHERE parked;
 CREATE INDEX ready_admitted ON ready (role, tenant_id) WHERE admitted;
 
--- Apart from `ready`, so that claims never step over rows of the future.
+-- Apart from `ready`, so that claims never step over rows of the future. A tenant's lists read its
+-- own stretch of the key.
 CREATE TABLE scheduled (
-    id        uuid        PRIMARY KEY,
+    id        uuid        NOT NULL,
     run_at    timestamptz NOT NULL,
     role      text        NOT NULL,
     priority  smallint    NOT NULL,
-    tenant_id text        NOT NULL
+    tenant_id text        NOT NULL,
+    PRIMARY KEY (tenant_id, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX scheduled_by_due ON scheduled (run_at);

@@ -75,7 +75,7 @@ CREATE TABLE jobs (
 -- Lists are by tenant, newest first; ids are UUIDv7 and so sort by time. No index
 -- holds a column that a run's end changes, so that update touches no index.
 CREATE INDEX jobs_by_tenant ON jobs (tenant_id, id);
-CREATE INDEX jobs_by_parent ON jobs (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX jobs_by_parent ON jobs (parent_id, id) WHERE parent_id IS NOT NULL;
 
 -- Claim order: urgency (0 first), then the fair-queueing tag, then age, so that a claim reads
 -- and removes one stretch of one tree; what is parked is out of its way.
@@ -95,13 +95,15 @@ CREATE TABLE ready (
 CREATE INDEX ready_parked ON ready (role, tenant_id, priority, id) WHERE parked;
 CREATE INDEX ready_admitted ON ready (role, tenant_id) WHERE admitted;
 
--- Apart from `ready`, so that claims never step over rows of the future.
+-- Apart from `ready`, so that claims never step over rows of the future. A tenant's lists read its
+-- own stretch of the key.
 CREATE TABLE scheduled (
-    id        BLOB    NOT NULL PRIMARY KEY,
+    id        BLOB    NOT NULL,
     run_at    INTEGER NOT NULL,
     role      TEXT    NOT NULL,
     priority  INTEGER NOT NULL,
-    tenant_id TEXT    NOT NULL
+    tenant_id TEXT    NOT NULL,
+    PRIMARY KEY (tenant_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX scheduled_by_due ON scheduled (run_at);
 

@@ -30,7 +30,7 @@ use crate::{
     lines::{LINES_LIMIT, Lines, NDJSON},
     live::opening::Opening,
     problem::{Code, Problem},
-    query::{Id, Params},
+    query::{Filtered, Id, Params},
 };
 
 /// What is known of an operation from its types.
@@ -136,6 +136,15 @@ impl<T: JsonSchema> Input for Params<T> {
 
 const OF_BODIES: [Code; 5] =
     [Code::Malformed, Code::RequestTimeout, Code::TooLarge, Code::UnsupportedMediaType, Code::Invalid];
+
+impl<T: JsonSchema> Input for Filtered<T> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        Params::<T>::describe(sketch);
+        let about = "Only entries whose metadata has this text under `NAME`. Several of these must all match.";
+        let schema = json!({"type": "string", "description": about});
+        sketch.parameter("metadata.NAME", ParameterIn::Query, false, schema);
+    }
+}
 
 impl<T: JsonSchema> Input for JsonObject<T> {
     fn describe(sketch: &mut Sketch<'_>) {

@@ -11,7 +11,7 @@ use axum::{
 use golden_jobs::{
     JobId, Role, State, canonical,
     record::{Attempt, JobRecord},
-    store::{Idempotency, Inserted, JobFilter, Retried},
+    store::{Idempotency, Inserted, JobFilter, JobPage, Retried},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ use crate::{
     cursor::List,
     guard::Caller,
     problem::{Code, Problem},
-    query::{Id, Params},
+    query::{Filtered, Id},
     resource::{JobResource, accepted, as_it_was_accepted, job_path},
     submission::{self, Rules, Submission},
     wait,
@@ -130,6 +130,8 @@ pub(super) struct Filter {
     role: Option<Role>,
     /// Only jobs in this state.
     state: Option<State>,
+    /// Only jobs that this one made.
+    parent_id: Option<JobId>,
     /// Only jobs submitted at this time or later.
     created_after: Option<Time>,
     /// Only jobs submitted before this time.
@@ -144,7 +146,7 @@ pub(super) struct Filter {
 pub(super) async fn list(
     Extract(app): Extract<Arc<App>>,
     Caller(caller): Caller,
-    Params(filter): Params<Filter>,
+    Filtered { params: filter, metadata }: Filtered<Filter>,
 ) -> Result<Json<List<JobResource>>, Problem> {
     let page = cursor::page(filter.limit, filter.cursor.as_deref(), JobId)?;
     let filter = JobFilter {
@@ -152,11 +154,13 @@ pub(super) async fn list(
         kind: filter.kind,
         role: filter.role,
         state: filter.state,
+        parent_id: filter.parent_id,
+        metadata,
         created_after: filter.created_after.map(|time| time.0),
         created_before: filter.created_before.map(|time| time.0),
     };
-    let jobs = app.store.jobs(&filter, page).await?;
-    Ok(Json(List::of(jobs, page, |job| job.id.0)))
+    let JobPage { jobs, looked_to } = app.store.jobs(&filter, page).await?;
+    Ok(Json(List::as_far_as(looked_to.map(|id| id.0), jobs, page, |job| job.id.0)))
 }
 
 pub(super) async fn attempts(

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use golden_jobs::store::batch::{Batches, InsertedBatch, NewBatch};
+use golden_jobs::store::{
+    JobPage,
+    batch::{Batches, InsertedBatch, NewBatch},
+};
 use golden_jobs::{
     DeadLetterId, JobId, Role, WorkerId,
     record::{Attempt, JobRecord},
@@ -148,7 +151,7 @@ impl Store for Down {
         down()
     }
 
-    async fn jobs(&self, _: &JobFilter, _: Page<JobId>) -> Result<Vec<JobRecord>> {
+    async fn jobs(&self, _: &JobFilter, _: Page<JobId>) -> Result<JobPage> {
         down()
     }
 

@@ -79,6 +79,45 @@ async fn a_list_is_filtered() {
 }
 
 #[tokio::test]
+async fn jobs_are_found_by_their_metadata() {
+    let golden = Golden::start().await;
+    let both = golden.submit(json!({"kind": "noop", "metadata": {"team": "core", "caf\u{e9} #1": "a&b=c+d"}})).await;
+    let one = golden.submit(json!({"kind": "noop", "metadata": {"team": "core"}})).await;
+    golden.submit(json!({"kind": "noop"})).await;
+    for (filter, expected) in [
+        ("metadata.team=core", vec![&one, &both]),
+        ("metadata.team=core&limit=1", vec![&one]),
+        ("metadata.team=core&metadata.cafe%CC%81+%231=a%26b%3Dc%2Bd", vec![&both]),
+        ("kind=noop&metadata.team=Core", vec![]),
+        ("metadata.team=", vec![]),
+        ("kind=other&metadata.team=core", vec![]),
+    ] {
+        let expected: Vec<_> = expected.into_iter().map(|job| text(&job["id"])).collect();
+        assert_eq!(golden.get(&format!("/v1/jobs?{filter}")).await.ids(), expected, "{filter}");
+    }
+    for (query, detail) in [
+        ("metadata.a%3Bb=x", "`metadata.a;b`: a name is"),
+        ("metadata.=x", "`metadata.`: a name is"),
+        ("metadata.a=x&metadata.a=y", "`metadata.a` is there twice"),
+        ("metadata=x", "unknown field `metadata`"),
+        ("metadata.a=x&limit=no", "limit"),
+    ] {
+        let answer = golden.get(&format!("/v1/jobs?{query}")).await;
+        assert_eq!(answer.problem(), (400, "malformed-request"), "{query}");
+        assert!(text(&answer.body["detail"]).contains(detail), "{query}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_what_made_them() {
+    let golden = Golden::start().await;
+    let job = golden.submit(json!({"kind": "noop"})).await;
+    let path = format!("/v1/jobs?parent_id={}", text(&job["id"]));
+    assert_eq!(golden.get(&path).await.body, json!({"data": [], "next_cursor": null}));
+    assert_eq!(golden.get("/v1/jobs?parent_id=x").await.problem(), (400, "malformed-request"));
+}
+
+#[tokio::test]
 async fn a_query_that_is_not_understood_is_refused() {
     let golden = Golden::start().await;
     for query in

@@ -1,16 +1,19 @@
 //! `golden dlq`: what to do about jobs that died.
 
 use anyhow::Context;
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{ClientArgs, pages};
+use super::{
+    ClientArgs,
+    list::{self, PagingArgs},
+};
 use crate::{
     client::{Client, Request},
     config::Settings,
-    duration::{self, MalformedDuration},
+    duration,
     exit::{Exit, Usage},
     output::{Cell, Output},
 };
@@ -37,15 +40,8 @@ enum DlqCommand {
     List {
         #[command(flatten)]
         filter: FilterArgs,
-        /// At most so many at once
-        #[arg(long, value_name = "N")]
-        limit: Option<u32>,
-        /// Where the list before this one ended
-        #[arg(long, conflicts_with = "all")]
-        cursor: Option<String>,
-        /// Every page, one after the other
-        #[arg(long)]
-        all: bool,
+        #[command(flatten)]
+        paging: PagingArgs,
     },
     /// Show one dead letter
     #[command(after_help = "Example:\n  golden dlq show dlq_0199…")]
@@ -72,7 +68,7 @@ struct FilterArgs {
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     error: Option<String>,
     /// That died no longer ago than this
-    #[arg(long, value_parser = ago, value_name = "DURATION")]
+    #[arg(long, value_parser = duration::ago, value_name = "DURATION")]
     since: Option<DateTime<Utc>>,
     /// Of this tenant, which must be the token's own
     #[arg(long)]
@@ -86,7 +82,7 @@ impl FilterArgs {
             .query("kind", self.kind.as_ref())
             .query("subject", self.subject.as_ref())
             .query("error", self.error.as_ref())
-            .query("since", self.since.map(exact))
+            .query("since", self.since.map(duration::exact))
     }
 
     /// A token sees its own tenant only, so any other one would find nothing and look like success.
@@ -179,13 +175,11 @@ impl Selection {
 pub(crate) async fn run(args: DlqArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let (client, output) = args.client.connect(settings)?;
     match args.command {
-        DlqCommand::List { filter, limit, cursor, all } => {
+        DlqCommand::List { filter, paging } => {
             filter.check_tenant(client.tenant()?.as_deref())?;
-            let page = |cursor: Option<String>| {
-                filter.query(Request::get(&["dlq"])).query("limit", limit).query("cursor", cursor)
-            };
+            let letters = || filter.query(Request::get(&["dlq"]));
             let columns = ["ID", "JOB", "KIND", "ATTEMPTS", "DIED", "ERROR"];
-            pages(&client, output, page, cursor, all, columns, row).await
+            list::print(&client, output, letters, &paging, columns, row).await
         }
         DlqCommand::Show { id } => {
             show(&client.send(Request::get(&["dlq", &id])).await?, output)?;
@@ -194,16 +188,6 @@ pub(crate) async fn run(args: DlqArgs, settings: &Settings) -> anyhow::Result<Ex
         DlqCommand::Replay(args) => replay::run(args, &client, output).await,
         DlqCommand::Purge(args) => purge::run(args, &client, output).await,
     }
-}
-
-/// The time so long ago, so that it is fixed when the command begins.
-#[expect(clippy::disallowed_methods, reason = "`--since 2h` counts from when it was typed")]
-fn ago(text: &str) -> Result<DateTime<Utc>, MalformedDuration> {
-    let span = duration::parse(text)?;
-    Ok(TimeDelta::from_std(span)
-        .ok()
-        .and_then(|span| Utc::now().checked_sub_signed(span))
-        .unwrap_or(DateTime::UNIX_EPOCH))
 }
 
 /// What a step that failed is told with, once there were steps before it.
@@ -216,10 +200,6 @@ fn stopped(error: anyhow::Error, done: u64, matched: u64) -> anyhow::Error {
 
 fn letters(count: u64) -> String {
     format!("{count} dead letter{}", if count == 1 { "" } else { "s" })
-}
-
-fn exact(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 fn show(letter: &Value, output: Output) -> std::io::Result<()> {

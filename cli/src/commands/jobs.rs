@@ -1,13 +1,18 @@
 //! `golden jobs`: submit, look, cancel, run again.
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use golden_jobs::{Role, State};
 use serde_json::Value;
 
-use super::{ClientArgs, pages};
+use super::{
+    ClientArgs,
+    list::{self, PagingArgs},
+};
 use crate::{
     client::{Client, Request},
     config::Settings,
+    duration,
     exit::{Exit, describe},
     output::{Cell, Output},
 };
@@ -33,7 +38,7 @@ enum JobsCommand {
     Submit(submit::SubmitArgs),
     /// List jobs, newest first
     #[command(
-        after_help = "Examples:\n  golden jobs list --state dead --kind http.call\n  golden jobs list --all --json | jq .id"
+        after_help = "Examples:\n  golden jobs list --state dead --kind http.call\n  golden jobs list --metadata team=core --since 2d --limit 500\n  golden jobs list --all --json | jq .id"
     )]
     List(ListArgs),
     /// Show one job
@@ -72,22 +77,24 @@ struct ListArgs {
     /// orchestrator, peer-hub, sandbox, supervisor or webhook
     #[arg(long)]
     role: Option<Role>,
-    /// At most so many at once
-    #[arg(long, value_name = "N")]
-    limit: Option<u32>,
-    /// Where the list before this one ended
-    #[arg(long, conflicts_with = "all")]
-    cursor: Option<String>,
-    /// Every page, one after the other
-    #[arg(long)]
-    all: bool,
+    /// Made by this job
+    #[arg(long, value_name = "ID")]
+    parent: Option<String>,
+    /// Submitted with this; may be given several times, and all must match
+    #[arg(long, value_parser = submit::pair, value_name = "NAME=VALUE")]
+    metadata: Vec<(String, String)>,
+    /// Submitted no longer ago than this
+    #[arg(long, value_parser = duration::ago, value_name = "DURATION")]
+    since: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    paging: PagingArgs,
 }
 
 pub(crate) async fn run(args: JobsArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let (client, output) = args.client.connect(settings)?;
     match args.command {
         JobsCommand::Submit(args) => submit::run(args, &client, output).await,
-        JobsCommand::List(args) => list(args, &client, output).await,
+        JobsCommand::List(args) => list_jobs(&args, &client, output).await,
         JobsCommand::Show { id } => {
             show(&client.send(Request::get(&["jobs", &id])).await?, output)?;
             Ok(Exit::Ok)
@@ -99,17 +106,19 @@ pub(crate) async fn run(args: JobsArgs, settings: &Settings) -> anyhow::Result<E
     }
 }
 
-async fn list(args: ListArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
-    let page = |cursor: Option<String>| {
-        Request::get(&["jobs"])
+async fn list_jobs(args: &ListArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
+    let jobs = || {
+        let request = Request::get(&["jobs"])
             .query("kind", args.kind.as_ref())
             .query("state", args.state)
             .query("role", args.role)
-            .query("limit", args.limit)
-            .query("cursor", cursor)
+            .query("parent_id", args.parent.as_ref())
+            .query("created_after", args.since.map(duration::exact));
+        let metadata = args.metadata.iter();
+        metadata.fold(request, |request, (name, value)| request.query(format!("metadata.{name}"), Some(value)))
     };
     let columns = ["ID", "KIND", "STATE", "ATTEMPT", "CREATED", "ERROR"];
-    pages(client, output, page, args.cursor.clone(), args.all, columns, row).await
+    list::print(client, output, jobs, &args.paging, columns, row).await
 }
 
 /// Does the same to several jobs. One that is refused does not keep the others from it.

@@ -25,7 +25,12 @@ fn a_job_is_submitted_shown_listed_and_watched() {
     }
     let page: Value = serde_json::from_str(&dev.run(&["jobs", "list", "--limit", "2", "--json"]).out).unwrap();
     assert_eq!(page["data"].as_array().unwrap().len(), 2);
-    assert!(page["next_cursor"].is_string());
+    let cursor = page["next_cursor"].as_str().unwrap();
+    assert_eq!(dev.run(&["jobs", "list", "--cursor", cursor]).out.lines().count(), 3);
+    let found = dev.run(&["jobs", "list", "--metadata", "a=b", "--since", "1h"]).out;
+    assert!(found.lines().count() == 1 && found.starts_with(id), "{found}");
+    assert_eq!(dev.run(&["jobs", "list", "--metadata", "a=c"]).out, "");
+    assert_eq!(dev.run(&["jobs", "list", "--parent", id]).out, "");
     assert_eq!(dev.run(&["jobs", "list", "--limit", "2", "--all", "--json"]).out.lines().count(), 5);
 }
 
@@ -72,6 +77,9 @@ fn a_batch_is_submitted_from_a_file_or_line_by_line_from_a_pipe() {
     fs::write(dev.dir.path("good.ndjson"), lines("")).unwrap();
     let submit = || dev.run(&["jobs", "submit", "--batch", "good.ndjson", "--idempotency-key", "k"]);
     let first = submit();
+    // More than a page of the API's own.
+    let listed = dev.run(&["jobs", "list", "--limit", "250"]);
+    assert_eq!((listed.out.lines().count(), listed.err.contains("--cursor")), (250, true), "{}", listed.err);
     assert_eq!((first.code, first.out.lines().count()), (0, 1100), "{}", first.err);
     assert!(first.out.lines().all(|line| line.starts_with("job_") && line.ends_with("\tqueued")));
     assert_eq!(submit().out, first.out);

@@ -1,14 +1,41 @@
-//! Which stretch of ids a list of jobs lies in.
+//! Where a list of jobs is read from, and which stretch of ids it lies in.
 
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
 use super::{JobFilter, Page};
-use crate::id::JobId;
+use crate::{id::JobId, record::State};
 
 /// How far the clock that made a job's id may be from the store's, which says when the job was
 /// created.
 const SKEW: Duration = Duration::hours(1);
+
+/// The table in which the jobs that may match are the fewest, in the order of their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Where {
+    /// All jobs of the tenant.
+    Any,
+    Running,
+    Scheduled,
+    Dead,
+    Children,
+}
+
+pub(super) fn place(filter: &JobFilter) -> Where {
+    match (filter.parent_id, filter.state) {
+        (Some(_), _) => Where::Children,
+        (None, Some(State::Running)) => Where::Running,
+        (None, Some(State::Scheduled | State::Retrying)) => Where::Scheduled,
+        (None, Some(State::Dead)) => Where::Dead,
+        // What is queued is read from the tenant's jobs: most of `ready` may be another tenant's.
+        (None, Some(State::Queued | State::Waiting | State::Succeeded | State::Cancelled) | None) => Where::Any,
+    }
+}
+
+/// The metadata to look for, as one JSON object; `None` for any.
+pub(super) fn metadata(filter: &JobFilter) -> Option<String> {
+    (!filter.metadata.is_empty()).then(|| serde_json::json!(filter.metadata).to_string())
+}
 
 /// The ids that may match: from the first, up to but without the second.
 ///

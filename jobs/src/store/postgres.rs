@@ -36,12 +36,14 @@ use uuid::Uuid;
 
 use super::{
     Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
-    JobFilter, JobSummary, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd,
-    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect, listing, steps::step,
+    JobFilter, JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run,
+    RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect,
+    listing::{self, Where},
+    steps::step,
 };
 use crate::{
     id::{DeadLetterId, JobId, WorkerId},
-    record::{Attempt, JobRecord, State},
+    record::{Attempt, JobRecord},
     role::Role,
     wake::Wakes,
 };
@@ -52,12 +54,15 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 /// The longest any verb may take; after that the caller is told and may try again.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-const JOBS: &str = include_str!("../sql/postgres/jobs.sql");
-const ANY_JOBS: &str = step(JOBS, "any");
-const RUNNING_JOBS: &str = step(JOBS, "running");
-const QUEUED_JOBS: &str = step(JOBS, "queued");
-const SCHEDULED_JOBS: &str = step(JOBS, "scheduled");
-const DEAD_JOBS: &str = step(JOBS, "dead");
+/// A page of jobs: where to look, and what to do there.
+macro_rules! jobs {
+    ($place:literal) => {
+        concat!(
+            include_str!(concat!("../sql/postgres/jobs/", $place, ".sql")),
+            include_str!("../sql/postgres/jobs.sql")
+        )
+    };
+}
 
 /// A store on PostgreSQL.
 pub struct PostgresStore {
@@ -341,15 +346,16 @@ impl Store for PostgresStore {
         .await
     }
 
-    async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError> {
-        let statement = match filter.state {
-            Some(State::Running) => RUNNING_JOBS,
-            Some(State::Queued) => QUEUED_JOBS,
-            Some(State::Scheduled | State::Retrying) => SCHEDULED_JOBS,
-            Some(State::Dead) => DEAD_JOBS,
-            Some(State::Waiting | State::Succeeded | State::Cancelled) | None => ANY_JOBS,
+    async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<JobPage, StoreError> {
+        let statement = match listing::place(filter) {
+            Where::Any => jobs!("any"),
+            Where::Running => jobs!("running"),
+            Where::Scheduled => jobs!("scheduled"),
+            Where::Dead => jobs!("dead"),
+            Where::Children => jobs!("children"),
         };
         let (from, until) = listing::ids(filter, page);
+        let metadata = listing::metadata(filter);
         self.in_time(|| async {
             let rows = sqlx::query(statement)
                 .bind(&filter.tenant_id)
@@ -361,9 +367,12 @@ impl Store for PostgresStore {
                 .bind(from)
                 .bind(until)
                 .bind(i64::from(page.limit))
+                .bind(i64::from(LOOK))
+                .bind(&metadata)
+                .bind(filter.parent_id.map(|parent| parent.0))
                 .fetch_all(&self.pool)
                 .await?;
-            rows.iter().map(rows::job).collect()
+            rows::job_page(&rows)
         })
         .await
     }

@@ -41,13 +41,14 @@ use uuid::Uuid;
 
 use super::{
     Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
-    JobFilter, JobSummary, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT,
-    Store, StoreClock, StoreError, WorkerInfo, listing,
+    JobFilter, JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd,
+    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo,
+    listing::{self, Where},
     steps::{self, step},
 };
 use crate::{
     id::{DeadLetterId, JobId, WorkerId},
-    record::{Attempt, JobRecord, State},
+    record::{Attempt, JobRecord},
     role::Role,
     wake::Wakes,
 };
@@ -62,12 +63,12 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Connections that read.
 const READERS: u32 = 4;
 
-const JOBS: &str = include_str!("../sql/sqlite/jobs.sql");
-const ANY_JOBS: &str = step(JOBS, "any");
-const RUNNING_JOBS: &str = step(JOBS, "running");
-const QUEUED_JOBS: &str = step(JOBS, "queued");
-const SCHEDULED_JOBS: &str = step(JOBS, "scheduled");
-const DEAD_JOBS: &str = step(JOBS, "dead");
+/// A page of jobs: where to look, and what to do there.
+macro_rules! jobs {
+    ($place:literal) => {
+        concat!(include_str!(concat!("../sql/sqlite/jobs/", $place, ".sql")), include_str!("../sql/sqlite/jobs.sql"))
+    };
+}
 
 const LETTERS: &str = include_str!("../sql/sqlite/dead_letters.sql");
 const OPEN_LETTERS: &str = step(LETTERS, "open");
@@ -252,15 +253,16 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<Vec<JobRecord>, StoreError> {
-        let statement = match filter.state {
-            Some(State::Running) => RUNNING_JOBS,
-            Some(State::Queued) => QUEUED_JOBS,
-            Some(State::Scheduled | State::Retrying) => SCHEDULED_JOBS,
-            Some(State::Dead) => DEAD_JOBS,
-            Some(State::Waiting | State::Succeeded | State::Cancelled) | None => ANY_JOBS,
+    async fn jobs(&self, filter: &JobFilter, page: Page<JobId>) -> Result<JobPage, StoreError> {
+        let statement = match listing::place(filter) {
+            Where::Any => jobs!("any"),
+            Where::Running => jobs!("running"),
+            Where::Scheduled => jobs!("scheduled"),
+            Where::Dead => jobs!("dead"),
+            Where::Children => jobs!("children"),
         };
         let (from, until) = listing::ids(filter, page);
+        let metadata = listing::metadata(filter);
         self.read(async {
             let rows = sqlx::query(statement)
                 .bind(&filter.tenant_id)
@@ -272,9 +274,12 @@ impl Store for SqliteStore {
                 .bind(from)
                 .bind(until)
                 .bind(page.limit)
+                .bind(LOOK)
+                .bind(&metadata)
+                .bind(filter.parent_id.map(|parent| parent.0))
                 .fetch_all(&self.readers)
                 .await?;
-            rows.iter().map(rows::job).collect()
+            rows::job_page(&rows)
         })
         .await
     }

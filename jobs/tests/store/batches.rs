@@ -38,7 +38,7 @@ fn first(batch: &NewBatch) -> JobId {
 }
 
 async fn count(store: &Bed) -> usize {
-    store.jobs(&any_job(), everything()).await.unwrap().len()
+    store.jobs(&any_job(), everything()).await.unwrap().jobs.len()
 }
 
 async fn a_batch_is_recorded_as_a_whole(store: Bed) {

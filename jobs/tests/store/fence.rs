@@ -49,7 +49,7 @@ async fn a_late_run_changes_nothing_and_is_named(store: Bed) {
     assert_eq!(store.report(vec![report]).await.unwrap(), [late.run]);
 
     assert!(store.record(late.run.id).await.progress.is_none());
-    assert_eq!(store.jobs(&any_job(), everything()).await.unwrap().len(), 1, "no child was made");
+    assert_eq!(store.jobs(&any_job(), everything()).await.unwrap().jobs.len(), 1, "no child was made");
     assert_eq!(store.count_dead_letters(&any_letter()).await.unwrap(), 0);
     assert_eq!(store.events().await, []);
     store.end(&live, retry_in(SECOND)).await;

@@ -23,14 +23,14 @@ async fn the_same_request_again_is_answered_with_its_job(store: Bed) {
     let first = store.submit(keyed("k", 1)).await;
 
     assert_eq!(store.insert(vec![keyed("k", 1)]).await.unwrap(), [Inserted::Replayed { id: first }]);
-    assert_eq!(store.jobs(&any_job(), everything()).await.unwrap().len(), 1);
+    assert_eq!(store.jobs(&any_job(), everything()).await.unwrap().jobs.len(), 1);
 }
 
 async fn a_key_used_for_another_request_is_refused(store: Bed) {
     store.submit(keyed("k", 1)).await;
 
     assert_eq!(store.insert(vec![keyed("k", 2)]).await.unwrap(), [Inserted::KeyReused]);
-    assert_eq!(store.jobs(&any_job(), everything()).await.unwrap().len(), 1);
+    assert_eq!(store.jobs(&any_job(), everything()).await.unwrap().jobs.len(), 1);
 }
 
 async fn a_key_belongs_to_one_tenant_and_one_route(store: Bed) {
@@ -69,7 +69,7 @@ async fn one_key_twice_in_a_batch_is_one_job(store: Bed) {
     assert_eq!(inserted[1], Inserted::Replayed { id: first });
     assert_eq!(inserted[2], Inserted::KeyReused);
     assert!(matches!(inserted[3], Inserted::New { id, .. } if id == other), "{inserted:?}");
-    assert_eq!(store.jobs(&any_job(), everything()).await.unwrap().len(), 2);
+    assert_eq!(store.jobs(&any_job(), everything()).await.unwrap().jobs.len(), 2);
 }
 
 async fn many_concurrent_requests_with_one_key_make_one_job(store: Bed) {
@@ -84,7 +84,7 @@ async fn many_concurrent_requests_with_one_key_make_one_job(store: Bed) {
         answers.push(request.await.unwrap());
     }
 
-    let jobs = store.jobs(&any_job(), everything()).await.unwrap();
+    let jobs = store.jobs(&any_job(), everything()).await.unwrap().jobs;
     assert_eq!(jobs.len(), 1);
     let new = answers.iter().filter(|answer| matches!(answer, Inserted::New { id, .. } if *id == jobs[0].id));
     assert_eq!(new.count(), 1);

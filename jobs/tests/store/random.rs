@@ -295,7 +295,7 @@ impl Pair<'_> {
     }
 
     async fn compare(&mut self, done: &str) -> Result<(), TestCaseError> {
-        let listed = self.store.jobs(&any_job(), everything()).await.unwrap();
+        let listed = self.store.jobs(&any_job(), everything()).await.unwrap().jobs;
         let listed: BTreeMap<_, _> =
             listed.into_iter().map(|job| (job.id, (job.state, job.attempt, job.cancel_requested))).collect();
         let expected: BTreeMap<_, _> =

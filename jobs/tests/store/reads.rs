@@ -4,12 +4,13 @@ use chrono::TimeDelta;
 use golden_jobs::{
     JobId, Role, State,
     outcome::Verdict,
-    store::{Due, JobFilter, NewJob, Page, RoleDepth, SUMMARY_RESULT_LIMIT},
+    store::{Due, JobFilter, LOOK, NewJob, Page, RoleDepth, SUMMARY_RESULT_LIMIT},
 };
+use sqlx::Row;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
-    bed::{ALL, Bed},
+    bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{
         MINUTE, SECOND, TENANT, any_job, any_letter, await_all, child_of, dead, everything, job, job_with_callback,
@@ -22,6 +23,10 @@ both_stores! {
     jobs_are_found_by_the_state_that_they_show
     pages_are_complete_and_do_not_overlap
     a_page_holds_what_matches_however_far_apart
+    a_page_looks_at_so_many_jobs_and_no_more
+    jobs_are_found_by_their_metadata
+    jobs_are_found_by_what_made_them
+    a_list_is_of_one_tenant_wherever_it_is_read_from
     ended_names_those_that_have_ended
     summaries_are_read_together_whatever_their_tenant
     a_summary_leaves_out_what_is_large
@@ -32,7 +37,7 @@ both_stores! {
 }
 
 async fn found(store: &Bed, filter: JobFilter) -> Vec<JobId> {
-    store.jobs(&filter, everything()).await.unwrap().into_iter().map(|job| job.id).collect()
+    store.jobs(&filter, everything()).await.unwrap().jobs.into_iter().map(|job| job.id).collect()
 }
 
 async fn jobs_are_found_by_what_is_known_of_them(store: Bed) {
@@ -90,7 +95,7 @@ async fn jobs_are_found_by_the_state_that_they_show(store: Bed) {
 async fn pages(store: &Bed, filter: &JobFilter, limit: u32) -> Vec<JobId> {
     let (mut paged, mut before) = (Vec::new(), None);
     loop {
-        let page = store.jobs(filter, Page { before, limit }).await.unwrap();
+        let page = store.jobs(filter, Page { before, limit }).await.unwrap().jobs;
         let Some(last) = page.last() else {
             return paged;
         };
@@ -117,8 +122,112 @@ async fn a_page_holds_what_matches_however_far_apart(store: Bed) {
     store.insert(jobs).await.unwrap();
     let rare = JobFilter { kind: Some("rare".into()), ..any_job() };
 
-    assert_eq!(store.jobs(&rare, Page { before: None, limit: 2 }).await.unwrap().len(), 2);
+    assert_eq!(store.jobs(&rare, Page { before: None, limit: 2 }).await.unwrap().jobs.len(), 2);
     assert_eq!(pages(&store, &rare, 2).await, found(&store, rare.clone()).await);
+}
+
+/// Whoever goes on from where looking ended finds all there is.
+async fn a_page_looks_at_so_many_jobs_and_no_more(store: Bed) {
+    let rare = store.submit(NewJob { kind: "rare".into(), ..job() }).await;
+    for _ in 0..10 {
+        store.insert((0..LOOK / 10 - 1).map(|_| job()).collect()).await.unwrap();
+    }
+    let last = store.submit(NewJob { kind: "rare".into(), ..job() }).await;
+    store.insert((0..9).map(|_| job()).collect()).await.unwrap();
+    let filter = JobFilter { kind: Some("rare".into()), ..any_job() };
+    let page = async |before, limit| store.jobs(&filter, Page { before, limit }).await.unwrap();
+
+    // One short of the first of them, and then that one alone.
+    let first = page(None, 10).await;
+    assert_eq!(first.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [last]);
+    let second = page(first.looked_to, 10).await;
+    assert_eq!(second.jobs.iter().map(|job| job.id).collect::<Vec<_>>(), [rare]);
+    assert_eq!(second.looked_to, None);
+    // A full page needs no such mark, and neither does the end.
+    assert_eq!(page(None, 1).await.looked_to, None);
+    assert_eq!(page(Some(rare), 10).await.looked_to, None);
+}
+
+async fn jobs_are_found_by_their_metadata(store: Bed) {
+    let with = |text: &str| NewJob { metadata: Some(json(text)), ..job() };
+    let both = store.submit(with(r#"{"team":"core","order":"4711"}"#)).await;
+    let one = store.submit(with(r#"{"team":"core","path":"C:\\users\\dan"}"#)).await;
+    store.submit(job()).await;
+    // What no API lets in, and what must not be in the way.
+    for odd in [r#"{"team":"\u0000"}"#, r#"{"half":"\ud83d"}"#, r#"{"big":1e999999}"#, "[\"team\"]", "\"core\"", "7"] {
+        store.submit(with(odd)).await;
+    }
+    let by = async |wanted: &[(&str, &str)]| {
+        let metadata = wanted.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        found(&store, JobFilter { metadata, ..any_job() }).await
+    };
+
+    assert_eq!(by(&[("team", "core")]).await, [one, both]);
+    assert_eq!(by(&[("team", "core"), ("order", "4711")]).await, [both]);
+    assert_eq!(by(&[("path", r"C:\users\dan")]).await, [one]);
+    for none in [("team", "cor"), ("team", "Core"), ("te", "core"), ("order", "47"), ("0", "team"), ("$.team", "core")]
+    {
+        assert_eq!(by(&[none]).await, [], "{none:?}");
+    }
+    assert_eq!(by(&[("team", "core"), ("order", "1")]).await, []);
+}
+
+async fn jobs_are_found_by_what_made_them(store: Bed) {
+    let parent = store.start(job()).await;
+    let (running, queued) = (child_of(&parent), NewJob { due: Due::In(MINUTE), ..child_of(&parent) });
+    let (first, second) = (running.id, queued.id);
+    store.end(&parent, await_all(vec![running, queued])).await;
+    assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, first);
+    store.submit(job()).await;
+
+    let made = JobFilter { parent_id: Some(parent.run.id), ..any_job() };
+    assert_eq!(found(&store, made.clone()).await, [second, first]);
+    assert_eq!(found(&store, JobFilter { state: Some(State::Running), ..made.clone() }).await, [first]);
+    assert_eq!(found(&store, JobFilter { state: Some(State::Scheduled), ..made.clone() }).await, [second]);
+    assert_eq!(found(&store, JobFilter { tenant_id: "globex".into(), ..made }).await, []);
+}
+
+async fn a_list_is_of_one_tenant_wherever_it_is_read_from(store: Bed) {
+    for tenant in [TENANT, "globex"] {
+        let job = || NewJob { tenant_id: tenant.into(), ..job() };
+        store.through(job(), succeeded()).await;
+        store.through(job(), dead()).await;
+        store.through(job(), retry_in(MINUTE)).await;
+        store.start(job()).await;
+        store.submit(NewJob { role: Role::Sandbox, ..job() }).await;
+    }
+    for state in [State::Succeeded, State::Dead, State::Retrying, State::Running, State::Queued] {
+        let page = store.jobs(&JobFilter { state: Some(state), ..any_job() }, everything()).await.unwrap();
+        assert_eq!(page.jobs.iter().map(|job| job.tenant_id.as_str()).collect::<Vec<_>>(), [TENANT], "{state}");
+    }
+}
+
+/// A tenant that has few jobs among everybody's many must not wait for the walk past those.
+#[tokio::test]
+async fn postgres_reads_a_tenants_list_from_its_own_jobs() {
+    on_postgres(async |store: Bed| {
+        store.insert((0..2000).map(|_| job()).collect()).await.unwrap();
+        let Sql::Postgres(pool) = &store.sql else { unreachable!("a bed on PostgreSQL") };
+        let mut connection = pool.acquire().await.unwrap();
+        for statement in [
+            "ANALYZE jobs",
+            "SET plan_cache_mode = force_generic_plan",
+            "SET enable_seqscan = off",
+            concat!(
+                "PREPARE list AS ",
+                include_str!("../../src/sql/postgres/jobs/any.sql"),
+                include_str!("../../src/sql/postgres/jobs.sql")
+            ),
+        ] {
+            sqlx::raw_sql(statement).execute(&mut *connection).await.unwrap();
+        }
+        let explain = "EXPLAIN EXECUTE list('small', NULL, NULL, NULL, NULL, NULL, \
+             '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 21, 10000, NULL, NULL)";
+        let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+        assert_eq!(plan.iter().filter(|line| line.contains("using jobs_by_tenant")).count(), 2, "{plan:#?}");
+    })
+    .await;
 }
 
 async fn summaries_are_read_together_whatever_their_tenant(store: Bed) {

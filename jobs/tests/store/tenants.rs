@@ -32,7 +32,7 @@ async fn a_job_is_there_for_its_tenant_only(store: Bed) {
 
     assert!(store.job(OTHER, id).await.unwrap().is_none());
     let filter = JobFilter { tenant_id: OTHER.into(), ..JobFilter::default() };
-    let listed = store.jobs(&filter, everything()).await.unwrap();
+    let listed = store.jobs(&filter, everything()).await.unwrap().jobs;
     assert_eq!(listed.iter().map(|job| job.id).collect::<Vec<_>>(), [others]);
 }
 
@@ -101,6 +101,6 @@ async fn a_tenants_name_is_just_text(store: Bed) {
 
     assert_eq!(store.job(name, id).await.unwrap().unwrap().tenant_id, name);
     let like = JobFilter { tenant_id: "%".into(), ..JobFilter::default() };
-    assert!(store.jobs(&like, everything()).await.unwrap().is_empty());
+    assert!(store.jobs(&like, everything()).await.unwrap().jobs.is_empty());
     assert!(store.job(name, JobId::new()).await.unwrap().is_none());
 }

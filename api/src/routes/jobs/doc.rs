@@ -68,7 +68,12 @@ pub(in crate::routes) fn submit() -> Doc {
 }
 
 pub(in crate::routes) fn list() -> Doc {
-    Doc::new("List jobs", "The tenant's jobs, the newest first. Filters narrow it, and all of them must match.")
+    Doc::new(
+        "List jobs",
+        "The tenant's jobs, the newest first. Filters narrow it, and all of them must match. For one page, 10,000 \
+         jobs are looked at and no more: where few match, a page may be short or empty and still have a \
+         `next_cursor`.",
+    )
 }
 
 pub(in crate::routes) fn show() -> Doc {

@@ -173,7 +173,7 @@ fn metadata(pairs: Vec<(String, String)>) -> Result<Map<String, Value>, Usage> {
     Ok(metadata)
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),

@@ -13,7 +13,7 @@ WITH RECURSIVE tree AS (
 ), unqueued AS (
     DELETE FROM ready WHERE id IN (SELECT id FROM open) RETURNING id
 ), unscheduled AS (
-    DELETE FROM scheduled WHERE id IN (SELECT id FROM open) RETURNING id
+    DELETE FROM scheduled WHERE tenant_id = $1 AND id IN (SELECT id FROM open) RETURNING id
 ), ended AS (
     UPDATE jobs j
     SET state = 'cancelled', finished_at = COALESCE($3, now()), pending_children = 0

@@ -1,8 +1,6 @@
--- Makes a job that is due later due now. $3 the held clock.
+-- Makes job $2 of tenant $1, which is due later, due now. $3 the held clock.
 WITH taken AS (
-    DELETE FROM scheduled s USING jobs j
-    WHERE s.id = $2 AND j.id = s.id AND j.tenant_id = $1
-    RETURNING s.id, s.role, s.tenant_id, s.priority
+    DELETE FROM scheduled WHERE tenant_id = $1 AND id = $2 RETURNING id, role, tenant_id, priority
 ), hastened AS (
     UPDATE jobs j SET state = 'queued', run_at = COALESCE($3, now()) FROM taken t WHERE j.id = t.id
 ), made_ready AS MATERIALIZED (

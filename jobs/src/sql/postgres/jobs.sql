@@ -1,89 +1,40 @@
--- Newest first: ids are UUIDv7 and sort by time. A state that few jobs are in is read from the
--- table that holds just those, in the order of their ids; the step is chosen by the caller.
--- $1 the tenant, $2 kind, $3 role, $4 state, $5 and $6 created not before and before, all of
--- which may be null; $7 and $8 the ids that this leaves, from and up to, $9 at most so many.
+-- A page of a list of jobs, newest first: ids are UUIDv7 and sort by time. Before this text comes one
+-- of the files in `jobs/`, which says where to look: `looked` are the ids of $10 jobs at most, among
+-- them all that match, in that order. Where they do not fill the page, `looked_to` is the last of
+-- them; it is null where there are no more.
+-- $1 the tenant, $2 kind, $3 role, $4 state, $5 and $6 created not before and before, all of which may
+-- be null but the tenant; $7 and $8 the ids that this leaves, from and up to, $9 at most so many,
+-- $10 so many to look at, $11 an object that the metadata must hold or null, $12 the parent or null.
 --
--- LIMIT NULLIF($9, $9) is no limit. The planner, which cannot know, takes it for a small one and
--- reads the table in order, as far as the page needs; else it takes all rows and sorts them.
-
--- step: any
-SELECT v.id, v.tenant_id, v.kind, v.role, v.state, v.priority, v.attempt, v.max_attempts, v.timeout_ms,
+-- The state is what `job_view` shows, without laying it over every job that is looked at.
+-- Metadata may hold escapes that no text of PostgreSQL can (\u0000, half of a surrogate pair): then it
+-- is not looked into.
+, page AS MATERIALIZED (
+    SELECT j.id FROM looked l JOIN jobs j ON j.id = l.id
+    WHERE j.tenant_id = $1
+      AND ($2::text IS NULL OR j.kind = $2)
+      AND ($3::text IS NULL OR j.role = $3)
+      AND ($4::text IS NULL OR $4 = CASE
+              WHEN j.finished_at IS NOT NULL OR j.state = 'waiting' THEN j.state
+              WHEN EXISTS (SELECT FROM running r WHERE r.id = j.id) THEN 'running'
+              WHEN EXISTS (SELECT FROM ready q WHERE q.id = j.id) THEN 'queued'
+              ELSE j.state END)
+      AND ($5::timestamptz IS NULL OR j.created_at >= $5)
+      AND ($6::timestamptz IS NULL OR j.created_at < $6)
+      AND ($11::text IS NULL OR CASE
+              WHEN j.metadata::text ~ '(^|[^\\])(\\\\)*\\u(0000|[dD][89a-fA-F])' THEN false
+              ELSE NOT EXISTS (SELECT FROM json_each_text($11::json) AS w(name, value)
+                               WHERE (j.metadata ->> w.name) IS DISTINCT FROM w.value) END)
+      AND ($12::uuid IS NULL OR j.parent_id = $12)
+    ORDER BY l.id DESC
+    LIMIT $9
+)
+SELECT e.looked_to, v.id, v.tenant_id, v.kind, v.role, v.state, v.priority, v.attempt, v.max_attempts, v.timeout_ms,
        v.payload::text AS payload, v.result::text AS result, v.progress::text AS progress,
        v.metadata::text AS metadata, v.callback_url, v.parent_id, v.error_code, v.error_message, v.error_at,
        v.worker_id, v.cancel_requested, v.run_at, v.created_at, v.started_at, v.finished_at, v.cost_micros
-FROM job_view v
-WHERE v.tenant_id = $1 AND v.id >= $7 AND v.id < $8
-  AND ($2::text IS NULL OR v.kind = $2)
-  AND ($3::text IS NULL OR v.role = $3)
-  AND ($4::text IS NULL OR v.state = $4)
-  AND ($5::timestamptz IS NULL OR v.created_at >= $5)
-  AND ($6::timestamptz IS NULL OR v.created_at < $6)
+FROM (SELECT CASE WHEN (SELECT count(*) FROM page) < $9
+             THEN (SELECT id FROM looked ORDER BY id DESC OFFSET $10 - 1 LIMIT 1) END AS looked_to) e
+LEFT JOIN page p ON true
+LEFT JOIN job_view v ON v.id = p.id
 ORDER BY v.id DESC
-LIMIT $9
-
--- step: running
-SELECT v.id, v.tenant_id, v.kind, v.role, v.state, v.priority, v.attempt, v.max_attempts, v.timeout_ms,
-       v.payload::text AS payload, v.result::text AS result, v.progress::text AS progress,
-       v.metadata::text AS metadata, v.callback_url, v.parent_id, v.error_code, v.error_message, v.error_at,
-       v.worker_id, v.cancel_requested, v.run_at, v.created_at, v.started_at, v.finished_at, v.cost_micros
-FROM (SELECT id FROM running WHERE id >= $7 AND id < $8 ORDER BY id DESC LIMIT NULLIF($9, $9)) d
-JOIN job_view v ON v.id = d.id
-WHERE v.tenant_id = $1
-  AND ($2::text IS NULL OR v.kind = $2)
-  AND ($3::text IS NULL OR v.role = $3)
-  AND v.state = $4
-  AND ($5::timestamptz IS NULL OR v.created_at >= $5)
-  AND ($6::timestamptz IS NULL OR v.created_at < $6)
-ORDER BY d.id DESC
-LIMIT $9
-
--- step: queued
-SELECT v.id, v.tenant_id, v.kind, v.role, v.state, v.priority, v.attempt, v.max_attempts, v.timeout_ms,
-       v.payload::text AS payload, v.result::text AS result, v.progress::text AS progress,
-       v.metadata::text AS metadata, v.callback_url, v.parent_id, v.error_code, v.error_message, v.error_at,
-       v.worker_id, v.cancel_requested, v.run_at, v.created_at, v.started_at, v.finished_at, v.cost_micros
-FROM (SELECT id FROM ready WHERE id >= $7 AND id < $8 ORDER BY id DESC LIMIT NULLIF($9, $9)) d
-JOIN job_view v ON v.id = d.id
-WHERE v.tenant_id = $1
-  AND ($2::text IS NULL OR v.kind = $2)
-  AND ($3::text IS NULL OR v.role = $3)
-  AND v.state = $4
-  AND ($5::timestamptz IS NULL OR v.created_at >= $5)
-  AND ($6::timestamptz IS NULL OR v.created_at < $6)
-ORDER BY d.id DESC
-LIMIT $9
-
--- step: scheduled
--- Scheduled and retrying jobs alike.
-SELECT v.id, v.tenant_id, v.kind, v.role, v.state, v.priority, v.attempt, v.max_attempts, v.timeout_ms,
-       v.payload::text AS payload, v.result::text AS result, v.progress::text AS progress,
-       v.metadata::text AS metadata, v.callback_url, v.parent_id, v.error_code, v.error_message, v.error_at,
-       v.worker_id, v.cancel_requested, v.run_at, v.created_at, v.started_at, v.finished_at, v.cost_micros
-FROM (SELECT id FROM scheduled WHERE id >= $7 AND id < $8 ORDER BY id DESC LIMIT NULLIF($9, $9)) d
-JOIN job_view v ON v.id = d.id
-WHERE v.tenant_id = $1
-  AND ($2::text IS NULL OR v.kind = $2)
-  AND ($3::text IS NULL OR v.role = $3)
-  AND v.state = $4
-  AND ($5::timestamptz IS NULL OR v.created_at >= $5)
-  AND ($6::timestamptz IS NULL OR v.created_at < $6)
-ORDER BY d.id DESC
-LIMIT $9
-
--- step: dead
--- Whatever is dead has a dead letter, and may have several from earlier deaths.
-SELECT v.id, v.tenant_id, v.kind, v.role, v.state, v.priority, v.attempt, v.max_attempts, v.timeout_ms,
-       v.payload::text AS payload, v.result::text AS result, v.progress::text AS progress,
-       v.metadata::text AS metadata, v.callback_url, v.parent_id, v.error_code, v.error_message, v.error_at,
-       v.worker_id, v.cancel_requested, v.run_at, v.created_at, v.started_at, v.finished_at, v.cost_micros
-FROM (SELECT DISTINCT ON (job_id) job_id AS id FROM dlq_messages
-      WHERE tenant_id = $1 AND job_id >= $7 AND job_id < $8 ORDER BY job_id DESC) d
-JOIN job_view v ON v.id = d.id
-WHERE v.tenant_id = $1
-  AND ($2::text IS NULL OR v.kind = $2)
-  AND ($3::text IS NULL OR v.role = $3)
-  AND v.state = $4
-  AND ($5::timestamptz IS NULL OR v.created_at >= $5)
-  AND ($6::timestamptz IS NULL OR v.created_at < $6)
-ORDER BY d.id DESC
-LIMIT $9

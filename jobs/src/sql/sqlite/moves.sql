@@ -11,8 +11,8 @@ SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4 FR
 DELETE FROM ready WHERE id IN (SELECT unhex(value) FROM json_each(?1))
 
 -- step: unscheduled
--- ?1: ids.
-DELETE FROM scheduled WHERE id IN (SELECT unhex(value) FROM json_each(?1))
+-- ?1: ids, ?2: their tenant.
+DELETE FROM scheduled WHERE tenant_id = ?2 AND id IN (SELECT unhex(value) FROM json_each(?1))
 
 -- step: held
 -- The leases among ?1 ([[id, run_lease, …], …]) that are still held.

@@ -3,7 +3,7 @@
 
 -- step: taken
 DELETE FROM scheduled
-WHERE id IN (SELECT id FROM scheduled WHERE run_at <= ?1 ORDER BY run_at, id LIMIT ?2)
+WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM scheduled WHERE run_at <= ?1 ORDER BY run_at, id LIMIT ?2)
 RETURNING id, role, priority, tenant_id
 
 -- step: waiting

@@ -11,8 +11,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, Glance, HeldRun, JobSummary, LogBegin, LogKept, LogLine,
-        LostRun, Moment, Promoted, Run, StoreError, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Delivery, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept,
+        LogLine, LostRun, Moment, Promoted, Run, StoreError, WorkerInfo,
     },
 };
 
@@ -199,6 +199,18 @@ pub(super) fn job(row: &PgRow) -> Read<JobRecord> {
         finished_at: row.try_get("finished_at")?,
         cost_micros: row.try_get("cost_micros")?,
     })
+}
+
+/// Every row says where looking ended; one that says nothing else stands for an empty page.
+pub(super) fn job_page(rows: &[PgRow]) -> Read<JobPage> {
+    let mut page = JobPage::default();
+    for row in rows {
+        page.looked_to = row.try_get::<Option<Uuid>, _>("looked_to")?.map(JobId);
+        if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+            page.jobs.push(job(row)?);
+        }
+    }
+    Ok(page)
 }
 
 pub(super) fn summary(row: &PgRow) -> Read<JobSummary> {

@@ -52,11 +52,11 @@ pub(super) async fn scheduled<'a>(
     Ok(())
 }
 
-/// Takes jobs out of wherever they wait for a worker or for their time.
-pub(super) async fn withdraw(tx: &mut Tx<'_>, jobs: &[JobId]) -> Result<(), sqlx::Error> {
+/// Takes jobs of a tenant out of wherever they wait for a worker or for their time.
+pub(super) async fn withdraw(tx: &mut Tx<'_>, tenant: &str, jobs: &[JobId]) -> Result<(), sqlx::Error> {
     let ids = list(jobs.iter().map(|id| hex(id.0)))?;
     sqlx::query(UNREADY).bind(&ids).execute(&mut *tx.connection).await?;
-    sqlx::query(UNSCHEDULED).bind(&ids).execute(&mut *tx.connection).await?;
+    sqlx::query(UNSCHEDULED).bind(&ids).bind(tenant).execute(&mut *tx.connection).await?;
     Ok(())
 }
 

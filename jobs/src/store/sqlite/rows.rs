@@ -13,8 +13,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, Delivery, Glance, HeldRun, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Queue,
-        QueueName, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
+        Claimed, DeadLetter, Delivery, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun,
+        Moment, Queue, QueueName, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
     },
 };
 
@@ -193,6 +193,18 @@ pub(super) fn job(row: &SqliteRow) -> Read<JobRecord> {
         finished_at: perhaps_at(row, "finished_at")?,
         cost_micros: row.try_get("cost_micros")?,
     })
+}
+
+/// Every row says where looking ended; one that says nothing else stands for an empty page.
+pub(super) fn job_page(rows: &[SqliteRow]) -> Read<JobPage> {
+    let mut page = JobPage::default();
+    for row in rows {
+        page.looked_to = row.try_get::<Option<Uuid>, _>("looked_to")?.map(JobId);
+        if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+            page.jobs.push(job(row)?);
+        }
+    }
+    Ok(page)
 }
 
 pub(super) fn summary(row: &SqliteRow) -> Read<JobSummary> {

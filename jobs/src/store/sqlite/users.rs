@@ -74,7 +74,7 @@ impl Verb for Cancel {
             tx.hints.cancel();
         }
         if !waiting.is_empty() {
-            moves::withdraw(tx, &waiting).await?;
+            moves::withdraw(tx, &self.tenant, &waiting).await?;
             let ids = list(waiting.iter().map(|id| hex(id.0)))?;
             sqlx::query(ENDED).bind(ids).bind(tx.now).execute(&mut *tx.connection).await?;
             moves::ended(tx, &waiting).await?;
@@ -108,7 +108,7 @@ impl Verb for Retry {
                 .execute(&mut *tx.connection)
                 .await?;
         } else if state.after(Move::Due).is_some() {
-            moves::withdraw(tx, &[self.job]).await?;
+            moves::withdraw(tx, &self.tenant, &[self.job]).await?;
             sqlx::query(HASTENED).bind(self.job.0).bind(tx.now).execute(&mut *tx.connection).await?;
             entry::ready(tx, [rows::entry(&row)?], Arrival::New).await?;
         } else {

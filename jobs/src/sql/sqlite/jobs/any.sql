@@ -1,0 +1,4 @@
+-- A tenant's own jobs.
+WITH looked AS NOT MATERIALIZED (
+    SELECT id FROM jobs WHERE tenant_id = ?1 AND id < ?8
+)
