@@ -68,11 +68,11 @@ pub(crate) fn page<Id>(limit: Option<u32>, cursor: Option<&str>, id: fn(Uuid) ->
 }
 
 /// Opaque to clients, so that lists of another order may put something else in it.
-fn encode(last: Uuid) -> String {
+pub(crate) fn encode(last: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(last.as_bytes())
 }
 
-fn decode(cursor: &str) -> Result<Uuid, Problem> {
+pub(crate) fn decode(cursor: &str) -> Result<Uuid, Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
     bytes
         .and_then(|bytes| Uuid::from_slice(&bytes).ok())

@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub(crate) mod example;
+pub(crate) mod webhooks;
 
 /// A job.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -43,8 +43,10 @@ use crate::{
 };
 
 mod batch;
+mod deliveries;
 mod dlq;
 mod docs;
+mod endpoints;
 pub(crate) mod health;
 mod jobs;
 mod kinds;
@@ -97,7 +99,21 @@ fn table() -> Vec<Route> {
         post("/v1/dlq/purge", Purge, dlq::purge),
         post("/v1/dlq/{id}/replay", Rerun, dlq::replay_one),
         get("/v1/webhooks/secret", Webhooks, webhooks::secret),
-        get("/v1/webhooks/deliveries", Read, webhooks::deliveries),
+        get("/v1/webhooks/events", Anybody, webhooks::events),
+        get("/v1/webhooks/endpoints", Read, endpoints::list),
+        post("/v1/webhooks/endpoints", Webhooks, endpoints::create),
+        get("/v1/webhooks/endpoints/{id}", Read, endpoints::show),
+        patch("/v1/webhooks/endpoints/{id}", Webhooks, endpoints::change),
+        delete("/v1/webhooks/endpoints/{id}", Webhooks, endpoints::delete),
+        post("/v1/webhooks/endpoints/{id}/enable", Webhooks, endpoints::enable),
+        post("/v1/webhooks/endpoints/{id}/disable", Webhooks, endpoints::disable),
+        post("/v1/webhooks/endpoints/{id}/rotate", Webhooks, endpoints::rotate),
+        post("/v1/webhooks/endpoints/{id}/revoke-old", Webhooks, endpoints::revoke_old),
+        post("/v1/webhooks/endpoints/{id}/test", Webhooks, endpoints::test),
+        get("/v1/webhooks/deliveries", Read, deliveries::list),
+        get("/v1/webhooks/deliveries/{id}", Read, deliveries::show),
+        post("/v1/webhooks/deliveries/replay", Webhooks, deliveries::replay),
+        post("/v1/webhooks/deliveries/{id}/replay", Webhooks, deliveries::replay_one),
         get("/health", Anybody, health::overview),
         get("/livez", Probe, health::live),
         get("/readyz", Probe, health::ready),
@@ -154,6 +170,24 @@ where
 {
     let signature = H::describe;
     Route { method: HttpMethod::Post, path, needs, handler: routing::post(handler), words, signature }
+}
+
+fn patch<H, T>(path: &'static str, needs: Permission, handler: H, words: Words) -> Route
+where
+    H: Handler<T, Arc<App>> + Signature<T>,
+    T: 'static,
+{
+    let signature = H::describe;
+    Route { method: HttpMethod::Patch, path, needs, handler: routing::patch(handler), words, signature }
+}
+
+fn delete<H, T>(path: &'static str, needs: Permission, handler: H, words: Words) -> Route
+where
+    H: Handler<T, Arc<App>> + Signature<T>,
+    T: 'static,
+{
+    let signature = H::describe;
+    Route { method: HttpMethod::Delete, path, needs, handler: routing::delete(handler), words, signature }
 }
 
 const fn name(method: &HttpMethod) -> &'static str {

@@ -16,6 +16,7 @@ use golden_jobs::{
     metrics::Metrics,
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
     store::{Due, NewJob, SharedStore},
+    webhooks::Hosts,
 };
 use golden_workers::Options;
 use tokio_util::sync::CancellationToken;
@@ -136,6 +137,7 @@ fn start_workers(store: &SharedStore) -> (Metrics, Workers) {
         metrics: metrics.clone(),
         outbound: Arc::new(NoOutbound),
         executor: Err("benchmarks run no sandbox".to_owned()),
+        hosts: Hosts::default(),
     };
     let shutdown = CancellationToken::new();
     let options = Options::new(vec![(Role::Orchestrator, 256)]);

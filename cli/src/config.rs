@@ -13,7 +13,7 @@ use std::{
 };
 
 use golden_api::{RateLimits, auth::Expected};
-use golden_jobs::{egress::Egress, store::LOST_AFTER};
+use golden_jobs::{egress::Egress, store::LOST_AFTER, webhooks::HOST_LIMIT};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
@@ -40,6 +40,7 @@ Settings are taken from flags, else from the environment, else from golden.toml:
   GOLDEN_DRAIN_TIMEOUT     how long runs may go on after a shutdown was asked for [30s]
   GOLDEN_LOST_AFTER        silence after which a worker loses its jobs [20s]
   GOLDEN_WEBHOOK_SCHEDULE  wait before each attempt to deliver a webhook: 0s,5s,5m,30m
+  GOLDEN_WEBHOOK_PER_HOST  webhooks that a process delivers to one host at once [10]
   GOLDEN_EGRESS_ALLOW      hosts and networks that jobs may reach though they are not public
   GOLDEN_EGRESS_PORTS      ports that jobs may reach, or any [443]
   GOLDEN_EGRESS_HTTP       whether jobs may use plain http: on or off [off]
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) lost_after: Duration,
     /// The wait before each attempt to deliver a webhook; the first is always zero.
     pub(crate) webhook_schedule: Option<Vec<Duration>>,
+    /// Webhooks that a process delivers to one host at the same time.
+    pub(crate) webhook_per_host: NonZeroUsize,
     /// Where requests to addresses that users name may go.
     pub(crate) egress: Egress,
     /// Runs at once in each pool, where the operator says so.
@@ -116,6 +119,7 @@ impl Settings {
             drain_timeout: layers.parse_or(Key::DRAIN_TIMEOUT, "30s", duration::parse)?,
             lost_after: layers.parse(Key::LOST_AFTER, values::lost_after)?.unwrap_or(LOST_AFTER),
             webhook_schedule: layers.parse(Key::WEBHOOK_SCHEDULE, values::webhook_schedule)?,
+            webhook_per_host: layers.parse(Key::WEBHOOK_PER_HOST, values::concurrency)?.unwrap_or(HOST_LIMIT),
             egress: egress(layers)?,
             concurrency: layers.parse(Key::CONCURRENCY, values::concurrency)?,
             server: layers.parse_or(Key::SERVER, "http://localhost:8000", values::server)?,

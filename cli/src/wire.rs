@@ -12,7 +12,7 @@ use golden_jobs::{
     outbound::Outbound,
     sandbox::Executor,
     store::{ConnectOptions, SharedStore},
-    webhooks::relay,
+    webhooks::{Hosts, relay},
 };
 use golden_sandbox::{GvisorExecutor, Missing, SandboxOptions};
 use golden_workers::outbound::HttpOutbound;
@@ -91,6 +91,7 @@ impl Process {
             metrics: self.metrics.clone(),
             outbound,
             executor: sandbox.clone().map(|executor| executor as Arc<dyn Executor>),
+            hosts: Hosts::new(self.settings.webhook_per_host),
         };
         let options = golden_workers::Options {
             pools: roles.iter().map(|role| (*role, concurrency(*role, self.settings.concurrency))).collect(),

@@ -15,6 +15,7 @@ use crate::{
     record::JobRecord,
     sandbox::{Executor, ExecutorError},
     store::{Claimed, LogStream, Report, Store, StoreError},
+    webhooks::Hosts,
 };
 
 /// The outside world as handlers see it; one for a process.
@@ -25,6 +26,8 @@ pub struct Ports {
     pub outbound: Arc<dyn Outbound>,
     /// Why there is none is what a job that needs it is told.
     pub executor: Result<Arc<dyn Executor>, String>,
+    /// What goes to each host that webhooks are delivered to.
+    pub hosts: Hosts,
 }
 
 /// One run's view of the world.
@@ -61,6 +64,11 @@ impl Context {
     /// inside.
     pub fn outbound(&self) -> &dyn Outbound {
         &*self.ports.outbound
+    }
+
+    /// Who is being delivered to.
+    pub fn hosts(&self) -> &Hosts {
+        &self.ports.hosts
     }
 
     /// What runs untrusted programs, or [`ExecutorError::Unavailable`] where this process has

@@ -92,6 +92,10 @@ id!(
     MessageId, "msg_"
 );
 id!(
+    /// A webhook endpoint.
+    EndpointId, "hook_"
+);
+id!(
     /// A worker process, new at every start.
     WorkerId, "wrk_"
 );

@@ -46,7 +46,7 @@ pub mod wake;
 pub mod webhooks;
 
 pub use context::Context;
-pub use id::{DeadLetterId, JobId, MessageId, WorkerId};
+pub use id::{DeadLetterId, EndpointId, JobId, MessageId, WorkerId};
 pub use job::{Job, Policy};
 pub use outcome::{Failure, Outcome, done};
 pub use record::State;

@@ -57,8 +57,17 @@ pub enum Move {
     /// The last child ended, or a human or a budget allowed it to go on.
     Resume,
     Cancel,
-    /// Somebody put a finished job back.
+    /// Somebody put a job back that did not succeed.
     Replay,
+    /// A webhook is to be sent again, whether or not it was taken.
+    Redeliver,
+}
+
+impl Move {
+    /// The names of the states that it leads out of.
+    pub fn leaves(self) -> Vec<&'static str> {
+        State::ALL.into_iter().filter(|state| state.after(self).is_some()).map(State::as_str).collect()
+    }
 }
 
 impl State {
@@ -88,7 +97,7 @@ impl State {
         }
     }
 
-    /// Whether a job in this state has ended. Only a replay leads out again.
+    /// Whether a job in this state has ended. Only somebody who asks for it leads it out again.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Dead | Self::Cancelled)
     }
@@ -109,6 +118,7 @@ impl State {
             (S::Waiting, M::Resume) => S::Queued,
             (S::Scheduled | S::Queued | S::Running | S::Retrying | S::Waiting, M::Cancel) => S::Cancelled,
             (S::Dead | S::Cancelled, M::Replay) => S::Queued,
+            (S::Succeeded | S::Dead | S::Cancelled, M::Redeliver) => S::Queued,
             _ => return None,
         })
     }
@@ -206,7 +216,7 @@ pub struct Attempt {
 mod tests {
     use super::*;
 
-    const MOVES: [Move; 11] = [
+    const MOVES: [Move; 12] = [
         Move::Due,
         Move::Claim,
         Move::Succeed,
@@ -218,6 +228,7 @@ mod tests {
         Move::Resume,
         Move::Cancel,
         Move::Replay,
+        Move::Redeliver,
     ];
 
     /// The diagram of the design, arrow by arrow; whatever is not in it is refused.
@@ -249,16 +260,19 @@ mod tests {
                 "retrying Cancel cancelled",
                 "waiting Resume queued",
                 "waiting Cancel cancelled",
+                "succeeded Redeliver queued",
                 "dead Replay queued",
+                "dead Redeliver queued",
                 "cancelled Replay queued",
+                "cancelled Redeliver queued",
             ]
         );
     }
 
     #[test]
-    fn only_replay_leaves_a_terminal_state() {
+    fn only_somebody_who_asks_brings_a_job_out_of_a_terminal_state() {
         for state in State::ALL.into_iter().filter(|s| s.is_terminal()) {
-            for mv in MOVES.into_iter().filter(|mv| *mv != Move::Replay) {
+            for mv in MOVES.into_iter().filter(|mv| !matches!(mv, Move::Replay | Move::Redeliver)) {
                 assert_eq!(state.after(mv), None, "{state} {mv:?}");
             }
         }

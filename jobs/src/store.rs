@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use crate::{
-    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    id::{DeadLetterId, JobId, WorkerId},
     outcome::Verdict,
     record::{Attempt, JobRecord, State},
     role::Role,
@@ -21,6 +21,8 @@ use crate::{
 pub mod batch;
 pub mod clock;
 mod connect;
+pub mod deliveries;
+pub mod endpoints;
 pub mod events;
 mod listing;
 pub mod logs;
@@ -35,6 +37,8 @@ pub mod watch;
 pub use batch::{Batches, InsertedBatch, NewBatch};
 pub use clock::StoreClock;
 pub use connect::{ConnectError, ConnectOptions, connect, migrate};
+pub use deliveries::Deliveries;
+pub use endpoints::Endpoints;
 pub use events::Events;
 pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
@@ -57,7 +61,9 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Every verb is one transaction, has a deadline, and takes or gives sets; an empty set
 /// does nothing. Writes of a run name its lease and change nothing once it is lost.
 #[async_trait]
-pub trait Store: Batches + Events + Logs + Queues + Tenants + Watch + Send + Sync + 'static {
+pub trait Store:
+    Batches + Deliveries + Endpoints + Events + Logs + Queues + Tenants + Watch + Send + Sync + 'static
+{
     // Jobs come in.
 
     /// Records jobs, each claimable at once or when its time comes.
@@ -151,17 +157,6 @@ pub trait Store: Batches + Events + Logs + Queues + Tenants + Watch + Send + Syn
 
     /// Marks up to `limit` unresolved dead letters as purged. Their jobs stay dead.
     async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError>;
-
-    // Webhooks.
-
-    /// The secret that signs the webhooks of a tenant's jobs; made at first use.
-    async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError>;
-
-    /// Records one attempt to deliver a webhook. Recording it again replaces what was recorded.
-    async fn record_delivery(&self, delivery: &Delivery) -> Result<(), StoreError>;
-
-    /// The attempts to deliver the webhooks of a job, oldest first.
-    async fn deliveries(&self, tenant: &str, job: JobId) -> Result<Vec<Delivery>, StoreError>;
 
     // Housekeeping.
 
@@ -448,38 +443,6 @@ pub struct Replay {
     pub by: String,
     /// Runs the job with this payload instead of its own.
     pub payload: Option<Box<RawValue>>,
-}
-
-/// One attempt to deliver a webhook.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
-pub struct Delivery {
-    pub message_id: MessageId,
-    /// The lease of the run that made the attempt: a replayed delivery counts attempts anew.
-    #[serde(skip)]
-    pub run_lease: i64,
-    /// Counts from 1.
-    #[schemars(range(min = 1))]
-    pub attempt: u32,
-    #[serde(skip)]
-    pub tenant_id: String,
-    /// The job the message is about.
-    pub job_id: JobId,
-    #[schemars(example = &"job.succeeded")]
-    pub event: String,
-    #[schemars(example = &"https://example.com/golden")]
-    pub url: String,
-    /// The receiver's status, if it answered.
-    #[schemars(example = 204)]
-    pub status: Option<u16>,
-    /// From sending to the answer, or to giving up on one.
-    #[schemars(example = 87)]
-    pub latency_ms: u64,
-    /// The first KiB of the receiver's answer.
-    pub answer: Option<String>,
-    /// Why the attempt failed; absent when it delivered.
-    pub error: Option<String>,
-    /// By the store's clock; ignored when written.
-    pub at: DateTime<Utc>,
 }
 
 /// How much there is of what, over all tenants.

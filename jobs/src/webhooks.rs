@@ -1,14 +1,20 @@
-//! Webhooks: signatures, and the relay that turns events into deliveries.
+//! Webhooks: who is told of which event, in which words, signed how.
 //!
-//! An event becomes one `webhook.deliver` job whose id is the message's own; the retries,
-//! the schedule and the dead letters are those of any job. What receivers see follows
+//! A message to one receiver is a `webhook.deliver` job whose id is the message's own; the
+//! retries, the schedule and the dead letters are those of any job. What receivers see follows
 //! Standard Webhooks (<https://www.standardwebhooks.com>), so its libraries verify it.
 
 mod body;
+mod deliveries;
+mod hosts;
 mod relay;
 #[cfg(test)]
 mod samples;
 mod signature;
+mod topics;
 
+pub use deliveries::{endpoint_disabled, test_delivery};
+pub use hosts::{HOST_LIMIT, Hosts, Place};
 pub use relay::{relay, relay_once};
-pub use signature::{MalformedSecret, Secret, headers, sign};
+pub use signature::{MalformedSecret, Secret, headers, new_secret, sign};
+pub use topics::{ENDPOINT_DISABLED, EVENT_TYPES, WEBHOOK_TEST, is_known};

@@ -269,29 +269,58 @@ CREATE INDEX dlq_open ON dlq_messages (tenant_id, id) WHERE NOT resolved;
 -- Lists of dead jobs read it in the order of the jobs: no index on `jobs` may hold their state.
 CREATE INDEX dlq_by_job ON dlq_messages (tenant_id, job_id);
 
--- Where a tenant wants its events sent. `secrets` keeps several while one rotates.
+-- Where a tenant wants its events sent.
 CREATE TABLE webhook_endpoints (
+    id               BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id        TEXT    NOT NULL,
+    url              TEXT    NOT NULL,
+    description      TEXT    NOT NULL DEFAULT '',
+    -- Types of events: whole ones, `job.*`, or `*`.
+    events           TEXT    NOT NULL CHECK (json_valid(events)),
+    -- Kinds of jobs, none for all. Events that are about no job are not held back by it.
+    kinds            TEXT    NOT NULL DEFAULT '[]' CHECK (json_valid(kinds)),
+    format           TEXT    NOT NULL CHECK (format IN ('standard', 'cloudevents')),
+    thin             INTEGER NOT NULL CHECK (thin IN (0, 1)),
+    secret           BLOB    NOT NULL CHECK (length(secret) = 32),
+    -- A secret that was replaced signs beside the new one until then.
+    old_secret       BLOB    CHECK (length(old_secret) = 32),
+    old_secret_until INTEGER,
+    -- The first failure since the last success: an endpoint that fails for too long is disabled.
+    failing_since    INTEGER,
+    disabled_at      INTEGER,
+    disabled_reason  TEXT    CHECK (disabled_reason IN ('asked', 'gone', 'failing')),
+    created_at       INTEGER NOT NULL,
+    updated_at       INTEGER NOT NULL,
+    CHECK ((old_secret IS NULL) = (old_secret_until IS NULL)),
+    CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
+) STRICT;
+CREATE INDEX webhook_endpoints_by_tenant ON webhook_endpoints (tenant_id, id);
+
+-- One row a message to one receiver. What delivers it is a job of kind webhook.deliver with the
+-- same id; how far it has come is that job's state.
+CREATE TABLE webhook_deliveries (
     id          BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     tenant_id   TEXT    NOT NULL,
+    -- Null where the receiver is a job's callback_url.
+    endpoint_id BLOB    CHECK (length(endpoint_id) = 16),
+    -- What the message is about, where it is about a job.
+    job_id      BLOB    CHECK (length(job_id) = 16),
+    event       TEXT    NOT NULL,
+    -- The receiver's when the message was made; an endpoint's may have changed since.
     url         TEXT    NOT NULL,
-    events      TEXT    NOT NULL CHECK (json_valid(events)),
-    format      TEXT    NOT NULL DEFAULT 'standard' CHECK (format IN ('standard', 'cloudevents')),
-    secrets     TEXT    NOT NULL CHECK (json_valid(secrets)),
-    disabled_at INTEGER,
+    -- When the event happened.
     created_at  INTEGER NOT NULL
-) STRICT;
-CREATE INDEX webhook_endpoints_by_tenant ON webhook_endpoints (tenant_id);
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_deliveries_by_tenant ON webhook_deliveries (tenant_id, id);
+CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint_id, id) WHERE endpoint_id IS NOT NULL;
+CREATE INDEX webhook_deliveries_by_job ON webhook_deliveries (job_id) WHERE job_id IS NOT NULL;
 
--- Every attempt to deliver a webhook. The delivery itself is a job of kind
--- webhook.deliver whose id is message_id; this says what the receiver answered.
-CREATE TABLE webhook_deliveries (
+-- Every attempt to deliver a message, and what the receiver answered.
+CREATE TABLE webhook_attempts (
     message_id BLOB    NOT NULL,
     -- In the key and not the attempt, which starts anew when a delivery is replayed.
     run_lease  INTEGER NOT NULL,
     attempt    INTEGER NOT NULL,
-    tenant_id  TEXT    NOT NULL,
-    job_id     BLOB    NOT NULL,
-    event      TEXT    NOT NULL,
     url        TEXT    NOT NULL,
     status     INTEGER,
     latency_ms INTEGER NOT NULL,
@@ -300,7 +329,6 @@ CREATE TABLE webhook_deliveries (
     at         INTEGER NOT NULL,
     PRIMARY KEY (message_id, run_lease)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX webhook_deliveries_by_job ON webhook_deliveries (job_id);
 
 -- Money is micro-USD. `reserved` is the sum of reservations held or unsettled,
 -- `spent` the sum of the ledger.
@@ -427,3 +455,15 @@ SELECT j.id, j.tenant_id, j.kind, j.role,
 FROM jobs j
 LEFT JOIN running r ON r.id = j.id
 LEFT JOIN ready q ON q.id = j.id;
+
+-- Deliveries as their owners see them: one status for the state of the job that delivers.
+CREATE VIEW delivery_view AS
+SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at,
+       CASE v.state WHEN 'succeeded' THEN 'delivered'
+                    WHEN 'dead' THEN 'failed'
+                    WHEN 'cancelled' THEN 'cancelled'
+                    ELSE 'pending' END AS status,
+       v.attempt, v.max_attempts, v.run_at, v.finished_at, v.error_code, v.error_message,
+       v.error_at
+FROM webhook_deliveries d
+JOIN job_view v ON v.id = d.id;

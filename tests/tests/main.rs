@@ -8,3 +8,4 @@ mod sandbox;
 mod scale;
 mod support;
 mod tidy;
+mod webhooks;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 mod receiver;
 mod store;
 
-pub(crate) use receiver::Receiver;
+pub(crate) use receiver::{Received, Receiver};
 pub(crate) use store::TestStore;
 
 /// For tests; long enough to be accepted.

@@ -76,3 +76,74 @@ pub(super) fn dead_letter() -> Value {
         },
     })
 }
+
+pub(super) fn endpoint() -> Value {
+    json!({
+        "id": "hook_01981d2c-1a5b-7f3e-a9d4-6c2e8b0f5d13",
+        "url": "https://example.com/golden",
+        "description": "Orders",
+        "events": ["job.succeeded", "job.dead"],
+        "kinds": ["http.call"],
+        "format": "standard",
+        "thin": false,
+        "enabled": true,
+        "disabled": null,
+        "failing_since": null,
+        "old_secret_until": null,
+        "created_at": "2026-01-02T03:04:05Z",
+        "updated_at": "2026-01-02T03:04:05Z",
+        "links": {
+            "self": "/v1/webhooks/endpoints/hook_01981d2c-1a5b-7f3e-a9d4-6c2e8b0f5d13",
+            "deliveries": "/v1/webhooks/deliveries?endpoint=hook_01981d2c-1a5b-7f3e-a9d4-6c2e8b0f5d13",
+            "test": "/v1/webhooks/endpoints/hook_01981d2c-1a5b-7f3e-a9d4-6c2e8b0f5d13/test",
+            "rotate": "/v1/webhooks/endpoints/hook_01981d2c-1a5b-7f3e-a9d4-6c2e8b0f5d13/rotate",
+        },
+    })
+}
+
+pub(super) fn endpoint_with_secret() -> Value {
+    let mut endpoint = endpoint();
+    endpoint["secret"] = json!("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    endpoint
+}
+
+pub(super) fn delivery() -> Value {
+    json!({
+        "id": "msg_01981d2a-8e3c-7a90-b1d7-4f6e2c9a5b38",
+        "endpoint_id": "hook_01981d2c-1a5b-7f3e-a9d4-6c2e8b0f5d13",
+        "job_id": "job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41",
+        "event": "job.succeeded",
+        "url": "https://example.com/golden",
+        "status": "pending",
+        "attempt": 1,
+        "max_attempts": 10,
+        "next_attempt_at": "2026-01-02T03:04:11Z",
+        "error": {
+            "code": "rejected",
+            "message": "the receiver answered 503",
+            "at": "2026-01-02T03:04:06Z",
+        },
+        "created_at": "2026-01-02T03:04:05Z",
+        "finished_at": null,
+        "links": {
+            "self": "/v1/webhooks/deliveries/msg_01981d2a-8e3c-7a90-b1d7-4f6e2c9a5b38",
+            "replay": "/v1/webhooks/deliveries/msg_01981d2a-8e3c-7a90-b1d7-4f6e2c9a5b38/replay",
+            "endpoint": "/v1/webhooks/endpoints/hook_01981d2c-1a5b-7f3e-a9d4-6c2e8b0f5d13",
+            "job": "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41",
+        },
+    })
+}
+
+pub(super) fn delivery_with_attempts() -> Value {
+    let mut delivery = delivery();
+    delivery["attempts"] = json!([{
+        "attempt": 1,
+        "url": "https://example.com/golden",
+        "status": 503,
+        "latency_ms": 84,
+        "answer": "busy",
+        "error": "rejected: the receiver answered 503",
+        "at": "2026-01-02T03:04:06Z",
+    }]);
+    delivery
+}

@@ -1,15 +1,13 @@
-//! `/v1/webhooks`: how jobs call back.
+//! `/v1/webhooks`: how jobs call back, and what there is to be told.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use golden_jobs::{JobId, store::Delivery};
+use golden_jobs::webhooks::{self, EVENT_TYPES};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::jobs::find;
-use crate::{app::App, cursor::List, guard::Caller, problem::Problem, query::Params};
+use crate::{app::App, cursor::List, guard::Caller, problem::Problem};
 
 pub(super) mod doc;
 
@@ -23,22 +21,21 @@ pub(super) struct Secret {
 /// The secret that signs what the tenant's jobs send to their `callback_url`.
 pub(super) async fn secret(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Secret>, Problem> {
     let secret = app.store.callback_secret(&caller.tenant).await?;
-    Ok(Json(Secret { secret: format!("whsec_{}", STANDARD.encode(secret)) }))
+    Ok(Json(Secret { secret: webhooks::Secret::from(secret).reveal() }))
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OfJob {
-    /// The job that was to be called back about.
-    job: JobId,
+/// A type of events.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct EventType {
+    /// What `events` of an endpoint name it by.
+    #[schemars(example = &"job.succeeded")]
+    event: &'static str,
+    /// What it tells.
+    #[schemars(example = &"A job ended with its result.")]
+    about: &'static str,
 }
 
-/// Every attempt to call back about a job, oldest first.
-pub(super) async fn deliveries(
-    State(app): State<Arc<App>>,
-    Caller(caller): Caller,
-    Params(OfJob { job }): Params<OfJob>,
-) -> Result<Json<List<Delivery>>, Problem> {
-    find(&app, &caller.tenant, job).await?;
-    Ok(Json(List::whole(app.store.deliveries(&caller.tenant, job).await?)))
+/// The types of events that an endpoint may choose.
+pub(super) async fn events() -> Json<List<EventType>> {
+    Json(List::whole(EVENT_TYPES.map(|(event, about)| EventType { event, about }).into()))
 }

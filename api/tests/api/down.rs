@@ -8,14 +8,15 @@ use golden_jobs::store::{
     batch::{Batches, InsertedBatch, NewBatch},
 };
 use golden_jobs::{
-    DeadLetterId, JobId, Role, WorkerId,
+    DeadLetterId, EndpointId, JobId, MessageId, Role, WorkerId,
     record::{Attempt, JobRecord},
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Deleted, Delivery, Depths, Glance, HeldRun, Inserted, JobFilter,
-        JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName,
-        Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch,
-        WorkerInfo,
-        events::{Deliveries, Event, Events},
+        Claimed, DeadLetter, DeadLetterFilter, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary,
+        LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName, Queues, Quota,
+        Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch, WorkerInfo,
+        deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, NewAttempt, NewDelivery},
+        endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
+        events::{Event, Events, Telling},
     },
     wake::Wakes,
 };
@@ -187,18 +188,6 @@ impl Store for Down {
         down()
     }
 
-    async fn callback_secret(&self, _: &str) -> Result<[u8; 32]> {
-        down()
-    }
-
-    async fn record_delivery(&self, _: &Delivery) -> Result<()> {
-        down()
-    }
-
-    async fn deliveries(&self, _: &str, _: JobId) -> Result<Vec<Delivery>> {
-        down()
-    }
-
     async fn depths(&self) -> Result<Depths> {
         down()
     }
@@ -218,7 +207,7 @@ impl Events for Down {
         down()
     }
 
-    async fn pass_on(&self, _: u32, _: &Deliveries) -> Result<usize> {
+    async fn pass_on(&self, _: u32, _: &Telling) -> Result<usize> {
         down()
     }
 
@@ -238,6 +227,72 @@ impl Events for Down {
 #[async_trait]
 impl Batches for Down {
     async fn insert_batch(&self, _: NewBatch) -> Result<InsertedBatch> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Endpoints for Down {
+    async fn callback_secret(&self, _: &str) -> Result<[u8; 32]> {
+        down()
+    }
+
+    async fn add_endpoint(&self, _: &str, _: &EndpointSettings, _: [u8; 32]) -> Result<Option<Endpoint>> {
+        down()
+    }
+
+    async fn endpoint(&self, _: &str, _: EndpointId) -> Result<Option<Endpoint>> {
+        down()
+    }
+
+    async fn endpoints(&self, _: &str) -> Result<Vec<Endpoint>> {
+        down()
+    }
+
+    async fn change_endpoint(&self, _: &str, _: EndpointId, _: &EndpointChange) -> Result<Option<Endpoint>> {
+        down()
+    }
+
+    async fn remove_endpoint(&self, _: &str, _: EndpointId) -> Result<bool> {
+        down()
+    }
+
+    async fn rotate_secret(&self, _: &str, _: EndpointId, _: [u8; 32], _: Duration) -> Result<Rotated> {
+        down()
+    }
+
+    async fn revoke_old_secret(&self, _: &str, _: EndpointId) -> Result<Option<Endpoint>> {
+        down()
+    }
+
+    async fn target(&self, _: EndpointId) -> Result<Option<Target>> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Deliveries for Down {
+    async fn add_deliveries(&self, _: Vec<NewDelivery>) -> Result<()> {
+        down()
+    }
+
+    async fn record_attempt(&self, _: &NewAttempt) -> Result<()> {
+        down()
+    }
+
+    async fn delivery(&self, _: &str, _: MessageId) -> Result<Option<Delivery>> {
+        down()
+    }
+
+    async fn deliveries(&self, _: &DeliveryFilter, _: Page<MessageId>) -> Result<Vec<Delivery>> {
+        down()
+    }
+
+    async fn delivery_attempts(&self, _: MessageId) -> Result<Vec<DeliveryAttempt>> {
+        down()
+    }
+
+    async fn redeliver(&self, _: &str, _: &[MessageId], _: &str) -> Result<Vec<MessageId>> {
         down()
     }
 }

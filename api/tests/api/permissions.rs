@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 26] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 40] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -28,7 +28,21 @@ const TABLE: [(&str, &str, Option<CallerRole>); 26] = [
     ("POST", "/v1/dlq/purge", Some(Operator)),
     ("POST", "/v1/dlq/{id}/replay", Some(Operator)),
     ("GET", "/v1/webhooks/secret", Some(Developer)),
+    ("GET", "/v1/webhooks/events", None),
+    ("GET", "/v1/webhooks/endpoints", Some(Observer)),
+    ("POST", "/v1/webhooks/endpoints", Some(Developer)),
+    ("GET", "/v1/webhooks/endpoints/{id}", Some(Observer)),
+    ("PATCH", "/v1/webhooks/endpoints/{id}", Some(Developer)),
+    ("DELETE", "/v1/webhooks/endpoints/{id}", Some(Developer)),
+    ("POST", "/v1/webhooks/endpoints/{id}/enable", Some(Developer)),
+    ("POST", "/v1/webhooks/endpoints/{id}/disable", Some(Developer)),
+    ("POST", "/v1/webhooks/endpoints/{id}/rotate", Some(Developer)),
+    ("POST", "/v1/webhooks/endpoints/{id}/revoke-old", Some(Developer)),
+    ("POST", "/v1/webhooks/endpoints/{id}/test", Some(Developer)),
     ("GET", "/v1/webhooks/deliveries", Some(Observer)),
+    ("GET", "/v1/webhooks/deliveries/{id}", Some(Observer)),
+    ("POST", "/v1/webhooks/deliveries/replay", Some(Developer)),
+    ("POST", "/v1/webhooks/deliveries/{id}/replay", Some(Developer)),
     ("GET", "/health", None),
     ("GET", "/livez", None),
     ("GET", "/readyz", None),

@@ -9,7 +9,10 @@ use golden_api::{
     auth::{Expected, Pace, SourceError},
     problem::Code,
 };
-use golden_jobs::{Role, store::Quota};
+use golden_jobs::{
+    Role,
+    store::{Quota, endpoints::ENDPOINTS_LIMIT},
+};
 use serde_json::json;
 
 use crate::{
@@ -51,6 +54,7 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         golden.get("/nowhere").await,
         golden.send(request(Method::DELETE, "/v1/jobs").empty()).await,
         golden.send(request(Method::POST, &format!("/v1/jobs/{dead}/cancel")).empty()).await,
+        one_endpoint_too_many(&golden).await,
         golden.send(submit().header("content-type", "application/json").body(vec![b' '; 2_000_000])).await,
         hurried.send(submit().header("content-type", "application/json").body(Body::from_stream(never))).await,
         golden.send(submit().body("{}")).await,
@@ -95,6 +99,14 @@ async fn full_queue(golden: &Golden) -> Answer {
     let noop = json!({"kind": "noop", "delay": 3600});
     assert_eq!(golden.send(submit().json(&noop)).await.status, 202);
     golden.send(submit().json(&noop)).await
+}
+
+async fn one_endpoint_too_many(golden: &Golden) -> Answer {
+    let endpoint = json!({"url": "https://example.com/", "events": ["*"]});
+    for _ in 0..ENDPOINTS_LIMIT {
+        golden.post("/v1/webhooks/endpoints", endpoint.clone()).await;
+    }
+    golden.post("/v1/webhooks/endpoints", endpoint).await
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Delivers one webhook: a signed POST to the address that a job was submitted with.
+//! Delivers one webhook: a signed POST to where somebody asked to be called back.
 
 use std::time::Duration;
 
@@ -6,32 +6,45 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Position;
 
 use crate::{
     backoff::Backoff,
     context::Context,
-    id::{JobId, MessageId},
+    egress,
+    id::{EndpointId, JobId, MessageId},
     job::{Invalid, Job, Policy},
     outbound::{OutboundError, OutboundRequest, OutboundResponse},
-    outcome::{Failure, Outcome, done},
+    outcome::{Failure, Outcome, done, snooze},
     role::Role,
-    store::Delivery,
-    webhooks::{self, Secret},
+    store::{
+        deliveries::{DeliveryAttempt, NewAttempt},
+        endpoints::Format,
+    },
+    webhooks::{self, Secret, WEBHOOK_TEST},
 };
 
 /// Delivers one webhook. The job's id is the message's: `job_X` delivers `msg_X`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookDeliver {
-    /// The receiver's, as the job it is about was submitted with it.
-    pub url: String,
+    /// The receiver's, as the job that the message is about was submitted with it. Absent for an
+    /// endpoint: it has its own, which may change between attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The endpoint that takes the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<EndpointId>,
     /// For example `job.succeeded`.
     pub event: String,
+    /// How the body is laid out.
+    #[serde(default)]
+    pub format: Format,
     /// The exact text to sign and send: the same at every attempt.
     pub body: String,
-    /// The job that the message is about.
-    #[schemars(with = "String")]
-    pub source_job_id: JobId,
+    /// The job that the message is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_job_id: Option<JobId>,
 }
 
 /// What a delivered webhook leaves behind; the attempts are on record by themselves.
@@ -43,6 +56,9 @@ pub struct Delivered {
 
 /// How long the receiver may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// The status of a receiver that wants no more.
+const GONE: u16 = 410;
 
 /// What is kept of its answer, in bytes.
 const ANSWER_LIMIT: usize = 1024;
@@ -76,17 +92,38 @@ impl WebhookDeliver {
     }
 
     /// The request of one attempt, signed for `now`.
-    pub fn request(&self, id: MessageId, secrets: &[Secret], now: DateTime<Utc>) -> OutboundRequest {
+    pub fn request(&self, id: MessageId, url: &str, secrets: &[Secret], now: DateTime<Utc>) -> OutboundRequest {
         let signed = webhooks::headers(secrets, &id.to_string(), now.timestamp(), self.body.as_bytes());
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        let media = match self.format {
+            Format::Standard => "application/json",
+            Format::CloudEvents => "application/cloudevents+json; charset=utf-8",
+        };
+        let mut headers = vec![("content-type".to_owned(), media.to_owned())];
         headers.extend(signed.map(|(name, value)| (name.to_owned(), value)));
         OutboundRequest {
             method: "POST".to_owned(),
-            url: self.url.clone(),
+            url: url.to_owned(),
             headers,
             body: Bytes::from(self.body.clone()),
             timeout: ANSWER_WITHIN,
             body_cap: ANSWER_LIMIT,
+        }
+    }
+
+    /// Where it goes now, and what signs it.
+    async fn destination(&self, cx: &Context) -> Result<(String, Vec<Secret>), Failure> {
+        let Some(endpoint) = self.endpoint_id else {
+            let url = self.url.clone().ok_or_else(|| Failure::fatal("no_receiver", "it says nothing of a receiver"))?;
+            let secret = cx.store().callback_secret(&cx.claimed().tenant_id).await?;
+            return Ok((url, vec![secret.into()]));
+        };
+        match cx.store().target(endpoint).await? {
+            None => Err(Failure::fatal("endpoint_deleted", "the endpoint was deleted")),
+            // A test is how one finds out whether to enable it.
+            Some(target) if target.disabled && self.event != WEBHOOK_TEST => {
+                Err(Failure::fatal("endpoint_disabled", "the endpoint is disabled; replay this once it is enabled"))
+            }
+            Some(target) => Ok((target.url, target.secrets.into_iter().map(Secret::from).collect())),
         }
     }
 }
@@ -105,17 +142,22 @@ impl Job for WebhookDeliver {
     type Output = Delivered;
 
     fn check(&self) -> Result<(), Invalid> {
-        crate::egress::parse(&self.url).map(drop).map_err(|refusal| Invalid::new("/url", refusal.to_string()))
+        let Some(url) = &self.url else { return Ok(()) };
+        egress::parse(url).map(drop).map_err(|refusal| Invalid::new("/url", refusal.to_string()))
     }
 
     #[expect(clippy::disallowed_methods, reason = "receivers compare the signature's time with their own wall clock")]
     async fn run(self, cx: &Context) -> Outcome<Delivered> {
+        let (url, secrets) = self.destination(cx).await?;
+        let _place = match cx.hosts().enter(&host(&url)) {
+            Ok(place) => place,
+            Err(wait) => return snooze(wait),
+        };
         let (claimed, now) = (cx.claimed(), Utc::now());
         let id = MessageId::from(claimed.run.id);
-        let secret = Secret::from(cx.store().callback_secret(&claimed.tenant_id).await?);
 
         let started = std::time::Instant::now();
-        let answer = cx.outbound().send(self.request(id, &[secret], now)).await;
+        let answer = cx.outbound().send(self.request(id, &url, &secrets, now)).await;
         let latency = started.elapsed();
 
         let outcome = settle(&answer, now);
@@ -125,21 +167,24 @@ impl Job for WebhookDeliver {
             Err(Failure::Fatal(_)) => "refused",
         };
         cx.metrics().webhook_attempts.with_label_values(&[label]).inc();
-        let delivery = Delivery {
+        let status = answer.as_ref().ok().map(|answer| answer.status);
+        let attempt = NewAttempt {
             message_id: id,
-            run_lease: claimed.run.lease,
-            attempt: claimed.attempt,
-            tenant_id: claimed.tenant_id.clone(),
-            job_id: self.source_job_id,
-            event: self.event,
-            url: self.url,
-            status: answer.as_ref().ok().map(|answer| answer.status),
-            latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
-            answer: answer.as_ref().ok().map(excerpt),
-            error: outcome.as_ref().err().map(ToString::to_string),
-            at: now,
+            endpoint_id: self.endpoint_id,
+            delivered: outcome.is_ok(),
+            gone: status == Some(GONE),
+            attempt: DeliveryAttempt {
+                run_lease: claimed.run.lease,
+                attempt: claimed.attempt,
+                url,
+                status,
+                latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
+                answer: answer.as_ref().ok().map(excerpt),
+                error: outcome.as_ref().err().map(ToString::to_string),
+                at: now,
+            },
         };
-        if let Err(error) = cx.store().record_delivery(&delivery).await {
+        if let Err(error) = cx.store().record_attempt(&attempt).await {
             // What the receiver took is not sent again for want of a note about it.
             tracing::warn!(job.id = %claimed.run.id, %error, "an attempt to deliver a webhook is not on record");
         }
@@ -150,6 +195,11 @@ impl Job for WebhookDeliver {
     }
 }
 
+/// The host of a URL, with its port. What is no URL is refused when it is sent to.
+fn host(url: &str) -> String {
+    egress::parse(url).map_or_else(|_| String::new(), |url| url[Position::BeforeHost..Position::AfterPort].to_owned())
+}
+
 /// What follows from an attempt: 2xx is delivered, 410 and an address that Golden refuses are
 /// final, everything else (redirects too) is tried again.
 fn settle(answer: &Result<OutboundResponse, OutboundError>, now: DateTime<Utc>) -> Result<Delivered, Failure> {
@@ -157,7 +207,7 @@ fn settle(answer: &Result<OutboundResponse, OutboundError>, now: DateTime<Utc>) 
     let status = answer.status;
     match status {
         200..300 => Ok(Delivered { status }),
-        410 => Err(Failure::fatal("gone", "the receiver answered 410 Gone: it wants no more webhooks")),
+        GONE => Err(Failure::fatal("gone", "the receiver answered 410 Gone: it wants no more webhooks")),
         _ => {
             let (code, message) = match status {
                 300..400 => ("redirected", format!("the receiver answered {status}; redirects are not followed")),

@@ -4,13 +4,13 @@
 //! `callback_url` or somebody listens to its tenant. The relay moves events from there into the
 //! log, where each gets its number, and records the webhooks that tell of them.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
-use super::{JobSummary, NewJob, StoreError};
+use super::{JobSummary, StoreError, deliveries::NewDelivery, endpoints::Endpoint};
 use crate::id::{JobId, MessageId};
 
 /// How long an event stays in the log.
@@ -26,10 +26,10 @@ pub trait Events: Send + Sync {
     /// The longest of several leases counts.
     async fn listen(&self, tenant: &str, lease: Duration) -> Result<(), StoreError>;
 
-    /// Moves up to `limit` events from the outbox into the log, oldest first, with the jobs that
-    /// `deliveries` makes of them, all or nothing. Answers how many; none while another process
+    /// Moves up to `limit` events from the outbox into the log, oldest first, with what `tell`
+    /// makes of them for those who are called back, all or nothing. Answers how many; none while another process
     /// is at it.
-    async fn pass_on(&self, limit: u32, deliveries: &Deliveries) -> Result<usize, StoreError>;
+    async fn pass_on(&self, limit: u32, tell: &Telling) -> Result<usize, StoreError>;
 
     /// Up to `limit` events of a tenant that come after number `seq`, in order.
     ///
@@ -64,9 +64,9 @@ pub struct Event {
     pub at: DateTime<Utc>,
 }
 
-/// Makes the jobs that tell others of events. A pure function: it runs within the transaction,
-/// and again should that be tried again.
-pub type Deliveries = std::sync::Arc<dyn Fn(&Outgoing) -> Vec<NewJob> + Send + Sync>;
+/// Makes the deliveries that tell others of events. A pure function: it runs within the
+/// transaction, and again should that be tried again.
+pub type Telling = Arc<dyn Fn(&Outgoing) -> Vec<NewDelivery> + Send + Sync>;
 
 /// Events on their way into the log, and what is to be known to tell others of them.
 #[derive(Debug, Default)]
@@ -75,4 +75,6 @@ pub struct Outgoing {
     pub events: Vec<Event>,
     /// The jobs they are about.
     pub jobs: HashMap<JobId, JobSummary>,
+    /// The endpoints of their tenants that take events, by tenant.
+    pub endpoints: HashMap<String, Vec<Endpoint>>,
 }

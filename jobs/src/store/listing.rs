@@ -3,11 +3,13 @@
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
-use super::{JobFilter, Page};
-use crate::{id::JobId, record::State};
+use super::{JobFilter, Page, deliveries::DeliveryFilter};
+use crate::{
+    id::{JobId, MessageId},
+    record::State,
+};
 
-/// How far the clock that made a job's id may be from the store's, which says when the job was
-/// created.
+/// How far the clock that made an id may be from the store's, which says when a job was created.
 const SKEW: Duration = Duration::hours(1);
 
 /// The table in which the jobs that may match are the fewest, in the order of their ids.
@@ -43,9 +45,18 @@ pub(super) fn metadata(filter: &JobFilter) -> Option<String> {
 /// by id then reads that time alone. The margin makes it a bound, no more; the exact filter is
 /// the statement's.
 pub(super) fn ids(filter: &JobFilter, page: Page<JobId>) -> (Uuid, Uuid) {
-    let from = filter.created_after.map_or(Uuid::nil(), |at| first_id(at, -SKEW));
-    let until = filter.created_before.map_or(Uuid::max(), |at| first_id(at, SKEW));
-    (from, page.before.map_or(until, |before| before.0.min(until)))
+    span(filter.created_after, filter.created_before, page.before.map(|id| id.0))
+}
+
+/// The same for deliveries, whose ids begin with the time of their event.
+pub(super) fn delivery_ids(filter: &DeliveryFilter, page: Page<MessageId>) -> (Uuid, Uuid) {
+    span(filter.since, filter.until, page.before.map(|id| id.0))
+}
+
+fn span(after: Option<DateTime<Utc>>, before: Option<DateTime<Utc>>, cursor: Option<Uuid>) -> (Uuid, Uuid) {
+    let from = after.map_or(Uuid::nil(), |at| first_id(at, -SKEW));
+    let until = before.map_or(Uuid::max(), |at| first_id(at, SKEW));
+    (from, cursor.map_or(until, |cursor| cursor.min(until)))
 }
 
 /// The smallest UUIDv7 of the time `by` from `at`, as far as 48 bits of milliseconds go.

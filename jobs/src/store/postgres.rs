@@ -5,6 +5,8 @@
 
 mod batch;
 mod dead_letters;
+mod deliveries;
+mod endpoints;
 mod events;
 mod heartbeat;
 mod insert;
@@ -35,9 +37,9 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
-    JobFilter, JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run,
-    RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect,
+    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Depths, HeldRun, Inserted, JobFilter, JobPage,
+    JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd,
+    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect,
     listing::{self, Where},
     steps::step,
 };
@@ -426,57 +428,6 @@ impl Store for PostgresStore {
 
     async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError> {
         self.purge_dead_letters(filter, by, limit).await
-    }
-
-    async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {
-        loop {
-            self.know_tenants([tenant]).await?;
-            let secret = self
-                .in_time(|| {
-                    sqlx::query_scalar(include_str!("../sql/postgres/callback_secret.sql"))
-                        .bind(tenant)
-                        .fetch_optional(&self.pool)
-                })
-                .await?;
-            if let Some(secret) = secret {
-                return Ok(secret);
-            }
-            // It was deleted by another process since this one came to know it.
-            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
-        }
-    }
-
-    async fn record_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        self.in_time(|| {
-            sqlx::query(include_str!("../sql/postgres/record_delivery.sql"))
-                .bind(delivery.message_id.0)
-                .bind(delivery.run_lease)
-                .bind(i32::try_from(delivery.attempt).unwrap_or(i32::MAX))
-                .bind(&delivery.tenant_id)
-                .bind(delivery.job_id.0)
-                .bind(&delivery.event)
-                .bind(&delivery.url)
-                .bind(delivery.status.map(i32::from))
-                .bind(i64::try_from(delivery.latency_ms).unwrap_or(i64::MAX))
-                .bind(delivery.answer.as_deref().map(rows::without_nul))
-                .bind(delivery.error.as_deref().map(rows::without_nul))
-                .bind(self.now())
-                .execute(&self.pool)
-        })
-        .await?;
-        Ok(())
-    }
-
-    async fn deliveries(&self, tenant: &str, job: JobId) -> Result<Vec<Delivery>, StoreError> {
-        self.in_time(|| async {
-            let rows = sqlx::query(include_str!("../sql/postgres/deliveries.sql"))
-                .bind(tenant)
-                .bind(job.0)
-                .fetch_all(&self.pool)
-                .await?;
-            rows.iter().map(rows::delivery).collect()
-        })
-        .await
     }
 
     async fn depths(&self) -> Result<Depths, StoreError> {

@@ -6,6 +6,8 @@
 mod batch;
 mod chores;
 mod claim;
+mod deliveries;
+mod endpoints;
 mod entry;
 mod events;
 mod finish;
@@ -36,13 +38,13 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rand::Rng;
-use sqlx::{Row, SqliteExecutor, SqlitePool, sqlite::SqlitePoolOptions};
+use sqlx::{SqliteExecutor, SqlitePool, sqlite::SqlitePoolOptions};
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Delivery, Depths, HeldRun, Inserted,
-    JobFilter, JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd,
-    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo,
+    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Depths, HeldRun, Inserted, JobFilter, JobPage,
+    JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT,
+    Store, StoreClock, StoreError, WorkerInfo,
     listing::{self, Where},
     steps::{self, step},
 };
@@ -353,38 +355,6 @@ impl Store for SqliteStore {
 
     async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError> {
         self.writer.call(users::Purge { filter: filter.clone(), by: by.to_owned(), limit }).await
-    }
-
-    async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {
-        if let Some(stranger) = self.strangers(std::iter::once(tenant)).pop() {
-            self.writer.call(chores::Know { stranger }).await?;
-            self.knows(vec![tenant.to_owned()]);
-        }
-        self.read(async {
-            let row = sqlx::query(include_str!("../sql/sqlite/callback_secret.sql"))
-                .bind(tenant)
-                .fetch_one(&self.readers)
-                .await?;
-            let secret: &[u8] = row.try_get(0)?;
-            secret.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
-        })
-        .await
-    }
-
-    async fn record_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        self.writer.call(chores::RecordDelivery { delivery: delivery.clone() }).await
-    }
-
-    async fn deliveries(&self, tenant: &str, job: JobId) -> Result<Vec<Delivery>, StoreError> {
-        self.read(async {
-            let rows = sqlx::query(include_str!("../sql/sqlite/deliveries.sql"))
-                .bind(tenant)
-                .bind(job.0)
-                .fetch_all(&self.readers)
-                .await?;
-            rows.iter().map(rows::delivery).collect()
-        })
-        .await
     }
 
     async fn depths(&self) -> Result<Depths, StoreError> {

@@ -4,13 +4,13 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::body::body;
+use super::deliveries::deliveries;
 use crate::{
-    job::{Job, Policy},
-    kinds::WebhookDeliver,
+    job::Policy,
     store::{
-        Due, JobSummary, NewJob, SharedStore, Store, StoreError,
-        events::{Deliveries, Event, Outgoing},
+        SharedStore, Store, StoreError,
+        deliveries::NewDelivery,
+        events::{Outgoing, Telling},
     },
 };
 
@@ -25,9 +25,6 @@ const FORGET_BATCH: u32 = 1000;
 
 /// Between two batches to forget, and once there is nothing left to forget.
 const FORGET_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(60)];
-
-/// The priority of deliveries: the middle.
-const PRIORITY: u8 = 5;
 
 /// Passes events on until told to stop, and forgets those that are past their time. Any number
 /// of processes may do so; they take turns.
@@ -91,12 +88,12 @@ async fn forget(store: &dyn Store) -> Infallible {
 /// Webhooks that the store refuses are found one by one, and dropped: they must not hold up all
 /// that come after them.
 pub async fn relay_once(store: &dyn Store, policy: Policy, limit: u32) -> Result<usize, StoreError> {
-    let told: Deliveries = Arc::new(move |outgoing| deliveries(outgoing, &policy));
+    let told: Telling = Arc::new(move |outgoing| deliveries(outgoing, &policy));
     match store.pass_on(limit, &told).await {
         Err(StoreError::Rejected(_)) => {}
         other => return other,
     }
-    let untold: Deliveries = Arc::new(dropped);
+    let untold: Telling = Arc::new(dropped);
     let mut passed = 0;
     while passed < limit as usize {
         passed += match store.pass_on(1, &told).await {
@@ -111,79 +108,9 @@ pub async fn relay_once(store: &dyn Store, policy: Policy, limit: u32) -> Result
     Ok(passed)
 }
 
-fn dropped(outgoing: &Outgoing) -> Vec<NewJob> {
+fn dropped(outgoing: &Outgoing) -> Vec<NewDelivery> {
     for event in &outgoing.events {
         tracing::error!(event.id = %event.id, event.event, tenant = event.tenant_id, "its webhooks were dropped");
     }
     Vec::new()
-}
-
-fn deliveries(outgoing: &Outgoing, policy: &Policy) -> Vec<NewJob> {
-    let about = |event: &Event| outgoing.jobs.get(&event.job_id?);
-    outgoing.events.iter().filter_map(|event| delivery(event, about(event)?, policy)).collect()
-}
-
-/// The job that delivers `event`, or `None` when nobody is to be called.
-fn delivery(event: &Event, summary: &JobSummary, policy: &Policy) -> Option<NewJob> {
-    let job = &summary.job;
-    let url = job.callback_url.clone()?;
-    let payload = body(event, summary).and_then(|body| {
-        let deliver = WebhookDeliver { url, event: event.event.clone(), body, source_job_id: job.id };
-        serde_json::value::to_raw_value(&deliver)
-    });
-    let payload = match payload {
-        Ok(payload) => payload,
-        Err(error) => {
-            // One event that cannot be told must not hold up all others.
-            tracing::error!(job.id = %job.id, event = %event.event, %error, "an event was dropped: it is not JSON");
-            return None;
-        }
-    };
-    Some(NewJob {
-        id: event.id.into(),
-        tenant_id: event.tenant_id.clone(),
-        kind: WebhookDeliver::KIND.to_owned(),
-        role: WebhookDeliver::ROLE,
-        priority: PRIORITY,
-        payload,
-        max_attempts: policy.max_attempts,
-        timeout: policy.timeout,
-        due: Due::Now,
-        metadata: None,
-        callback_url: None,
-        parent_id: None,
-        idempotency: None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        id::{JobId, MessageId},
-        record::JobRecord,
-        webhooks::samples::{event, finished_job},
-    };
-
-    fn summary(job: &JobRecord) -> JobSummary {
-        JobSummary { job: job.clone(), result_omitted: false }
-    }
-
-    #[test]
-    fn a_delivery_has_the_events_own_id_so_that_repeating_it_is_harmless() {
-        let (job, id) = (finished_job(), MessageId::new());
-        let made = delivery(&event(id, job.id), &summary(&job), &WebhookDeliver::POLICY).unwrap();
-        assert_eq!(made.id, JobId::from(id));
-        assert_eq!((made.kind.as_str(), made.max_attempts), ("webhook.deliver", 10));
-        let sent: WebhookDeliver = serde_json::from_str(made.payload.get()).unwrap();
-        assert_eq!((sent.url.as_str(), sent.event.as_str()), ("https://example.com/hook", "job.succeeded"));
-        assert_eq!(sent.source_job_id, job.id);
-        assert!(made.callback_url.is_none(), "a webhook about a webhook would never end");
-    }
-
-    #[test]
-    fn a_job_that_nobody_listens_to_is_not_told_about() {
-        let job = JobRecord { callback_url: None, ..finished_job() };
-        assert!(delivery(&event(MessageId::new(), job.id), &summary(&job), &WebhookDeliver::POLICY).is_none());
-    }
 }

@@ -4,10 +4,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    id::{JobId, MessageId},
+    id::{EndpointId, JobId, MessageId},
     record::{JobRecord, State},
     role::Role,
-    store::events::Event,
+    store::{
+        endpoints::{Endpoint, EndpointSettings, Format},
+        events::Event,
+    },
 };
 
 pub(super) fn raw(value: &Value) -> Box<RawValue> {
@@ -55,5 +58,26 @@ pub(super) fn finished_job() -> JobRecord {
         started_at: Some(then()),
         finished_at: Some(then()),
         cost_micros: 0,
+    }
+}
+
+/// One that takes every event.
+pub(super) fn endpoint() -> Endpoint {
+    Endpoint {
+        id: EndpointId::new(),
+        tenant_id: "acme".to_owned(),
+        settings: EndpointSettings {
+            url: "https://example.com/events".to_owned(),
+            description: String::new(),
+            events: vec!["*".to_owned()],
+            kinds: Vec::new(),
+            format: Format::Standard,
+            thin: false,
+        },
+        disabled: None,
+        failing_since: None,
+        old_secret_until: None,
+        created_at: then(),
+        updated_at: then(),
     }
 }

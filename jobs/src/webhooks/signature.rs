@@ -10,6 +10,11 @@ use sha2::Sha256;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
+/// A new key.
+pub fn new_secret() -> [u8; 32] {
+    rand::random()
+}
+
 const PREFIX: &str = "whsec_";
 
 impl Secret {

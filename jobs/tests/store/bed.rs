@@ -170,7 +170,7 @@ impl Sql {
 
     /// The jobs of the outbox with their events, oldest first.
     async fn outbox(&self) -> Vec<(JobId, String)> {
-        const OUTBOX: &str = "SELECT job_id, event FROM outbox ORDER BY id";
+        const OUTBOX: &str = "SELECT job_id, event FROM outbox WHERE job_id IS NOT NULL ORDER BY id";
         let rows: Vec<(Uuid, String)> = match self {
             Self::Sqlite(pool) => sqlx::query_as(OUTBOX).fetch_all(pool).await,
             Self::Postgres(pool) => sqlx::query_as(OUTBOX).fetch_all(pool).await,

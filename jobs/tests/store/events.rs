@@ -7,14 +7,14 @@ use golden_jobs::{
     outcome::Verdict,
     store::{
         NewJob, RunEnd, StoreError,
-        events::{Deliveries, EVENT_WINDOW, Event, LISTEN_LEASE},
+        events::{EVENT_WINDOW, Event, LISTEN_LEASE, Telling},
     },
 };
 
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{SECOND, TENANT, await_all, child_of, dead, job, job_of, job_with_callback, retry_in, succeeded},
+    given::{SECOND, TENANT, await_all, child_of, dead, delivery, job, job_of, job_with_callback, retry_in, succeeded},
 };
 
 both_stores! {
@@ -31,14 +31,15 @@ both_stores! {
 }
 
 /// Tells nobody.
-fn nobody() -> Deliveries {
+fn nobody() -> Telling {
     Arc::new(|_| Vec::new())
 }
 
 /// One job for each event, of the event's own id.
-fn one_each() -> Deliveries {
+fn one_each() -> Telling {
     Arc::new(|outgoing| {
-        let tell = |event: &Event| NewJob { id: event.id.into(), role: Role::Webhook, ..job_of(&event.tenant_id) };
+        let tell =
+            |event: &Event| delivery(NewJob { id: event.id.into(), role: Role::Webhook, ..job_of(&event.tenant_id) });
         outgoing.events.iter().map(tell).collect()
     })
 }
@@ -172,9 +173,9 @@ async fn events_are_numbered_for_each_tenant_and_come_in_order(store: Bed) {
 
 async fn events_and_what_tells_of_them_are_recorded_together_or_not_at_all(store: Bed) {
     let about = store.through(job_with_callback(), succeeded()).await;
-    let refused: Deliveries = Arc::new(|outgoing| {
+    let refused: Telling = Arc::new(|outgoing| {
         assert_eq!(outgoing.jobs[&outgoing.events[0].job_id.unwrap()].job.kind, "noop");
-        vec![NewJob { priority: 99, ..job() }]
+        vec![delivery(NewJob { priority: 99, ..job() })]
     });
     let answer = store.pass_on(ALL, &refused).await;
     assert!(matches!(answer, Err(StoreError::Rejected(_))), "{answer:?}");

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use golden_jobs::{
-    JobId, Role, WorkerId,
+    EndpointId, JobId, Role, WorkerId,
     outcome::{JobError, Verdict},
-    store::{Claimed, DeadLetterFilter, Due, Idempotency, JobFilter, NewJob, Page, Replay, WorkerInfo},
+    store::{
+        Claimed, DeadLetterFilter, Due, Idempotency, JobFilter, NewJob, Page, Replay, WorkerInfo,
+        deliveries::NewDelivery,
+        endpoints::{EndpointSettings, Format},
+    },
 };
 use serde_json::value::RawValue;
 
@@ -110,4 +115,36 @@ pub(crate) fn replay(filter: DeadLetterFilter) -> Replay {
 
 pub(crate) fn everything<Id>() -> Page<Id> {
     Page { before: None, limit: ALL }
+}
+
+/// A message to a `callback_url`, delivered by this job.
+pub(crate) fn delivery(job: NewJob) -> NewDelivery {
+    // An event is as old as the id of the message about it.
+    let millis = i64::try_from(job.id.0.as_u128() >> 80).unwrap();
+    NewDelivery {
+        at: DateTime::from_timestamp_millis(millis).unwrap(),
+        job,
+        endpoint_id: None,
+        about: None,
+        event: "job.succeeded".into(),
+        url: "https://example.com/hook".into(),
+    }
+}
+
+/// A message to an endpoint.
+pub(crate) fn delivery_to(endpoint: EndpointId) -> NewDelivery {
+    let job = NewJob { kind: "webhook.deliver".into(), role: Role::Webhook, ..job() };
+    NewDelivery { endpoint_id: Some(endpoint), ..delivery(job) }
+}
+
+/// An endpoint that takes every event.
+pub(crate) fn settings() -> EndpointSettings {
+    EndpointSettings {
+        url: "https://example.com/events".into(),
+        description: String::new(),
+        events: vec!["*".into()],
+        kinds: vec![],
+        format: Format::Standard,
+        thin: false,
+    }
 }

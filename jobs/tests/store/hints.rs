@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use golden_jobs::{
     Role,
     outcome::Verdict,
-    store::{ConnectOptions, Due, LogAppend, LogStream, NewJob, NewLine, Report, Store, connect, events::Deliveries},
+    store::{ConnectOptions, Due, LogAppend, LogStream, NewJob, NewLine, Report, Store, connect, events::Telling},
 };
 use tokio::time::timeout;
 
@@ -13,8 +13,8 @@ use crate::{
     bed::{ALL, Bed, Sql},
     both_stores,
     given::{
-        MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, job, job_with_callback, json, replay, retry_in,
-        succeeded,
+        MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, delivery, job, job_with_callback, json, replay,
+        retry_in, succeeded,
     },
 };
 
@@ -191,7 +191,7 @@ async fn what_was_logged_is_told_to_those_who_read(store: Bed) {
     let mut logged = store.wakes().watch_logged();
     store.through(job_with_callback(), succeeded()).await;
 
-    let told: Deliveries = Arc::new(|_| vec![NewJob { role: Role::Sandbox, ..job() }]);
+    let told: Telling = Arc::new(|_| vec![delivery(NewJob { role: Role::Sandbox, ..job() })]);
     store.pass_on(ALL, &told).await.unwrap();
 
     assert_eq!(&*timeout(SOON, logged.recv()).await.unwrap().unwrap(), TENANT);

@@ -17,7 +17,8 @@
 //! | [`cancel`], [`retry`] | what users do to a job |
 //! | [`dead_letters`] | what dies, and how it comes back |
 //! | [`events`] | what becomes an event, and the log of events |
-//! | [`webhooks`] | webhook secrets and deliveries |
+//! | [`endpoints`] | webhook endpoints, their secrets, when they are disabled |
+//! | [`deliveries`] | deliveries of webhooks, lists and replays |
 //! | [`logs`] | what runs write for those who read along |
 //! | [`queues`] | tenants share a role; pauses and quotas |
 //! | [`reads`] | lists, pages, attempts, depths |
@@ -35,6 +36,8 @@ mod cancel;
 mod children;
 mod claims;
 mod dead_letters;
+mod deliveries;
+mod endpoints;
 mod events;
 mod fence;
 mod finish;
@@ -51,7 +54,6 @@ mod retry;
 mod schema;
 mod tenants;
 mod terms;
-mod webhooks;
 mod workers;
 
 /// Makes every case of a module a test on SQLite and one on PostgreSQL.

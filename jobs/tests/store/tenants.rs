@@ -1,14 +1,14 @@
 //! Nobody sees or touches another's.
 
 use golden_jobs::{
-    JobId, MessageId, State,
-    store::{DeadLetterFilter, Delivery, JobFilter, Retried},
+    JobId, State,
+    store::{DeadLetterFilter, JobFilter, Retried},
 };
 
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{any_letter, dead, everything, job, job_of, job_with_callback, replay, succeeded},
+    given::{any_letter, dead, everything, job, job_of, replay, succeeded},
 };
 
 both_stores! {
@@ -16,7 +16,6 @@ both_stores! {
     nobody_cancels_anothers_job
     nobody_retries_anothers_job
     dead_letters_are_there_for_their_tenant_only
-    deliveries_are_there_for_their_tenant_only
     a_tenants_name_is_just_text
 }
 
@@ -71,28 +70,6 @@ async fn dead_letters_are_there_for_their_tenant_only(store: Bed) {
 
     assert_eq!(store.state(id).await, State::Dead);
     assert_eq!(store.count_dead_letters(&any_letter()).await.unwrap(), 1);
-}
-
-async fn deliveries_are_there_for_their_tenant_only(store: Bed) {
-    let id = store.through(job_with_callback(), succeeded()).await;
-    let delivery = Delivery {
-        message_id: MessageId::new(),
-        run_lease: 1,
-        attempt: 1,
-        tenant_id: crate::given::TENANT.into(),
-        job_id: id,
-        event: "job.succeeded".into(),
-        url: "https://example.com/hook".into(),
-        status: Some(200),
-        latency_ms: 1,
-        answer: None,
-        error: None,
-        at: Default::default(),
-    };
-    store.record_delivery(&delivery).await.unwrap();
-
-    assert!(store.deliveries(OTHER, id).await.unwrap().is_empty());
-    assert_eq!(store.deliveries(crate::given::TENANT, id).await.unwrap().len(), 1);
 }
 
 async fn a_tenants_name_is_just_text(store: Bed) {

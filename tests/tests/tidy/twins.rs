@@ -16,10 +16,10 @@ const SINGLE: [(&str, &str); 14] = [
     ("jobs/src/sql/postgres/adopt.sql", "a step of settle.sql in sqlite"),
     ("jobs/src/sql/postgres/hasten.sql", "a step of retry.sql in sqlite"),
     ("jobs/src/sql/postgres/resolve.sql", "the first step of replay.sql and of purge.sql in sqlite"),
-    ("jobs/src/sql/postgres/resolve_job.sql", "a step of retry.sql in sqlite"),
+    ("jobs/src/sql/postgres/resolve_jobs.sql", "a step of retry.sql and of redeliver.sql in sqlite"),
     ("jobs/src/sql/sqlite/moves.sql", "branches within the statements of postgres"),
     ("jobs/src/sql/sqlite/make_ready.sql", "a function of the schema in postgres"),
-    ("jobs/src/sql/sqlite/retry.sql", "requeue.sql, resolve_job.sql and hasten.sql in postgres"),
+    ("jobs/src/sql/sqlite/retry.sql", "requeue.sql, resolve_jobs.sql and hasten.sql in postgres"),
     ("jobs/src/sql/sqlite/replay.sql", "resolve.sql and requeue.sql in postgres"),
     ("jobs/src/sql/sqlite/purge.sql", "resolve.sql in postgres"),
 ];

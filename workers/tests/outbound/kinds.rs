@@ -7,7 +7,7 @@ use golden_jobs::{
     kinds::{Answer, HttpCall, WebhookDeliver},
     outbound::Outbound,
     outcome::JobError,
-    store::{Claimed, Run},
+    store::{Claimed, Run, endpoints::Format},
     webhooks::{Secret, sign},
 };
 use serde_json::{Value, json, value::to_raw_value};
@@ -89,14 +89,16 @@ async fn a_webhook_arrives_byte_for_byte_with_a_signature_over_it() {
     let server = Server::answering(answer("204 No Content", "", "")).await;
     let body = r#"{"type":"job.succeeded","data":{"name":"grüße"}}"#;
     let webhook = WebhookDeliver {
-        url: server.url("/hook"),
+        url: None,
+        endpoint_id: None,
         event: "job.succeeded".to_owned(),
+        format: Format::Standard,
         body: body.to_owned(),
-        source_job_id: JobId::new(),
+        source_job_id: Some(JobId::new()),
     };
     let (id, now) = (MessageId::new(), "2026-01-02T03:04:05Z".parse().unwrap());
     let secrets = [Secret::from([7; 32])];
-    dev().send(webhook.request(id, &secrets, now)).await.unwrap();
+    dev().send(webhook.request(id, &server.url("/hook"), &secrets, now)).await.unwrap();
 
     let request = server.requests().remove(0);
     let (head, received) = request.split_once("\r\n\r\n").unwrap();

@@ -1,19 +1,27 @@
 //! From the end of a job to its webhook, on the embedded store.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use golden_jobs::{
-    Context, Failure, Job, JobId, MessageId, Role, WorkerId,
+    Context, EndpointId, Failure, Job, JobId, MessageId, Role, WorkerId,
     context::Ports,
     journal::Journal,
     kinds::{WebhookDeliver, registry},
     metrics::Metrics,
     outcome::{End, Verdict},
     registry::RawOutcome,
-    store::{ConnectOptions, Due, NewJob, RunEnd, SharedStore, connect, migrate},
-    webhooks::{Secret, relay, relay_once, sign},
+    store::{
+        ConnectOptions, Due, NewJob, RunEnd, SharedStore, connect,
+        deliveries::NewDelivery,
+        endpoints::{DisabledReason, EndpointChange, EndpointSettings, Format},
+        migrate,
+    },
+    webhooks::{Hosts, Secret, relay, relay_once, sign, test_delivery},
 };
-use serde_json::{Value, json, value::to_raw_value};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -69,6 +77,11 @@ impl Fresh {
 
     /// One run of the delivery that the relay made.
     async fn deliver(&self) -> (MessageId, RawOutcome) {
+        self.deliver_among(Hosts::default()).await
+    }
+
+    /// The same while others deliver.
+    async fn deliver_among(&self, hosts: Hosts) -> (MessageId, RawOutcome) {
         let claimed = self.store.claim(Role::Webhook, 10, WorkerId::new()).await.unwrap();
         assert_eq!(claimed.len(), 1);
         let claimed = Arc::new(claimed.into_iter().next().unwrap());
@@ -77,6 +90,7 @@ impl Fresh {
             metrics: Metrics::new(),
             outbound: Arc::new(dev()),
             executor: Err("not here".to_owned()),
+            hosts,
         };
         let kinds = registry();
         let kind = kinds.get(&claimed.kind).unwrap();
@@ -84,6 +98,28 @@ impl Fresh {
         let outcome = kind.run(claimed.payload.clone(), Context::new(Arc::clone(&claimed), ports, journal)).await;
         (claimed.run.id.into(), outcome)
     }
+
+    /// An endpoint that takes every event.
+    async fn endpoint(&self, url: String, format: Format) -> EndpointId {
+        let (description, events, kinds) = (String::new(), vec!["*".to_owned()], Vec::new());
+        let settings = EndpointSettings { url, description, events, kinds, format, thin: false };
+        self.store.add_endpoint("acme", &settings, [1; 32]).await.unwrap().unwrap().id
+    }
+
+    /// A message to it, on its way.
+    async fn told(&self, endpoint: EndpointId) {
+        let endpoint = self.store.endpoint("acme", endpoint).await.unwrap().unwrap();
+        let delivery = test_delivery(&endpoint, &WebhookDeliver::POLICY, chrono::DateTime::UNIX_EPOCH).unwrap();
+        // As an event would be: a test is delivered even where nothing else is.
+        let payload = delivery.job.payload.get().replace("webhook.test", "job.dead");
+        let job = NewJob { payload: RawValue::from_string(payload).unwrap(), ..delivery.job };
+        self.store.add_deliveries(vec![NewDelivery { job, ..delivery }]).await.unwrap();
+    }
+}
+
+fn header<'a>(request: &'a str, name: &str) -> &'a str {
+    let (head, _) = request.split_once("\r\n\r\n").unwrap();
+    head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap()
 }
 
 #[tokio::test]
@@ -98,8 +134,8 @@ async fn a_job_that_ended_is_told_once_signed_and_on_record() {
 
     assert!(matches!(outcome, Ok(End::Done(Some(output))) if output.get() == r#"{"status":200}"#));
     let request = server.requests().remove(0);
-    let (head, body) = request.split_once("\r\n\r\n").unwrap();
-    let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap();
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    let header = |name: &str| header(&request, name);
     let secret = Secret::from(fresh.store.callback_secret("acme").await.unwrap());
     let timestamp = header("webhook-timestamp").parse().unwrap();
     assert_eq!(header("webhook-id"), message.to_string());
@@ -109,24 +145,96 @@ async fn a_job_that_ended_is_told_once_signed_and_on_record() {
     assert_eq!(told["data"]["result"], json!({"sum": 3}));
     assert!(!body.contains("not for receivers"));
 
-    let deliveries = fresh.store.deliveries("acme", job).await.unwrap();
-    assert_eq!(deliveries.len(), 1);
-    assert_eq!((deliveries[0].status, deliveries[0].answer.as_deref()), (Some(200), Some("thanks\u{fffd}")));
+    let attempts = fresh.store.delivery_attempts(message).await.unwrap();
+    assert_eq!(attempts.len(), 1);
+    assert_eq!((attempts[0].status, attempts[0].answer.as_deref()), (Some(200), Some("thanks\u{fffd}")));
+    let delivery = fresh.store.delivery("acme", message).await.unwrap().unwrap();
+    assert_eq!((delivery.job_id, delivery.url), (Some(job), server.url("/hook")));
 }
 
 #[tokio::test]
 async fn a_delivery_that_fails_is_on_record_and_tried_again() {
     let server = Server::answering(answer("503 Later", "Retry-After: 9\r\n", "busy")).await;
     let fresh = Fresh::open().await;
-    let job = fresh.finished_job(server.url("/hook")).await;
+    fresh.finished_job(server.url("/hook")).await;
     relay_once(&*fresh.store, WebhookDeliver::POLICY, 10).await.unwrap();
+
+    let (message, outcome) = fresh.deliver().await;
+
+    assert!(matches!(outcome, Err(Failure::Retry { after: Some(wait), .. }) if wait == Duration::from_secs(9)));
+    let attempt = fresh.store.delivery_attempts(message).await.unwrap().remove(0);
+    assert_eq!((attempt.status, attempt.attempt, attempt.answer.as_deref()), (Some(503), 1, Some("busy")));
+    assert_eq!(attempt.error.as_deref(), Some("rejected: the receiver answered 503"));
+}
+
+#[tokio::test]
+async fn an_endpoint_is_told_in_its_format_and_signed_with_both_secrets_while_one_rotates() {
+    let server = Server::answering(answer("200 OK", "", "")).await;
+    let fresh = Fresh::open().await;
+    let endpoint = fresh.endpoint(server.url("/events"), Format::CloudEvents).await;
+    fresh.told(endpoint).await;
+    fresh.store.rotate_secret("acme", endpoint, [2; 32], Duration::from_secs(60)).await.unwrap();
+
+    let (message, outcome) = fresh.deliver().await;
+
+    assert!(matches!(outcome, Ok(End::Done(_))), "{outcome:?}");
+    let request = server.requests().remove(0);
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    assert_eq!(header(&request, "content-type"), "application/cloudevents+json; charset=utf-8");
+    let secrets = [Secret::from([2; 32]), Secret::from([1; 32])];
+    let timestamp = header(&request, "webhook-timestamp").parse().unwrap();
+    let signature = sign(&secrets, &message.to_string(), timestamp, body.as_bytes());
+    assert_eq!(header(&request, "webhook-signature"), signature);
+    assert_eq!(signature.split(' ').count(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_an_endpoint_that_is_disabled_or_deleted() {
+    let server = Server::answering(answer("200 OK", "", "")).await;
+    let fresh = Fresh::open().await;
+    let endpoint = fresh.endpoint(server.url("/events"), Format::Standard).await;
+    fresh.told(endpoint).await;
+    let disable = EndpointChange { enabled: Some(false), ..Default::default() };
+    fresh.store.change_endpoint("acme", endpoint, &disable).await.unwrap();
+
+    let (message, outcome) = fresh.deliver().await;
+    assert!(matches!(outcome, Err(Failure::Fatal(error)) if error.code == "endpoint_disabled"));
+    assert_eq!(fresh.store.delivery_attempts(message).await.unwrap(), []);
+
+    fresh.told(endpoint).await;
+    fresh.store.remove_endpoint("acme", endpoint).await.unwrap();
+    let (_, outcome) = fresh.deliver().await;
+    assert!(matches!(outcome, Err(Failure::Fatal(error)) if error.code == "endpoint_deleted"));
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_is_disabled() {
+    let server = Server::answering(answer("410 Gone", "", "no more")).await;
+    let fresh = Fresh::open().await;
+    let endpoint = fresh.endpoint(server.url("/events"), Format::Standard).await;
+    fresh.told(endpoint).await;
 
     let (_, outcome) = fresh.deliver().await;
 
-    assert!(matches!(outcome, Err(Failure::Retry { after: Some(wait), .. }) if wait == Duration::from_secs(9)));
-    let delivery = fresh.store.deliveries("acme", job).await.unwrap().remove(0);
-    assert_eq!((delivery.status, delivery.attempt, delivery.answer.as_deref()), (Some(503), 1, Some("busy")));
-    assert_eq!(delivery.error.as_deref(), Some("rejected: the receiver answered 503"));
+    assert!(matches!(outcome, Err(Failure::Fatal(error)) if error.code == "gone"));
+    let disabled = fresh.store.endpoint("acme", endpoint).await.unwrap().unwrap().disabled.unwrap();
+    assert_eq!(disabled.reason, DisabledReason::Gone);
+}
+
+#[tokio::test]
+async fn a_delivery_to_a_busy_host_comes_back_and_spends_no_attempt() {
+    let server = Server::answering(answer("200 OK", "", "")).await;
+    let fresh = Fresh::open().await;
+    fresh.told(fresh.endpoint(server.url("/events"), Format::Standard).await).await;
+    let hosts = Hosts::new(NonZeroUsize::MIN);
+    let place = hosts.enter(&server.address.to_string()).ok().unwrap();
+
+    let (_, outcome) = fresh.deliver_among(hosts).await;
+
+    assert!(matches!(outcome, Ok(End::Snooze(_))), "{outcome:?}");
+    assert!(server.requests().is_empty());
+    drop(place);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod journals;
 mod terms;
+mod webhooks;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,11 +14,12 @@ use golden_jobs::{
     context::Ports,
     done,
     job::Policy,
-    kinds::Noop,
+    kinds::{Noop, WebhookDeliver},
     metrics::Metrics,
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
     record::JobRecord,
     store::{ConnectOptions, Due, NewJob, SharedStore, connect, migrate},
+    webhooks::Hosts,
 };
 use golden_workers::Options;
 use schemars::JsonSchema;
@@ -69,6 +71,10 @@ struct Pools {
 
 impl Pools {
     async fn start(slots: usize) -> Self {
+        Self::start_with((Role::Orchestrator, slots), Arc::new(Nobody), Hosts::default()).await
+    }
+
+    async fn start_with(pool: (Role, usize), outbound: Arc<dyn Outbound>, hosts: Hosts) -> Self {
         let folder = std::env::temp_dir().join(format!("golden-pools-{}", uuid::Uuid::now_v7()));
         let url = format!("sqlite://{}/golden.db", folder.display());
         migrate(&url).await.unwrap();
@@ -76,14 +82,20 @@ impl Pools {
         let ports = Ports {
             store: Arc::clone(&store),
             metrics: Metrics::new(),
-            outbound: Arc::new(Nobody),
+            outbound,
             executor: Err("no sandbox here".to_owned()),
+            hosts,
         };
         let registry = Arc::new(
-            Registry::default().with::<Noop>().with::<Sore>().with::<journals::Chatter>().with::<terms::Big>(),
+            Registry::default()
+                .with::<Noop>()
+                .with::<WebhookDeliver>()
+                .with::<Sore>()
+                .with::<journals::Chatter>()
+                .with::<terms::Big>(),
         );
         let shutdown = CancellationToken::new();
-        let options = Options::new(vec![(Role::Orchestrator, slots)]);
+        let options = Options::new(vec![pool]);
         let task = tokio::spawn(golden_workers::run(options, registry, ports, shutdown.clone()));
         Self { store, folder, shutdown, task }
     }

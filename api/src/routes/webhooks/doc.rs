@@ -1,9 +1,6 @@
 //! The documentation of `/v1/webhooks`.
 
-use crate::{
-    openapi::{Doc, Tag},
-    problem::Code,
-};
+use crate::openapi::{Doc, Tag};
 
 pub(in crate::routes) const TAG: Tag = Tag {
     name: "Webhooks",
@@ -18,7 +15,10 @@ pub(in crate::routes) fn secret() -> Doc {
     )
 }
 
-pub(in crate::routes) fn deliveries() -> Doc {
-    Doc::new("List a job's deliveries", "Every attempt to call back about a job, the oldest first.")
-        .problems(&[Code::NotFound])
+pub(in crate::routes) fn events() -> Doc {
+    Doc::new(
+        "List the types of events",
+        "What the `events` of an endpoint may name, besides groups as `job.*`, and `*`. A `callback_url` is told of \
+         its job's end.",
+    )
 }

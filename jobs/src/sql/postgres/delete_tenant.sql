@@ -11,5 +11,7 @@ WITH gone AS (
     DELETE FROM schedules s USING gone g WHERE s.tenant_id = g.id
 ), endpoints_gone AS (
     DELETE FROM webhook_endpoints e USING gone g WHERE e.tenant_id = g.id
+), listeners_gone AS (
+    DELETE FROM listeners l USING gone g WHERE l.tenant_id = g.id
 )
 SELECT EXISTS (SELECT 1 FROM tenants WHERE id = $1) AS known, EXISTS (SELECT 1 FROM gone) AS gone

@@ -15,3 +15,6 @@ DELETE FROM schedules WHERE tenant_id = ?1
 
 -- step: endpoints
 DELETE FROM webhook_endpoints WHERE tenant_id = ?1
+
+-- step: listeners
+DELETE FROM listeners WHERE tenant_id = ?1

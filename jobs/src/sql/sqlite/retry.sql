@@ -5,12 +5,12 @@
 SELECT id, tenant_id, state, role, priority FROM job_view WHERE tenant_id = ?1 AND id = ?2
 
 -- step: requeued
--- Dead and cancelled jobs, with fresh attempts. Their end was counted by whoever awaited
--- them, so nobody awaits them any more. ?1: ids, ?2: a new payload or null, ?3: now.
+-- Ended jobs in one of the states ?4, with fresh attempts. Their end was counted by whoever
+-- awaited them, so nobody awaits them any more. ?1: ids, ?2: a new payload or null, ?3: now.
 UPDATE jobs
 SET state = 'queued', attempt = 0, lost = 0, awaited = 0, result = NULL, progress = NULL,
     payload = COALESCE(?2, payload), run_at = ?3, finished_at = NULL
-WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND state IN ('dead', 'cancelled')
+WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND state IN (SELECT value FROM json_each(?4))
 RETURNING id, role, tenant_id, priority
 
 -- step: resolved

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{PostgresStore, rows, step};
 use crate::{
     id::{DeadLetterId, JobId},
+    record::Move,
     store::{DeadLetter, DeadLetterFilter, Page, Replay, StoreError},
 };
 
@@ -57,6 +58,7 @@ impl PostgresStore {
                     .bind(jobs.into_iter().flatten().collect::<Vec<_>>())
                     .bind(replay.payload.as_ref().map(|payload| payload.get()))
                     .bind(self.now())
+                    .bind(Move::Replay.leaves())
                     .fetch_all(&mut *tx)
                     .await?;
                 tx.commit().await?;

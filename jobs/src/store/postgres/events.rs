@@ -1,20 +1,20 @@
 //! Who listens, and what they hear.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sqlx::{Row, postgres::PgRow};
 
-use super::{
-    PostgresStore,
-    insert::{Entrance, record},
-    millis, rows, step, summaries_of,
-};
+use super::{PostgresStore, deliveries::add, endpoints::listening, millis, rows, step, summaries_of};
 use crate::{
     id::{JobId, MessageId},
     store::{
-        NewJob, StoreError,
-        events::{Deliveries, EVENT_WINDOW, Event, Events, Outgoing},
+        StoreError,
+        endpoints::Endpoint,
+        events::{EVENT_WINDOW, Event, Events, Outgoing, Telling},
     },
 };
 
@@ -40,7 +40,7 @@ impl Events for PostgresStore {
         Ok(())
     }
 
-    async fn pass_on(&self, limit: u32, deliveries: &Deliveries) -> Result<usize, StoreError> {
+    async fn pass_on(&self, limit: u32, tell: &Telling) -> Result<usize, StoreError> {
         let (outgoing, made) = self
             .in_time(|| async {
                 let mut tx = self.pool.begin().await?;
@@ -54,14 +54,19 @@ impl Events for PostgresStore {
                 let about: HashSet<JobId> = events.iter().filter_map(|event| event.job_id).collect();
                 let jobs = summaries_of(&mut *tx, &Vec::from_iter(about)).await?;
                 let jobs = jobs.into_iter().map(|summary| (summary.job.id, summary)).collect();
-                let outgoing = Outgoing { events, jobs };
-                let made = deliveries(&outgoing);
-                record(&mut tx, &made.iter().collect::<Vec<&NewJob>>(), Entrance::Open, self.now()).await?;
+                let tenants: HashSet<String> = events.iter().map(|event| event.tenant_id.clone()).collect();
+                let mut endpoints = HashMap::<String, Vec<Endpoint>>::new();
+                for endpoint in listening(&mut *tx, &Vec::from_iter(tenants), self.now()).await? {
+                    endpoints.entry(endpoint.tenant_id.clone()).or_default().push(endpoint);
+                }
+                let outgoing = Outgoing { events, jobs, endpoints };
+                let made = tell(&outgoing);
+                add(&mut tx, &made, self.now()).await?;
                 tx.commit().await?;
                 Ok((outgoing, made))
             })
             .await?;
-        self.wake(made.iter().map(|job| job.role).collect::<HashSet<_>>());
+        self.wake(made.iter().map(|delivery| delivery.job.role).collect::<HashSet<_>>());
         let tenants: HashSet<&str> = outgoing.events.iter().map(|event| event.tenant_id.as_str()).collect();
         for tenant in tenants {
             self.wakes.logged(tenant);

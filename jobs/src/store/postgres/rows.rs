@@ -7,12 +7,12 @@ use sqlx::{ColumnIndex, Postgres, Row, postgres::PgArguments, postgres::PgRow, q
 use uuid::Uuid;
 
 use crate::{
-    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Delivery, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept,
-        LogLine, LostRun, Moment, Promoted, Run, StoreError, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine,
+        LostRun, Moment, Promoted, Run, StoreError, WorkerInfo,
     },
 };
 
@@ -49,7 +49,7 @@ pub(super) fn count<I: ColumnIndex<PgRow>>(row: &PgRow, column: I) -> Read<u64> 
     Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
 }
 
-fn parsed<T>(text: &str) -> Read<T>
+pub(super) fn parsed<T>(text: &str) -> Read<T>
 where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
@@ -60,7 +60,7 @@ pub(super) fn perhaps_job_id(row: &PgRow, column: &str) -> Read<Option<JobId>> {
     Ok(row.try_get::<Option<Uuid>, _>(column)?.map(JobId))
 }
 
-fn small(row: &PgRow, column: &str) -> Read<u32> {
+pub(super) fn small(row: &PgRow, column: &str) -> Read<u32> {
     Ok(u32::try_from(row.try_get::<i32, _>(column)?).unwrap_or(0))
 }
 
@@ -74,7 +74,7 @@ fn payload(row: &PgRow) -> Read<Box<RawValue>> {
     Ok(json(row, "payload")?.unwrap_or_else(|| RawValue::NULL.to_owned()))
 }
 
-fn recorded_error(row: &PgRow, at: &str) -> Read<Option<RecordedError>> {
+pub(super) fn recorded_error(row: &PgRow, at: &str) -> Read<Option<RecordedError>> {
     let code: Option<String> = row.try_get("error_code")?;
     let message: Option<String> = row.try_get("error_message")?;
     let at = row.try_get(at)?;
@@ -292,21 +292,4 @@ pub(super) fn bind_filter<'q>(
         .bind(&filter.error)
         .bind(filter.since)
         .bind(filter.until)
-}
-
-pub(super) fn delivery(row: &PgRow) -> Read<Delivery> {
-    Ok(Delivery {
-        message_id: MessageId(row.try_get("message_id")?),
-        run_lease: row.try_get("run_lease")?,
-        attempt: small(row, "attempt")?,
-        tenant_id: row.try_get("tenant_id")?,
-        job_id: JobId(row.try_get("job_id")?),
-        event: row.try_get("event")?,
-        url: row.try_get("url")?,
-        status: row.try_get::<Option<i32>, _>("status")?.and_then(|status| u16::try_from(status).ok()),
-        latency_ms: count(row, "latency_ms")?,
-        answer: row.try_get("answer")?,
-        error: row.try_get("error")?,
-        at: row.try_get("at")?,
-    })
 }

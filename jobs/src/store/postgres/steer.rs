@@ -3,6 +3,7 @@
 use super::{PostgresStore, rows};
 use crate::{
     id::JobId,
+    record::Move,
     store::{Retried, Store, StoreError},
 };
 
@@ -54,13 +55,14 @@ impl PostgresStore {
                     .bind(vec![job.0])
                     .bind(None::<&str>)
                     .bind(self.now())
+                    .bind(Move::Replay.leaves())
                     .fetch_optional(&mut *tx)
                     .await?;
                 let moved = match again {
                     Some(row) => {
-                        sqlx::query(include_str!("../../sql/postgres/resolve_job.sql"))
+                        sqlx::query(include_str!("../../sql/postgres/resolve_jobs.sql"))
                             .bind(tenant)
-                            .bind(job.0)
+                            .bind(vec![job.0])
                             .bind(by)
                             .bind(self.now())
                             .execute(&mut *tx)

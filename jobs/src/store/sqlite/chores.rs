@@ -6,8 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     entry::{self, Arrival},
-    insert::know_tenants,
-    params::{list, millis, without_nul},
+    params::{list, millis},
     role_names, rows,
     steps::step,
     writer::{Tx, Verb},
@@ -15,7 +14,7 @@ use super::{
 use crate::{
     id::WorkerId,
     role::Role,
-    store::{Delivery, LostRun, Promoted, WorkerInfo},
+    store::{LostRun, Promoted, WorkerInfo},
 };
 
 const PROMOTE: &str = include_str!("../../sql/sqlite/promote.sql");
@@ -118,48 +117,5 @@ impl Verb for Lost {
         sqlx::query(FORGOTTEN).bind(heard_by).execute(&mut *tx.connection).await?;
         let rows = sqlx::query(LOST).bind(heard_by).bind(self.limit).fetch_all(&mut *tx.connection).await?;
         rows.iter().map(rows::lost).collect()
-    }
-}
-
-/// Gives a tenant its row, and with it the secret, unless it has one.
-pub(super) struct Know {
-    pub stranger: (String, [u8; 32]),
-}
-
-#[async_trait]
-impl Verb for Know {
-    type Answer = ();
-
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
-        know_tenants(tx, std::slice::from_ref(&self.stranger)).await
-    }
-}
-
-pub(super) struct RecordDelivery {
-    pub delivery: Delivery,
-}
-
-#[async_trait]
-impl Verb for RecordDelivery {
-    type Answer = ();
-
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
-        let delivery = &self.delivery;
-        sqlx::query(include_str!("../../sql/sqlite/record_delivery.sql"))
-            .bind(delivery.message_id.0)
-            .bind(delivery.run_lease)
-            .bind(delivery.attempt)
-            .bind(&delivery.tenant_id)
-            .bind(delivery.job_id.0)
-            .bind(&delivery.event)
-            .bind(&delivery.url)
-            .bind(delivery.status)
-            .bind(i64::try_from(delivery.latency_ms).unwrap_or(i64::MAX))
-            .bind(delivery.answer.as_deref().map(without_nul))
-            .bind(delivery.error.as_deref().map(without_nul))
-            .bind(tx.now)
-            .execute(&mut *tx.connection)
-            .await
-            .map(|_| ())
     }
 }

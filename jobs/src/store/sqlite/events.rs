@@ -1,13 +1,17 @@
 //! Who listens, and what they hear.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
     SqliteStore,
-    insert::record,
+    deliveries::add,
+    endpoints::listening,
     params::after,
     rows,
     steps::step,
@@ -17,8 +21,9 @@ use super::{
 use crate::{
     id::{JobId, MessageId},
     store::{
-        NewJob, StoreError,
-        events::{Deliveries, EVENT_WINDOW, Event, Events, Outgoing},
+        StoreError,
+        endpoints::Endpoint,
+        events::{EVENT_WINDOW, Event, Events, Outgoing, Telling},
     },
 };
 
@@ -37,8 +42,8 @@ impl Events for SqliteStore {
         self.writer.call(Listen { tenant: tenant.to_owned(), lease }).await
     }
 
-    async fn pass_on(&self, limit: u32, deliveries: &Deliveries) -> Result<usize, StoreError> {
-        self.writer.call(PassOn { limit, deliveries: Deliveries::clone(deliveries) }).await
+    async fn pass_on(&self, limit: u32, tell: &Telling) -> Result<usize, StoreError> {
+        self.writer.call(PassOn { limit, tell: Telling::clone(tell) }).await
     }
 
     async fn events_after(&self, tenant: &str, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
@@ -87,7 +92,7 @@ impl Verb for Listen {
 
 struct PassOn {
     limit: u32,
-    deliveries: Deliveries,
+    tell: Telling,
 }
 
 #[async_trait]
@@ -107,9 +112,13 @@ impl Verb for PassOn {
         let about: HashSet<JobId> = events.iter().filter_map(|event| event.job_id).collect();
         let jobs = summaries_of(&mut *tx.connection, &Vec::from_iter(about)).await?;
         let jobs = jobs.into_iter().map(|summary| (summary.job.id, summary)).collect();
-        let outgoing = Outgoing { events, jobs };
-        let made = (self.deliveries)(&outgoing);
-        record(tx, &made.iter().collect::<Vec<&NewJob>>(), false).await?;
+        let tenants: HashSet<String> = events.iter().map(|event| event.tenant_id.clone()).collect();
+        let mut endpoints = HashMap::<String, Vec<Endpoint>>::new();
+        for endpoint in listening(tx, &Vec::from_iter(tenants)).await? {
+            endpoints.entry(endpoint.tenant_id.clone()).or_default().push(endpoint);
+        }
+        let outgoing = Outgoing { events, jobs, endpoints };
+        add(tx, &(self.tell)(&outgoing)).await?;
         outgoing.events.iter().for_each(|event| tx.hints.logged(&event.tenant_id));
         Ok(outgoing.events.len())
     }

@@ -9,12 +9,12 @@ use uuid::Uuid;
 
 use super::entry::Entry;
 use crate::{
-    id::{DeadLetterId, JobId, MessageId, WorkerId},
+    id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, Delivery, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun,
-        Moment, Queue, QueueName, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
+        Claimed, DeadLetter, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Queue,
+        QueueName, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
     },
 };
 
@@ -64,7 +64,7 @@ pub(super) fn perhaps_job_id(row: &SqliteRow, column: &str) -> Read<Option<JobId
     Ok(row.try_get::<Option<Uuid>, _>(column)?.map(JobId))
 }
 
-fn small(row: &SqliteRow, column: &str) -> Read<u32> {
+pub(super) fn small(row: &SqliteRow, column: &str) -> Read<u32> {
     Ok(u32::try_from(row.try_get::<i64, _>(column)?).unwrap_or(0))
 }
 
@@ -72,7 +72,7 @@ pub(super) fn at(row: &SqliteRow, column: &str) -> Read<DateTime<Utc>> {
     Ok(time(row.try_get(column)?))
 }
 
-fn perhaps_at(row: &SqliteRow, column: &str) -> Read<Option<DateTime<Utc>>> {
+pub(super) fn perhaps_at(row: &SqliteRow, column: &str) -> Read<Option<DateTime<Utc>>> {
     Ok(row.try_get::<Option<i64>, _>(column)?.map(time))
 }
 
@@ -84,7 +84,7 @@ pub(super) fn json(row: &SqliteRow, column: &str) -> Read<Option<Box<RawValue>>>
     row.try_get::<Option<String>, _>(column)?.map(raw).transpose()
 }
 
-fn recorded_error(row: &SqliteRow, at: &str) -> Read<Option<RecordedError>> {
+pub(super) fn recorded_error(row: &SqliteRow, at: &str) -> Read<Option<RecordedError>> {
     let code: Option<String> = row.try_get("error_code")?;
     let message: Option<String> = row.try_get("error_message")?;
     Ok(match (code, message, perhaps_at(row, at)?) {
@@ -270,23 +270,6 @@ pub(super) fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
         resolution: row.try_get("resolution")?,
         resolved_by: row.try_get("resolved_by")?,
         resolved_at: perhaps_at(row, "resolved_at")?,
-    })
-}
-
-pub(super) fn delivery(row: &SqliteRow) -> Read<Delivery> {
-    Ok(Delivery {
-        message_id: MessageId(row.try_get("message_id")?),
-        run_lease: row.try_get("run_lease")?,
-        attempt: small(row, "attempt")?,
-        tenant_id: row.try_get("tenant_id")?,
-        job_id: job_id(row, "job_id")?,
-        event: row.try_get("event")?,
-        url: row.try_get("url")?,
-        status: row.try_get::<Option<i64>, _>("status")?.and_then(|status| u16::try_from(status).ok()),
-        latency_ms: count(row, "latency_ms")?,
-        answer: row.try_get("answer")?,
-        error: row.try_get("error")?,
-        at: at(row, "at")?,
     })
 }
 

@@ -20,6 +20,7 @@ const KNOWN: &str = step(DELETE, "known");
 const QUEUES: &str = step(DELETE, "queues");
 const SCHEDULES: &str = step(DELETE, "schedules");
 const ENDPOINTS: &str = step(DELETE, "endpoints");
+const LISTENERS: &str = step(DELETE, "listeners");
 
 #[async_trait]
 impl Tenants for SqliteStore {
@@ -130,7 +131,7 @@ impl Verb for Delete {
             let known: bool = sqlx::query_scalar(KNOWN).bind(&self.id).fetch_one(&mut *tx.connection).await?;
             return Ok(if known { Deleted::Busy } else { Deleted::NoSuchTenant });
         }
-        for statement in [QUEUES, SCHEDULES, ENDPOINTS] {
+        for statement in [QUEUES, SCHEDULES, ENDPOINTS, LISTENERS] {
             sqlx::query(statement).bind(&self.id).execute(&mut *tx.connection).await?;
         }
         Ok(Deleted::Gone)

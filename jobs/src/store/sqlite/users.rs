@@ -99,7 +99,7 @@ impl Verb for Retry {
         let Some(row) = found else { return Ok(Retried::NoSuchJob) };
         let state: State = rows::parsed(row.try_get("state")?)?;
         if state.after(Move::Replay).is_some() {
-            requeue(tx, &[self.job], None).await?;
+            requeue(tx, &[self.job], None, Move::Replay).await?;
             sqlx::query(RESOLVED)
                 .bind(&self.tenant)
                 .bind(self.job.0)
@@ -119,10 +119,20 @@ impl Verb for Retry {
     }
 }
 
-/// Puts dead and cancelled jobs back to work. Answers those that were.
-async fn requeue(tx: &mut Tx<'_>, jobs: &[JobId], payload: Option<&str>) -> Result<Vec<JobId>, sqlx::Error> {
-    let ids = list(jobs.iter().map(|id| hex(id.0)))?;
-    let rows = sqlx::query(REQUEUED).bind(ids).bind(payload).bind(tx.now).fetch_all(&mut *tx.connection).await?;
+/// Puts ended jobs back to work, if `mv` leads out of their state. Answers those that were.
+pub(super) async fn requeue(
+    tx: &mut Tx<'_>,
+    jobs: &[JobId],
+    payload: Option<&str>,
+    mv: Move,
+) -> Result<Vec<JobId>, sqlx::Error> {
+    let rows = sqlx::query(REQUEUED)
+        .bind(list(jobs.iter().map(|id| hex(id.0)))?)
+        .bind(payload)
+        .bind(tx.now)
+        .bind(list(mv.leaves())?)
+        .fetch_all(&mut *tx.connection)
+        .await?;
     let again = rows.iter().map(rows::entry).collect::<Result<Vec<_>, sqlx::Error>>()?;
     let ids = again.iter().map(|entry| entry.id).collect();
     entry::ready(tx, again, Arrival::New).await?;
@@ -158,7 +168,8 @@ impl Verb for ReplayDead {
             .bind(tx.now)
             .execute(&mut *tx.connection)
             .await?;
-        requeue(tx, &jobs, self.replay.payload.as_ref().map(|payload| payload.get())).await
+        let payload = self.replay.payload.as_ref().map(|payload| payload.get());
+        requeue(tx, &jobs, payload, Move::Replay).await
     }
 }
 

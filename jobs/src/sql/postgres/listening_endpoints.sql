@@ -1,0 +1,6 @@
+-- Those that take events, of the tenants $1. $2 the held clock.
+SELECT id, tenant_id, url, description, events, kinds, format, thin, failing_since, disabled_at, disabled_reason,
+       CASE WHEN old_secret_until > COALESCE($2, now()) THEN old_secret_until END AS old_secret_until,
+       created_at, updated_at
+FROM webhook_endpoints WHERE tenant_id = ANY ($1::text[]) AND disabled_at IS NULL
+ORDER BY id

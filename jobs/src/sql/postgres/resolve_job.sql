@@ -1,5 +1,0 @@
--- Resolves the open dead letter of job $2 of tenant $1, which is retried by hand by $3.
--- $4 the held clock.
-UPDATE dlq_messages
-SET resolved = true, resolution = 'replayed', resolved_by = $3, resolved_at = COALESCE($4, now())
-WHERE tenant_id = $1 AND job_id = $2 AND NOT resolved
