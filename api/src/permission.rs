@@ -60,6 +60,8 @@ pub(crate) enum Permission {
     Submit,
     /// Cancel the tenant's jobs. A job belongs to its tenant, not to whoever submitted it.
     Cancel,
+    /// Say what is submitted by the clock: as good as submitting.
+    Schedule,
     /// See and set how the tenant is called back.
     Webhooks,
     /// Put ended jobs back to work, from the record or from the dead letters.
@@ -74,7 +76,7 @@ impl Permission {
         match self {
             Self::Probe | Self::Anybody => None,
             Self::Scrape | Self::Read => Some(CallerRole::Observer),
-            Self::Submit | Self::Cancel | Self::Webhooks => Some(CallerRole::Developer),
+            Self::Submit | Self::Schedule | Self::Cancel | Self::Webhooks => Some(CallerRole::Developer),
             Self::Rerun | Self::Purge => Some(CallerRole::Operator),
         }
     }

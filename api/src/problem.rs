@@ -69,10 +69,12 @@ problems! {
         "Use one of the methods of the Allow header.";
     RequestTimeout "request-timeout" REQUEST_TIMEOUT "The request did not arrive in time"
         "Send the whole body at once; it has 30 seconds to arrive.";
-    Conflict "conflict" CONFLICT "Its state does not allow this"
+    Conflict "conflict" CONFLICT "Its present state does not allow this"
         "Read what the path names: the detail says which state it is in and what would be needed.";
-    TooMany "too-many" CONFLICT "There are as many of these as there may be"
-        "Delete one that is not needed any more; the detail says how many there may be.";
+    NameTaken "name-taken" CONFLICT "The name is in use"
+        "Choose another name, or change the one that has it.";
+    LimitReached "limit-reached" CONFLICT "The tenant has as many of these as it may"
+        "Remove what is no longer needed: the detail names the limit.";
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The request is too large"
         "Keep bodies under 1 MiB (batches under 8 MiB) and payloads under 256 KiB; put large data elsewhere and \
          pass its address.";

@@ -38,7 +38,7 @@ use crate::{
     app::App,
     guard::{Gate, guard},
     openapi::{Doc, Entry, Signature, Sketch, Tag},
-    permission::Permission::{self, Anybody, Cancel, Probe, Purge, Read, Rerun, Scrape, Submit, Webhooks},
+    permission::Permission::{self, Anybody, Cancel, Probe, Purge, Read, Rerun, Schedule, Scrape, Submit, Webhooks},
     problem::{Code, Problem},
 };
 
@@ -51,6 +51,7 @@ pub(crate) mod health;
 mod jobs;
 mod kinds;
 mod live;
+mod schedules;
 mod webhooks;
 
 struct Route {
@@ -98,6 +99,14 @@ fn table() -> Vec<Route> {
         post("/v1/dlq/replay", Rerun, dlq::replay),
         post("/v1/dlq/purge", Purge, dlq::purge),
         post("/v1/dlq/{id}/replay", Rerun, dlq::replay_one),
+        post("/v1/schedules", Schedule, schedules::create),
+        get("/v1/schedules", Read, schedules::list),
+        get("/v1/schedules/{schedule}", Read, schedules::show),
+        patch("/v1/schedules/{schedule}", Schedule, schedules::change),
+        delete("/v1/schedules/{schedule}", Schedule, schedules::delete),
+        post("/v1/schedules/{schedule}/pause", Schedule, schedules::pause),
+        post("/v1/schedules/{schedule}/resume", Schedule, schedules::resume),
+        post("/v1/schedules/{schedule}/run", Schedule, schedules::run),
         get("/v1/webhooks/secret", Webhooks, webhooks::secret),
         get("/v1/webhooks/events", Anybody, webhooks::events),
         get("/v1/webhooks/endpoints", Read, endpoints::list),

@@ -91,7 +91,7 @@ impl<'a> Rules<'a> {
 
 /// Reads a submission, or says everything that is wrong with it at once.
 pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<'_>) -> Result<NewJob, Problem> {
-    let mut fields = Fields { object: &object.value, errors: Vec::new() };
+    let mut fields = Fields::of(&object.value);
     fields.known(&FIELDS);
     let Some(name) = fields.text("kind") else {
         fields.wrong("kind", "say which kind of job; GET /v1/kinds lists them");
@@ -196,13 +196,17 @@ pub(crate) fn checked_key(key: &str) -> Result<String, Problem> {
 }
 
 /// The members of a body, and what was found wrong with them. A null is as good as absent.
-struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     object: &'a Map<String, Value>,
-    errors: Vec<FieldError>,
+    pub(crate) errors: Vec<FieldError>,
 }
 
 impl<'a> Fields<'a> {
-    fn known(&mut self, names: &[&str]) {
+    pub(crate) fn of(object: &'a Map<String, Value>) -> Self {
+        Self { object, errors: Vec::new() }
+    }
+
+    pub(crate) fn known(&mut self, names: &[&str]) {
         for name in self.object.keys().filter(|name| !names.contains(&name.as_str())) {
             self.errors.push(FieldError::new(
                 format!("/{}", escaped(name)),
@@ -211,16 +215,26 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn wrong(&mut self, name: &str, detail: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, name: &str, detail: impl Into<String>) {
         self.errors.push(FieldError::new(format!("/{name}"), detail));
     }
 
-    fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.object.get(name).filter(|value| !value.is_null())
     }
 
     fn text(&self, name: &str) -> Option<&'a str> {
         self.get(name).and_then(Value::as_str)
+    }
+
+    /// A text that means something.
+    pub(crate) fn parsed<T, E: Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        match self.get(name)?.as_str().map(parse) {
+            Some(Ok(parsed)) => return Some(parsed),
+            Some(Err(wrong)) => self.wrong(name, wrong.to_string()),
+            None => self.wrong(name, "a text"),
+        }
+        None
     }
 
     fn integer<N>(&mut self, name: &str, range: RangeInclusive<N>) -> Option<N>

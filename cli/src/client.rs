@@ -230,6 +230,14 @@ impl Request {
         Self::new(Method::POST, path)
     }
 
+    pub(crate) fn patch(path: &[&str]) -> Self {
+        Self::new(Method::PATCH, path)
+    }
+
+    pub(crate) fn delete(path: &[&str]) -> Self {
+        Self::new(Method::DELETE, path)
+    }
+
     /// Below `/v1`; each segment is encoded, so that an id with a slash names nothing else.
     fn new(method: Method, path: &[&str]) -> Self {
         let path = ["v1"].iter().chain(path).map(|segment| (*segment).to_owned()).collect();
@@ -283,7 +291,7 @@ impl Problem {
             }
             403 => "Set GOLDEN_TOKEN to a token of that role.",
             404 => "Only what belongs to the token's tenant can be seen.",
-            422 if self.errors.iter().any(|fault| fault.pointer.starts_with("/payload")) => {
+            422 if self.errors.iter().any(|fault| fault.pointer.contains("/payload")) => {
                 "`golden kinds KIND` shows what a kind takes."
             }
             503 if self.code == "store-unavailable" => "`/readyz` on the server names the part that is down.",

@@ -20,6 +20,7 @@ mod kinds;
 mod list;
 mod migrate;
 mod openapi;
+mod schedules;
 mod token;
 mod webhooks;
 mod worker;
@@ -50,6 +51,7 @@ enum Command {
     Token(token::TokenCommand),
     Jobs(jobs::JobsArgs),
     Dlq(dlq::DlqArgs),
+    Schedules(schedules::SchedulesArgs),
     Webhooks(webhooks::WebhooksArgs),
     Kinds(kinds::KindsArgs),
     Openapi(openapi::OpenapiArgs),
@@ -66,6 +68,7 @@ impl Cli {
             Command::Token(command) => token::run(command, &settings),
             Command::Jobs(args) => jobs::run(args, &settings).await,
             Command::Dlq(args) => dlq::run(args, &settings).await,
+            Command::Schedules(args) => schedules::run(args, &settings).await,
             Command::Webhooks(args) => webhooks::run(args, &settings).await,
             Command::Kinds(args) => kinds::run(args, &settings).await,
             Command::Openapi(_) => openapi::run(&registry),
@@ -84,6 +87,7 @@ impl Command {
             Self::Token(_) | Self::Openapi(_) => Flags::default(),
             Self::Jobs(args) => args.client.flags(),
             Self::Dlq(args) => args.client.flags(),
+            Self::Schedules(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),
             Self::Kinds(args) => args.client.flags(),
         }

@@ -96,6 +96,10 @@ id!(
     EndpointId, "hook_"
 );
 id!(
+    /// A schedule.
+    ScheduleId, "sch_"
+);
+id!(
     /// A worker process, new at every start.
     WorkerId, "wrk_"
 );

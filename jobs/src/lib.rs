@@ -14,6 +14,7 @@
 //! | [`record`] | states and their transitions; a job as its readers see it |
 //! | [`egress`], [`address`] | where requests to URLs that users name may go |
 //! | [`backoff`] | how long to wait before the next attempt |
+//! | [`schedules`] | jobs that come back by the clock: when, what, and what a slot comes to |
 //! | [`store`] | the record of everything, on PostgreSQL or SQLite |
 //! | [`terms`] | what a tenant may have, remembered for a moment |
 //! | [`wake`] | hints that there may be work |
@@ -39,6 +40,7 @@ pub mod record;
 pub mod registry;
 pub mod role;
 pub mod sandbox;
+pub mod schedules;
 pub mod store;
 pub mod terms;
 pub mod text;
@@ -46,7 +48,7 @@ pub mod wake;
 pub mod webhooks;
 
 pub use context::Context;
-pub use id::{DeadLetterId, EndpointId, JobId, MessageId, WorkerId};
+pub use id::{DeadLetterId, EndpointId, JobId, MessageId, ScheduleId, WorkerId};
 pub use job::{Job, Policy};
 pub use outcome::{Failure, Outcome, done};
 pub use record::State;

@@ -3,7 +3,8 @@
 //! The names without `golden_` are those that operators of this system already know.
 
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, core::Collector,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    core::Collector,
 };
 
 /// Buckets for times from 1 ms to an hour, in seconds.
@@ -32,6 +33,10 @@ pub struct Metrics {
     pub oldest_job_age: IntGaugeVec,
     /// `golden_outbox_lag`: events not yet passed on.
     pub outbox_lag: IntGauge,
+    /// `golden_schedule_slots_total{outcome}`: slots that this process fired, skipped or failed.
+    pub schedule_slots: IntCounterVec,
+    /// `golden_schedule_lag_seconds`: from a slot to its job being on record.
+    pub schedule_lag: Histogram,
     /// `golden_http_requests_total{route,method,status}`.
     pub http_requests: IntCounterVec,
     /// `golden_http_request_duration_seconds{route}`.
@@ -68,6 +73,8 @@ impl Metrics {
             active_jobs: table.gauges("golden_active_jobs", "Jobs ready or running.", &["role"]),
             oldest_job_age: table.gauges("golden_oldest_job_age_seconds", "Wait of the oldest ready job.", &["role"]),
             outbox_lag: table.gauge("golden_outbox_lag", "Events not yet passed on."),
+            schedule_slots: table.counters("golden_schedule_slots_total", "Slots of schedules.", &["outcome"]),
+            schedule_lag: table.histogram("golden_schedule_lag_seconds", "Slot to job on record."),
             http_requests: table.counters("golden_http_requests_total", "Requests.", &["route", "method", "status"]),
             http_duration: table.seconds("golden_http_request_duration_seconds", "Time to answer.", &["route"]),
             streams: table.gauge("golden_http_streams", "Event streams open."),
@@ -118,6 +125,10 @@ impl Table<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.add(IntGauge::new(name, help))
+    }
+
+    fn histogram(&self, name: &str, help: &str) -> Histogram {
+        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(SECONDS.to_vec())))
     }
 
     fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {

@@ -28,6 +28,7 @@ mod listing;
 pub mod logs;
 pub mod postgres;
 pub mod queues;
+pub mod schedules;
 mod settlement;
 pub mod sqlite;
 mod steps;
@@ -44,6 +45,7 @@ pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
 };
 pub use queues::{Queue, QueueName, Queues, Quota};
+pub use schedules::Schedules;
 pub use tenants::{Deleted, Tenant, Tenants, Terms};
 pub use watch::{Glance, Moment, Watch};
 
@@ -62,7 +64,7 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// does nothing. Writes of a run name its lease and change nothing once it is lost.
 #[async_trait]
 pub trait Store:
-    Batches + Deliveries + Endpoints + Events + Logs + Queues + Tenants + Watch + Send + Sync + 'static
+    Batches + Deliveries + Endpoints + Events + Logs + Queues + Schedules + Tenants + Watch + Send + Sync + 'static
 {
     // Jobs come in.
 
@@ -162,6 +164,9 @@ pub trait Store:
 
     /// How much there is of what, for metrics.
     async fn depths(&self) -> Result<Depths, StoreError>;
+
+    /// The time by the store's clock.
+    async fn time(&self) -> Result<DateTime<Utc>, StoreError>;
 
     /// Answers when the store does.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -232,21 +232,34 @@ CREATE TABLE lines (
 INSERT INTO lines (role, tenant_id, priority)
 SELECT role, '', priority FROM queues CROSS JOIN generate_series(0, 9) AS p(priority);
 
--- Jobs submitted by the clock. (schedule, slot) is unique through the job's
--- idempotency key, so that any number of replicas fire a slot once.
+-- Jobs submitted by the clock. A slot is dealt with once: whoever does so names the revision it has read,
+-- leaves the next one, and records the job in the same transaction. Slots of a schedule only ever grow.
 CREATE TABLE schedules (
-    id         uuid        PRIMARY KEY,
-    tenant_id  text        NOT NULL,
-    name       text        NOT NULL,
-    cron       text        NOT NULL,
-    time_zone  text        NOT NULL,
-    catch_up   text        NOT NULL CHECK (catch_up IN ('skip', 'one')),
-    submission json        NOT NULL,
-    paused     boolean     NOT NULL DEFAULT false,
-    next_slot  timestamptz NOT NULL,
-    created_at timestamptz NOT NULL,
-    UNIQUE (tenant_id, name)
+    id           uuid        PRIMARY KEY,
+    tenant_id    text        NOT NULL,
+    name         text        NOT NULL,
+    cron         text        NOT NULL,
+    time_zone    text        NOT NULL,
+    catch_up     text        NOT NULL CHECK (catch_up IN ('skip', 'one')),
+    -- In the form of POST /v1/jobs, with every default filled in.
+    submission   json        NOT NULL,
+    revision     bigint      NOT NULL DEFAULT 1,
+    -- Null while the schedule is paused.
+    next_slot    timestamptz,
+    last_slot    timestamptz,
+    last_outcome text        CHECK (last_outcome IN ('fired', 'skipped', 'failed')),
+    last_error   text,
+    -- Of the last slot that fired, which may be an earlier one.
+    last_job_id  uuid,
+    created_at   timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL,
+    UNIQUE (tenant_id, name),
+    CHECK (last_slot < next_slot),
+    CHECK ((last_slot IS NULL) = (last_outcome IS NULL)),
+    CHECK ((last_outcome = 'failed') = (last_error IS NOT NULL))
 );
+CREATE INDEX schedules_by_tenant ON schedules (tenant_id, id);
+CREATE INDEX schedules_by_slot ON schedules (next_slot) WHERE next_slot IS NOT NULL;
 
 -- Written in the transaction in which a job dies. Runbooks query this table as it
 -- stands: keep `resolved`, `original_subject` and their meaning.

@@ -227,21 +227,34 @@ CREATE TABLE lines (
 INSERT INTO lines (role, tenant_id, priority)
 SELECT role, '', value FROM queues CROSS JOIN json_each('[0,1,2,3,4,5,6,7,8,9]');
 
--- Jobs submitted by the clock. (schedule, slot) is unique through the job's
--- idempotency key, so that any number of replicas fire a slot once.
+-- Jobs submitted by the clock. A slot is dealt with once: whoever does so names the revision it has read,
+-- leaves the next one, and records the job in the same transaction. Slots of a schedule only ever grow.
 CREATE TABLE schedules (
-    id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
-    tenant_id  TEXT    NOT NULL,
-    name       TEXT    NOT NULL,
-    cron       TEXT    NOT NULL,
-    time_zone  TEXT    NOT NULL,
-    catch_up   TEXT    NOT NULL CHECK (catch_up IN ('skip', 'one')),
-    submission TEXT    NOT NULL CHECK (json_valid(submission)),
-    paused     INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
-    next_slot  INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
-    UNIQUE (tenant_id, name)
+    id           BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id    TEXT    NOT NULL,
+    name         TEXT    NOT NULL,
+    cron         TEXT    NOT NULL,
+    time_zone    TEXT    NOT NULL,
+    catch_up     TEXT    NOT NULL CHECK (catch_up IN ('skip', 'one')),
+    -- In the form of POST /v1/jobs, with every default filled in.
+    submission   TEXT    NOT NULL CHECK (json_valid(submission)),
+    revision     INTEGER NOT NULL DEFAULT 1,
+    -- Null while the schedule is paused.
+    next_slot    INTEGER,
+    last_slot    INTEGER,
+    last_outcome TEXT    CHECK (last_outcome IN ('fired', 'skipped', 'failed')),
+    last_error   TEXT,
+    -- Of the last slot that fired, which may be an earlier one.
+    last_job_id  BLOB    CHECK (length(last_job_id) = 16),
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    UNIQUE (tenant_id, name),
+    CHECK (last_slot < next_slot),
+    CHECK ((last_slot IS NULL) = (last_outcome IS NULL)),
+    CHECK ((last_outcome = 'failed') = (last_error IS NOT NULL))
 ) STRICT;
+CREATE INDEX schedules_by_tenant ON schedules (tenant_id, id);
+CREATE INDEX schedules_by_slot ON schedules (next_slot) WHERE next_slot IS NOT NULL;
 
 -- Written in the transaction in which a job dies. Runbooks query this table as it
 -- stands: keep `resolved`, `original_subject` and their meaning.

@@ -13,6 +13,7 @@
 //! | `recorder` | ends of runs on their way to the store, in batches |
 //! | `journals` | what runs show of themselves while they go, likewise |
 //! | `heartbeat` | the process's sign of life; the rescue of those who fell silent |
+//! | `schedules` | jobs that come back by the clock |
 //! | `clockwork` | what is due, what was cancelled, what went astray |
 //! | [`outbound`] | HTTP to addresses that users name, guarded |
 
@@ -24,6 +25,7 @@ pub mod outbound;
 mod pool;
 mod recorder;
 mod runs;
+mod schedules;
 mod source;
 
 use std::{sync::Arc, time::Duration};
@@ -39,7 +41,7 @@ use golden_jobs::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{heartbeat::Heartbeat, recorder::Recorder, runs::Runs};
+use crate::{heartbeat::Heartbeat, recorder::Recorder, runs::Runs, schedules::Firer};
 
 /// What a worker process is told to do.
 #[derive(Debug, Clone)]
@@ -101,6 +103,9 @@ pub async fn run(
     keepers.spawn(journals::keep_writing(Arc::clone(&store), Arc::clone(&desk), Arc::clone(&runs)));
     keepers.spawn(clockwork::keep_promoting(Arc::clone(&store)));
     keepers.spawn(clockwork::keep_reconciling(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
+
+    let firer = Firer { store: Arc::clone(&store), registry: Arc::clone(&registry), metrics: ports.metrics.clone() };
+    keepers.spawn(firer.keep_firing());
 
     let mut pools = JoinSet::new();
     for (role, concurrency) in &options.pools {

@@ -60,7 +60,7 @@ pub(super) async fn create(
     let secret = new_secret();
     let added = app.store.add_endpoint(&caller.tenant, &settings, secret).await?;
     let endpoint = added.ok_or_else(|| {
-        Problem::new(Code::TooMany, format!("a tenant has at most {ENDPOINTS_LIMIT} webhook endpoints"))
+        Problem::new(Code::LimitReached, format!("a tenant has at most {ENDPOINTS_LIMIT} webhook endpoints"))
     })?;
     let location = HeaderValue::try_from(endpoint_path(endpoint.id));
     let mut response = (StatusCode::CREATED, Json(EndpointWithSecret::new(endpoint, secret))).into_response();

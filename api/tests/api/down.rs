@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use golden_jobs::store::{
     JobPage,
     batch::{Batches, InsertedBatch, NewBatch},
 };
 use golden_jobs::{
-    DeadLetterId, EndpointId, JobId, MessageId, Role, WorkerId,
+    DeadLetterId, EndpointId, JobId, MessageId, Role, ScheduleId, WorkerId,
     record::{Attempt, JobRecord},
     store::{
         Claimed, DeadLetter, DeadLetterFilter, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary,
@@ -17,6 +18,7 @@ use golden_jobs::{
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
         events::{Event, Events, Telling},
+        schedules::{Changed, Created, Firing, NewSchedule, Schedule, Schedules, WhichSchedule, Written},
     },
     wake::Wakes,
 };
@@ -94,6 +96,37 @@ impl Watch for Down {
     }
 
     async fn records(&self, _: &[JobId]) -> Result<Vec<JobRecord>> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Schedules for Down {
+    async fn create_schedule(&self, _: &NewSchedule, _: u32) -> Result<Created> {
+        down()
+    }
+
+    async fn schedule(&self, _: &str, _: &WhichSchedule) -> Result<Option<Schedule>> {
+        down()
+    }
+
+    async fn schedules(&self, _: &str, _: Page<ScheduleId>) -> Result<Vec<Schedule>> {
+        down()
+    }
+
+    async fn change_schedule(&self, _: &Schedule) -> Result<Changed> {
+        down()
+    }
+
+    async fn delete_schedule(&self, _: &str, _: ScheduleId) -> Result<bool> {
+        down()
+    }
+
+    async fn due_schedules(&self, _: DateTime<Utc>, _: u32) -> Result<Vec<Schedule>> {
+        down()
+    }
+
+    async fn fire(&self, _: &[Firing]) -> Result<Vec<Written>> {
         down()
     }
 }
@@ -189,6 +222,10 @@ impl Store for Down {
     }
 
     async fn depths(&self) -> Result<Depths> {
+        down()
+    }
+
+    async fn time(&self) -> Result<DateTime<Utc>> {
         down()
     }
 

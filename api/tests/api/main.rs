@@ -18,6 +18,7 @@ mod live;
 mod openapi;
 mod permissions;
 mod problems;
+mod schedules;
 mod server;
 mod stream;
 mod submit;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 40] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 48] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -27,6 +27,14 @@ const TABLE: [(&str, &str, Option<CallerRole>); 40] = [
     ("POST", "/v1/dlq/replay", Some(Operator)),
     ("POST", "/v1/dlq/purge", Some(Operator)),
     ("POST", "/v1/dlq/{id}/replay", Some(Operator)),
+    ("POST", "/v1/schedules", Some(Developer)),
+    ("GET", "/v1/schedules", Some(Observer)),
+    ("GET", "/v1/schedules/{schedule}", Some(Observer)),
+    ("PATCH", "/v1/schedules/{schedule}", Some(Developer)),
+    ("DELETE", "/v1/schedules/{schedule}", Some(Developer)),
+    ("POST", "/v1/schedules/{schedule}/pause", Some(Developer)),
+    ("POST", "/v1/schedules/{schedule}/resume", Some(Developer)),
+    ("POST", "/v1/schedules/{schedule}/run", Some(Developer)),
     ("GET", "/v1/webhooks/secret", Some(Developer)),
     ("GET", "/v1/webhooks/events", None),
     ("GET", "/v1/webhooks/endpoints", Some(Observer)),

@@ -19,6 +19,7 @@ use crate::{
     down::Down,
     harness::{Answer, Golden, request, token},
     issuer::Published,
+    schedules::stored,
 };
 
 #[tokio::test]
@@ -45,6 +46,11 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
     let noop = json!({"kind": "noop"});
     let sandbox = json!({"kind": "sandbox.run", "payload": {"language": "python", "source": "1"}});
     golden.send(submit().header("idempotency-key", "k").json(&noop)).await;
+    let crowded = Golden::start().await;
+    let names: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
+    futures_util::future::join_all(names.iter().map(|name| stored(&crowded, name, "{}"))).await;
+    stored(&golden, "taken", "{}").await;
+    let schedule = |name: &str| json!({"name": name, "cron": "@daily", "job": noop});
 
     let answers = [
         golden.send(submit().header("content-type", "application/json").body("{")).await,
@@ -69,6 +75,8 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         golden.send(submit().json(&sandbox)).await,
         full_queue(&golden).await,
         streamless(StreamLimits { tenant: 1, process: 0 }).await,
+        golden.post("/v1/schedules", schedule("taken")).await,
+        crowded.post("/v1/schedules", schedule("one more")).await,
     ];
     let mut seen = HashSet::new();
     for answer in &answers {

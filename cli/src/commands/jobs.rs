@@ -18,11 +18,12 @@ use crate::{
 };
 
 mod batch;
+mod job;
 mod logs;
 mod submit;
 mod watch;
 
-pub(super) use submit::read_payload;
+pub(super) use job::{Job, JobArgs, read_payload};
 
 /// Submit jobs, look at them, cancel them, run them again
 #[derive(Debug, Args)]
@@ -81,7 +82,7 @@ struct ListArgs {
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
     /// Submitted with this; may be given several times, and all must match
-    #[arg(long, value_parser = submit::pair, value_name = "NAME=VALUE")]
+    #[arg(long, value_parser = job::pair, value_name = "NAME=VALUE")]
     metadata: Vec<(String, String)>,
     /// Submitted no longer ago than this
     #[arg(long, value_parser = duration::ago, value_name = "DURATION")]

@@ -151,3 +151,57 @@ fn kinds_and_the_webhook_secret_are_shown() {
     let secret = dev.run(&["webhooks", "secret"]).out;
     assert!(secret.starts_with("whsec_") && secret.lines().count() == 1);
 }
+
+#[test]
+fn a_schedule_is_made_watched_over_and_deleted() {
+    let dev = Dev::start();
+    let payload = r#"{"output": "hello"}"#;
+    let ran = dev.run(&[
+        "schedules",
+        "create",
+        "a/b c",
+        "--cron",
+        "0 4 29 2 *",
+        "--time-zone",
+        "Asia/Tokyo",
+        "noop",
+        payload,
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.out.starts_with("sch_") && ran.out.contains("\ta/b c\t20") && ran.out.contains("-02-28T19:00:00Z"),
+        "{}",
+        ran.out
+    );
+
+    let shown = dev.run(&["schedules", "show", "a/b c", "--slots", "2"]).out;
+    for line in ["time zone  Asia/Tokyo", "catch up   one", r#"job        {"kind":"noop""#] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    let job = dev.run(&["schedules", "run", "a/b c"]).out;
+    let job = job.split('\t').next().unwrap();
+    assert_eq!(dev.run(&["jobs", "watch", job]).code, 0);
+    let record = dev.run(&["jobs", "show", job, "--json"]).out;
+    assert!(record.contains(r#""result":"hello""#) && record.contains(r#""run_by":"golden dev""#), "{record}");
+
+    assert!(dev.run(&["schedules", "pause", "a/b c"]).out.ends_with("\tpaused\n"));
+    let some = dev.run(&["schedules", "resume", "none", "a/b c"]);
+    assert_eq!((some.code, some.out.lines().count()), (4, 1), "one that is not there does not keep the others from it");
+    assert!(some.err.contains("error: none: "), "{}", some.err);
+    let renamed =
+        dev.run(&["schedules", "update", "a/b c", "--name", "b", "--cron", "@hourly", "--catch-up", "skip", "--json"]);
+    let renamed: Value = serde_json::from_str(&renamed.out).unwrap();
+    assert_eq!(
+        (&renamed["name"], &renamed["cron"], &renamed["catch_up"]),
+        (&"b".into(), &"@hourly".into(), &"skip".into())
+    );
+    let wrong = dev.run(&["schedules", "update", "b", "--cron", "99 * * * *"]);
+    assert_eq!(wrong.code, 4);
+    assert!(wrong.err.contains("/cron: `99` is no minute: 0-59"), "{}", wrong.err);
+
+    let listed = dev.run(&["schedules", "list"]).out;
+    assert!(listed.starts_with("b\t@hourly\tAsia/Tokyo\tnoop\t20") && listed.lines().count() == 1, "{listed}");
+    let gone = dev.run(&["schedules", "delete", "b"]);
+    assert_eq!((gone.code, gone.out.as_str()), (0, ""), "{}", gone.err);
+    assert_eq!(dev.run(&["schedules", "show", "b"]).code, 4);
+}

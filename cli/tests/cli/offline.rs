@@ -27,6 +27,14 @@ fn every_command_explains_itself_with_an_example() {
         "dlq show",
         "dlq replay",
         "dlq purge",
+        "schedules list",
+        "schedules show",
+        "schedules create",
+        "schedules update",
+        "schedules pause",
+        "schedules resume",
+        "schedules run",
+        "schedules delete",
         "webhooks secret",
         "openapi",
     ] {
@@ -112,6 +120,8 @@ fn a_missing_or_wrong_setting_is_named_with_its_place() {
     refused(&["jobs", "submit", "noop", "--metadata", "a=1", "--metadata", "a=2"], &[], "given twice");
     refused(&["token", "mint", "--tenant", "a;b", "--role", "admin"], &[], "a name is");
     refused(&["token", "mint", "--tenant", "a", "--role", "admin", "--ttl", "0"], &[], "a second or more");
+    refused(&["schedules", "create", "a", "--cron", "@daily", "--catch-up", "all", "noop"], &[], "`skip` nor `one`");
+    refused(&["schedules", "update", "a"], &[], "say what to change");
     refused(&["kinds"], &[("GOLDEN_TOKEN", "a\nb")], "GOLDEN_TOKEN is not a token");
     let mint = ["token", "mint", "--tenant", "a", "--role", "admin"];
     refused(&mint, &[("GOLDEN_JWKS", "keys.json")], "cannot sign");

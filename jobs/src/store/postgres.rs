@@ -15,6 +15,7 @@ mod notify;
 mod queues;
 mod quota;
 mod rows;
+mod schedules;
 mod settle;
 mod steer;
 mod tenants;
@@ -452,6 +453,10 @@ impl Store for PostgresStore {
             Ok(depths)
         })
         .await
+    }
+
+    async fn time(&self) -> Result<DateTime<Utc>, StoreError> {
+        self.in_time(|| sqlx::query_scalar("SELECT COALESCE($1, now())").bind(self.now()).fetch_one(&self.pool)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

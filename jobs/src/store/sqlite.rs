@@ -19,6 +19,7 @@ mod open;
 mod params;
 mod queues;
 mod rows;
+mod schedules;
 mod settle;
 mod tenants;
 mod users;
@@ -369,6 +370,10 @@ impl Store for SqliteStore {
             })
         })
         .await
+    }
+
+    async fn time(&self) -> Result<DateTime<Utc>, StoreError> {
+        Ok(now(&self.clock))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

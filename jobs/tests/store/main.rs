@@ -25,6 +25,7 @@
 //! | [`tenants`] | nobody sees or touches another's |
 //! | [`terms`] | tenants are created, changed, suspended and deleted |
 //! | [`hints`] | who is woken by what |
+//! | [`schedules`] | kept for their owners, fired once a slot |
 //! | [`schema`] | versions, checks, the runbook's statements |
 //! | [`random`] | random verbs, against a [`model`] of all the above |
 
@@ -51,6 +52,7 @@ mod queues;
 mod random;
 mod reads;
 mod retry;
+mod schedules;
 mod schema;
 mod tenants;
 mod terms;

@@ -10,7 +10,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use golden_jobs::{
-    Context, Job, JobId, Outcome, Registry, Role, State,
+    Context, Job, JobId, Outcome, Registry, Role, ScheduleId, State,
     context::Ports,
     done,
     job::Policy,
@@ -18,7 +18,12 @@ use golden_jobs::{
     metrics::Metrics,
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
     record::JobRecord,
-    store::{ConnectOptions, Due, NewJob, SharedStore, connect, migrate},
+    store::{
+        ConnectOptions, Due, NewJob, SharedStore, StoreClock,
+        clock::HeldClock,
+        connect, migrate,
+        schedules::{CatchUp, Created, NewSchedule, WhichSchedule},
+    },
     webhooks::Hosts,
 };
 use golden_workers::Options;
@@ -71,21 +76,48 @@ struct Pools {
 
 impl Pools {
     async fn start(slots: usize) -> Self {
-        Self::start_with((Role::Orchestrator, slots), Arc::new(Nobody), Hosts::default()).await
+        let clock = StoreClock::Own;
+        Self::begin(
+            clock,
+            (Role::Orchestrator, slots),
+            Metrics::new(),
+            Arc::new(Nobody),
+            Hosts::default(),
+            async |_| {},
+        )
+        .await
     }
 
     async fn start_with(pool: (Role, usize), outbound: Arc<dyn Outbound>, hosts: Hosts) -> Self {
+        Self::begin(StoreClock::Own, pool, Metrics::new(), outbound, hosts, async |_| {}).await
+    }
+
+    /// The same by a clock of the test's, on a store that holds something already.
+    async fn start_by(
+        clock: StoreClock,
+        slots: usize,
+        metrics: Metrics,
+        prepare: impl AsyncFnOnce(&SharedStore),
+    ) -> Self {
+        let pool = (Role::Orchestrator, slots);
+        Self::begin(clock, pool, metrics, Arc::new(Nobody), Hosts::default(), prepare).await
+    }
+
+    async fn begin(
+        clock: StoreClock,
+        pool: (Role, usize),
+        metrics: Metrics,
+        outbound: Arc<dyn Outbound>,
+        hosts: Hosts,
+        prepare: impl AsyncFnOnce(&SharedStore),
+    ) -> Self {
         let folder = std::env::temp_dir().join(format!("golden-pools-{}", uuid::Uuid::now_v7()));
         let url = format!("sqlite://{}/golden.db", folder.display());
         migrate(&url).await.unwrap();
-        let store = connect(ConnectOptions::new(url)).await.unwrap();
-        let ports = Ports {
-            store: Arc::clone(&store),
-            metrics: Metrics::new(),
-            outbound,
-            executor: Err("no sandbox here".to_owned()),
-            hosts,
-        };
+        let store = connect(ConnectOptions { clock, ..ConnectOptions::new(url) }).await.unwrap();
+        prepare(&store).await;
+        let ports =
+            Ports { store: Arc::clone(&store), metrics, outbound, executor: Err("no sandbox here".to_owned()), hosts };
         let registry = Arc::new(
             Registry::default()
                 .with::<Noop>()
@@ -192,4 +224,63 @@ async fn jobs_claimed_ahead_are_given_back_when_long_runs_come_between() {
     // Not waiting for the long runs: they are given back when the process ends.
     pools.task.abort();
     let _ = std::fs::remove_dir_all(&pools.folder);
+}
+
+/// What one schedule says wrongly is its own affair, and its owner can see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn schedules_fire_on_the_minute_and_a_broken_one_fails_alone() {
+    let clock = HeldClock::at("2026-01-02T11:59:59.9Z".parse().unwrap());
+    let metrics = Metrics::new();
+    let pools = Pools::start_by(StoreClock::Held(clock.clone()), 4, metrics.clone(), async |store| {
+        for (name, submission) in [("good", SUBMISSION), ("refused", REFUSED), ("bad", "{}")] {
+            let created = store.create_schedule(&schedule(name, submission), 10).await.unwrap();
+            assert!(matches!(created, Created::New(_)));
+        }
+    })
+    .await;
+    clock.advance(Duration::from_millis(250));
+
+    let last = async |store: &SharedStore, name: &str| {
+        let schedule = store.schedule("acme", &WhichSchedule::Name(name.to_owned())).await.unwrap().unwrap();
+        schedule.last.map(|last| (last.outcome, last.error, schedule.last_job_id))
+    };
+    for name in ["good", "refused", "bad"] {
+        pools.until("the slot is dealt with", async |store| last(store, name).await.is_some()).await;
+    }
+
+    let (outcome, error, job) = last(&pools.store, "good").await.unwrap();
+    assert_eq!((outcome.as_str(), error), ("fired", None));
+    let job = pools.ended(job.unwrap()).await;
+    assert_eq!((job.state, job.run_at), (State::Succeeded, clock.now()));
+    for (name, why) in [("bad", "cannot be read"), ("refused", "the store cannot hold")] {
+        let (outcome, error, job) = last(&pools.store, name).await.unwrap();
+        assert_eq!((outcome.as_str(), job), ("failed", None));
+        assert!(error.unwrap().contains(why));
+    }
+    let metrics = metrics.render();
+    for line in [
+        r#"golden_schedule_slots_total{outcome="fired"} 1"#,
+        r#"golden_schedule_slots_total{outcome="failed"} 2"#,
+        "golden_schedule_lag_seconds_sum 0.15",
+    ] {
+        assert!(metrics.contains(line), "{line}\n{metrics}");
+    }
+    pools.stop().await;
+}
+
+const SUBMISSION: &str = r#"{"kind": "noop", "payload": {}, "priority": 5, "max_attempts": 1, "timeout": 60}"#;
+/// Of an urgency that only the store looks at.
+const REFUSED: &str = r#"{"kind": "noop", "payload": {}, "priority": 77, "max_attempts": 1, "timeout": 60}"#;
+
+fn schedule(name: &str, submission: &str) -> NewSchedule {
+    NewSchedule {
+        id: ScheduleId::new(),
+        tenant_id: "acme".to_owned(),
+        name: name.to_owned(),
+        cron: "0 12 * * *".to_owned(),
+        time_zone: "UTC".to_owned(),
+        catch_up: CatchUp::Skip,
+        submission: serde_json::value::RawValue::from_string(submission.to_owned()).unwrap(),
+        next_slot: Some("2026-01-02T12:00:00Z".parse().unwrap()),
+    }
 }

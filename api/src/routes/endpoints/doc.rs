@@ -37,7 +37,7 @@ pub(in crate::routes) fn create() -> Doc {
         "Where the endpoint is read.",
         "/v1/webhooks/endpoints/hook_01981d2c-1a5b-7f3e-a9d4-6c2e8b0f5d13",
     ))
-    .problems(&[Code::TooMany])
+    .problems(&[Code::LimitReached])
 }
 
 pub(in crate::routes) fn show() -> Doc {
