@@ -1,6 +1,6 @@
 # The two commands a newcomer needs are `make run` and `make test`; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench services
+.PHONY: help run test contract check bench services
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 tools := $(target)/tools
@@ -18,6 +18,10 @@ run: ## Builds golden and starts it: API, every pool, SQLite. Prints a token and
 test: cargo-nextest ## Brings PostgreSQL, and Docker with gVisor, runs every test against them, takes them down.
 	cargo build --locked --workspace --all-targets
 	@tests/services run sh -c 'cargo test --locked --workspace --doc --quiet && cargo nextest run --locked --workspace'
+
+contract: ## Holds a running server against its OpenAPI document: EXAMPLES=200 SEED=7 try more, and others.
+	cargo build --locked --workspace --bin golden
+	@tests/services run tests/contract/run $(or $(EXAMPLES),10) $(or $(SEED),1)
 
 check: cargo-deny ## Formatting, lints, documentation, and what the dependencies may be.
 	cargo fmt --all --check

@@ -7,6 +7,8 @@ use serde_json::{Map, Number, Value};
 
 /// Arrays and objects inside each other, at most.
 const DEPTH: usize = 64;
+/// Up to here every whole number is a double (2⁵³).
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reads one JSON text.
 ///
@@ -65,7 +67,12 @@ impl<'de> Visitor<'de> for Strict {
         Ok(value.into())
     }
 
+    /// JSON knows one kind of number: 38.0 is the integer 38 (JSON Schema 2020-12, 6.1.1; RFC 8785 writes it so).
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and in the range where doubles are exact")]
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        if value.fract() == 0.0 && value.abs() <= EXACT {
+            return Ok(Value::from(value as i64));
+        }
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number is out of range"))
     }
 
@@ -105,8 +112,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_whole_number_is_an_integer_however_it_is_written() {
+        assert_eq!(strict("[38.0, 1e3, -0.0, 3.5]").unwrap(), serde_json::json!([38, 1000, 0, 3.5]));
+        assert!(strict("1e300").unwrap().is_f64());
+    }
+
+    #[test]
     fn ordinary_json_is_read_as_serde_json_reads_it() {
-        let text = r#" {"a": [1, -2, 3.5, 1e3, 18446744073709551615, "x\u00e9", null, true], "b": {}} "#;
+        let text = r#" {"a": [1, -2, 3.5, 18446744073709551615, "x\u00e9", null, true], "b": {}} "#;
         assert_eq!(strict(text).unwrap(), serde_json::from_str::<Value>(text).unwrap());
     }
 

@@ -7,7 +7,11 @@ use axum::{
     http::{Uri, request::Parts},
 };
 use golden_jobs::text;
-use serde::de::DeserializeOwned;
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use crate::problem::Problem;
 
@@ -68,6 +72,18 @@ fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     }
 }
 
+/// A text to look for. It has no NUL, which PostgreSQL's text cannot have either.
+#[derive(Debug, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct Text(#[schemars(regex(pattern = r"^[^\x00]*$"))] pub(crate) String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.contains('\0') { Err(D::Error::custom("a text with a NUL is nowhere")) } else { Ok(Self(text)) }
+    }
+}
+
 /// The id or name in the path. What has not even the form of one names nothing.
 pub(crate) struct Id<T>(pub(crate) T);
 
@@ -76,7 +92,8 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        let id = path.ok().and_then(|Path(id)| id.parse().ok());
+        // No name has a NUL, and PostgreSQL would not even look for it.
+        let id = path.ok().filter(|Path(id)| !id.contains('\0')).and_then(|Path(id)| id.parse().ok());
         id.map(Self).ok_or_else(|| Problem::not_found("id"))
     }
 }

@@ -34,12 +34,17 @@ const METADATA_ENTRIES: usize = 32;
 /// In characters.
 const METADATA_VALUE_LIMIT: usize = 512;
 const IDEMPOTENCY_KEY_LIMIT: usize = 255;
+/// What a key without quotes around it looks like, for the documentation.
+pub(crate) const IDEMPOTENCY_KEY: &str = "^[!#-~][!-~]{0,254}$";
 
 /// A job to be done, of one of the kinds.
 // Only described: `read` takes it apart by hand, so that it can say everything that is wrong at
 // once, and keep the payload character by character.
 #[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("not" = {
+    "required": ["run_at", "delay"],
+    "properties": {"run_at": {"type": "string"}, "delay": {"type": "number"}},
+}))]
 #[expect(dead_code, reason = "only described, never made")]
 pub(crate) struct Submission {
     /// Which kind of job; `GET /v1/kinds` lists them.

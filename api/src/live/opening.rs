@@ -28,10 +28,11 @@ impl FromRequestParts<Arc<App>> for Opening {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
-        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        // What is no text is no id either, and is refused as one.
+        let seen = parts.headers.get("last-event-id").map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
         let left = parts.extensions.get().map_or(LONGEST, |caller: &Verified| caller.left().min(LONGEST));
         Ok(Self {
-            last_event_id: text("last-event-id").filter(|id| !id.is_empty()).map(str::to_owned),
+            last_event_id: seen.filter(|id| !id.is_empty()),
             events: accepts_events(&parts.headers),
             until: Instant::now() + left,
         })

@@ -7,6 +7,7 @@ use std::{
 };
 
 use golden_jobs::store::Moment;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
 /// What a stream of one job has sent. A client that shows it again goes on from there.
@@ -21,6 +22,19 @@ pub(crate) struct Position {
     pub(crate) progress: u64,
     /// The last event of all was sent.
     pub(crate) ended: bool,
+}
+
+impl Position {
+    /// What every position looks like, for the documentation.
+    pub(crate) const PATTERN: &str = "^[0-9]{1,19}-[0-9a-f]{1,16}-[0-9a-f]{1,16}(-end)?$";
+    /// The same in a header, round which blanks mean nothing.
+    pub(crate) const OR_NONE: &str = r"^\s*([0-9]{1,19}-[0-9a-f]{1,16}-[0-9a-f]{1,16}(-end)?)?\s*$";
+}
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
 }
 
 /// Not an id that a stream gave.

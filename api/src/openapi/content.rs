@@ -13,6 +13,7 @@ use super::{
     doc::Answer,
     schemas::{Schemas, verbatim},
 };
+use crate::live::wire::EVENT_STREAM;
 
 pub(crate) type SchemaOf = fn(&mut Schemas) -> Value;
 
@@ -28,23 +29,32 @@ pub(crate) struct Header {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) example: Value,
+    /// What its value must match.
+    pub(crate) pattern: Option<&'static str>,
 }
 
 impl Header {
+    fn schema(&self) -> Value {
+        match self.pattern {
+            Some(pattern) => json!({"type": "string", "pattern": pattern}),
+            None => json!({"type": "string"}),
+        }
+    }
+
     pub(super) fn parameter(&self) -> Parameter {
         ParameterBuilder::new()
             .name(self.name)
             .parameter_in(ParameterIn::Header)
             .required(Required::False)
             .description(Some(self.about))
-            .schema(Some(verbatim(json!({"type": "string"}))))
+            .schema(Some(verbatim(self.schema())))
             .example(Some(self.example.clone()))
             .build()
     }
 
     fn response(self) -> OpenApiHeader {
         HeaderBuilder::new()
-            .schema(Some(verbatim(json!({"type": "string"}))))
+            .schema(Some(verbatim(self.schema())))
             .description(Some(self.about))
             .example(Some(self.example))
             .build()
@@ -86,8 +96,9 @@ pub(super) fn answers(mut answers: Vec<Answer>, told: Option<Value>, schemas: &m
         let mut response = ResponseBuilder::new().description(about);
         for (media, schema, own) in contents {
             let example = own.or_else(|| example.clone());
-            response =
-                response.content(media, ContentBuilder::new().schema(Some(verbatim(schema))).example(example).build());
+            // A stream has no end, so that nothing could be held against a schema of all of it.
+            let schema = (media != EVENT_STREAM).then(|| verbatim(schema));
+            response = response.content(media, ContentBuilder::new().schema(schema).example(example).build());
         }
         for header in headers {
             response = response.header(header.name, header.response());

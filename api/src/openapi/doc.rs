@@ -38,7 +38,15 @@ impl Doc {
 
     /// A request header that the handler reads.
     pub(crate) fn header(mut self, name: &'static str, about: &'static str, example: impl Into<Value>) -> Self {
-        self.headers.push(Header { name, about, example: example.into() });
+        self.headers.push(Header { name, about, example: example.into(), pattern: None });
+        self
+    }
+
+    /// The last request header is refused unless it matches this.
+    pub(crate) fn matching(mut self, pattern: &'static str) -> Self {
+        if let Some(header) = self.headers.last_mut() {
+            header.pattern = Some(pattern);
+        }
         self
     }
 
@@ -79,7 +87,7 @@ impl Answer {
     }
 
     pub(crate) fn header(mut self, name: &'static str, about: &'static str, example: impl Into<Value>) -> Self {
-        self.headers.push(Header { name, about, example: example.into() });
+        self.headers.push(Header { name, about, example: example.into(), pattern: None });
         self
     }
 

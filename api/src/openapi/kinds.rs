@@ -41,12 +41,15 @@ fn submission(kind: &Kind, common: &Value, payload: &str) -> Value {
     schema["description"] = format!("A job of the kind `{}`, run by the role `{}`.", kind.name, kind.role).into();
     let members = &mut schema["properties"];
     members["kind"] = json!({"const": kind.name, "type": "string", "description": members["kind"]["description"]});
-    members["payload"] = json!({"$ref": format!("#/components/schemas/{payload}")});
+    let payload = json!({"$ref": format!("#/components/schemas/{payload}")});
+    let optional = kind.payload_may_be_empty();
+    // As everywhere in a submission, null is as good as absent.
+    members["payload"] = if optional { json!({"anyOf": [payload, {"type": "null"}]}) } else { payload };
     members["max_attempts"]["maximum"] = kind.policy.max_attempts_limit.into();
     members["max_attempts"]["default"] = kind.policy.max_attempts.into();
     members["timeout"]["maximum"] = seconds(kind.policy.timeout_limit);
     members["timeout"]["default"] = seconds(kind.policy.timeout);
-    if !kind.payload_may_be_empty() {
+    if !optional {
         schema["required"] = json!(["kind", "payload"]);
     }
     if let Some(keywords) = schema.as_object_mut() {

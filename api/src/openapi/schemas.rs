@@ -93,6 +93,7 @@ pub(crate) fn verbatim(schema: Value) -> RefOr<OpenApiSchema> {
 pub(super) fn plain(schema: &mut Schema) {
     transform_subschemas(&mut plain, schema);
     plain_enum(schema);
+    bounded(schema);
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = unwrapped(text);
     }
@@ -108,6 +109,21 @@ fn unwrapped(text: &str) -> String {
         unwrapped.push_str(line);
     }
     unwrapped
+}
+
+/// The range of Rust's integers, where no rule is narrower: formats are only words.
+fn bounded(schema: &mut Schema) {
+    let (least, most): (Value, Value) = match schema.get("format").and_then(Value::as_str) {
+        Some("uint16") => (0.into(), u16::MAX.into()),
+        Some("uint32") => (0.into(), u32::MAX.into()),
+        Some("uint64") => (0.into(), u64::MAX.into()),
+        Some("int32") => (i32::MIN.into(), i32::MAX.into()),
+        Some("int64") => (i64::MIN.into(), i64::MAX.into()),
+        _ => return,
+    };
+    let keywords = schema.ensure_object();
+    keywords.entry("minimum").or_insert(least);
+    keywords.entry("maximum").or_insert(most);
 }
 
 /// A list of texts, each with what it means, as an enum that says so in its description: that

@@ -6,6 +6,8 @@ use super::text::{anchor, escaped, inline, prose};
 
 /// How deep members of members are shown in one table.
 const DEEPEST: usize = 3;
+/// From here on a limit is that of a type.
+const TYPES: f64 = 2_147_483_647.0;
 
 /// What a table does with members that are objects themselves.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -192,7 +194,9 @@ fn rules(schema: &Value, own: &Value) -> Vec<String> {
         (None, Some(most)) => rules.push(format!("at most {most}{unit}")),
         _ => {}
     };
-    between(number("minimum"), number("maximum"), "");
+    // The range of a type is no rule.
+    let worth = |limit: &&Value| limit.as_f64().is_some_and(|limit| limit.abs() < TYPES);
+    between(number("minimum").filter(worth), number("maximum").filter(worth), "");
     between(number("minLength"), number("maxLength"), " characters");
     between(number("minItems"), number("maxItems"), " entries");
     between(number("minProperties"), number("maxProperties"), " entries");

@@ -18,8 +18,7 @@ use crate::{
     app::App,
     body::JsonObject,
     clock::Time,
-    cursor,
-    cursor::List,
+    cursor::{self, Cursor, Limit, List},
     guard::Caller,
     problem::{Code, FieldError, Problem},
     query::{Id, Params},
@@ -48,9 +47,9 @@ pub(super) struct Filter {
     until: Option<Time>,
     /// Entries on a page, 20 where absent.
     #[schemars(range(min = 1, max = 100))]
-    limit: Option<u32>,
+    limit: Option<Limit>,
     /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+    cursor: Option<Cursor>,
 }
 
 pub(super) async fn list(
@@ -58,7 +57,7 @@ pub(super) async fn list(
     Caller(caller): Caller,
     Params(filter): Params<Filter>,
 ) -> Result<Json<List<DeliveryResource>>, Problem> {
-    let page = cursor::page(filter.limit, filter.cursor.as_deref(), MessageId)?;
+    let page = cursor::page(filter.limit, filter.cursor, MessageId);
     // What does not exist has no deliveries, but saying so helps to find a wrong id.
     if let Some(job) = filter.job {
         jobs::find(&app, &caller.tenant, job).await?;
@@ -219,7 +218,9 @@ async fn select(
     selection: &Selection,
     limit: u32,
 ) -> Result<(Vec<MessageId>, Option<String>), Problem> {
-    let before = selection.cursor.as_deref().map(cursor::decode).transpose()?.map(MessageId);
+    let malformed = || Problem::malformed("`cursor` is not one that a replay gave: take `next_cursor` as it is");
+    let before = selection.cursor.as_deref().map(|cursor| cursor::decode(cursor).ok_or_else(malformed)).transpose()?;
+    let before = before.map(MessageId);
     let filter = DeliveryFilter {
         tenant_id: tenant.to_owned(),
         endpoint_id: selection.endpoint,

@@ -1,25 +1,25 @@
 //! `/v1/dlq`: jobs that died, until they are put back to work or given up.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{Json, extract::State};
 use golden_jobs::{
     DeadLetterId, JobId,
     store::{DeadLetter, DeadLetterFilter, Page, Replay},
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     app::App,
     body::JsonObject,
     clock::Time,
     cursor,
-    cursor::List,
+    cursor::{Cursor, Limit, List},
     guard::Caller,
     problem::{Code, FieldError, Problem},
-    query::{Id, Params},
+    query::{Id, Params, Text},
     resource::DeadLetterResource,
     submission,
 };
@@ -34,11 +34,11 @@ const CHUNK: u32 = 1000;
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     /// Only those of jobs of this kind.
-    kind: Option<String>,
+    kind: Option<Text>,
     /// Only those with this `original_subject`.
-    subject: Option<String>,
+    subject: Option<Text>,
     /// Only those with this text in the error's message, whatever its case.
-    error: Option<String>,
+    error: Option<Text>,
     /// Only those that died at this time or later.
     since: Option<Time>,
     /// Only those that died before this time.
@@ -46,11 +46,8 @@ pub(super) struct Filter {
     /// Also those that were replayed or purged.
     #[serde(default)]
     include_resolved: bool,
-    /// Entries on a page, 20 where absent.
-    #[schemars(range(min = 1, max = 100))]
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+    limit: Option<Limit>,
+    cursor: Option<Cursor>,
 }
 
 pub(super) async fn list(
@@ -58,13 +55,13 @@ pub(super) async fn list(
     Caller(caller): Caller,
     Params(filter): Params<Filter>,
 ) -> Result<Json<List<DeadLetterResource>>, Problem> {
-    let page = cursor::page(filter.limit, filter.cursor.as_deref(), DeadLetterId)?;
+    let page = cursor::page(filter.limit, filter.cursor, DeadLetterId);
     let filter = DeadLetterFilter {
         tenant_id: caller.tenant,
         ids: Vec::new(),
-        kind: filter.kind,
-        subject: filter.subject,
-        error: filter.error,
+        kind: filter.kind.map(|text| text.0),
+        subject: filter.subject.map(|text| text.0),
+        error: filter.error.map(|text| text.0),
         since: filter.since.map(|time| time.0),
         until: filter.until.map(|time| time.0),
         include_resolved: filter.include_resolved,
@@ -104,6 +101,7 @@ pub(super) async fn replay_one(
 /// well. Whoever replays in chunks until nothing remains sets `until` to when they began.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = rules)]
 pub(super) struct Selection {
     #[serde(default)]
     #[schemars(length(max = 1000))]
@@ -112,12 +110,12 @@ pub(super) struct Selection {
     #[serde(default)]
     all: bool,
     /// Only those of jobs of this kind.
-    kind: Option<String>,
+    kind: Option<Text>,
     /// Only those with this `original_subject`.
-    subject: Option<String>,
+    subject: Option<Text>,
     /// Only those with this text in the error's message, whatever its case.
     #[schemars(length(min = 1))]
-    error: Option<String>,
+    error: Option<Text>,
     /// Only those that died at this time or later.
     since: Option<Time>,
     /// Only those that died before this time.
@@ -133,6 +131,45 @@ pub(super) struct Selection {
     payload: Option<Value>,
 }
 
+/// What [`Selection::check`] asks, as JSON Schema says it.
+fn rules(schema: &mut Schema) {
+    let given = |name: &str, rule: Value| json!({"required": [name], "properties": {name: rule}});
+    let filters = ["kind", "subject", "error", "since", "until"];
+    let filters = filters.map(|name| given(name, json!({"type": "string"})));
+    let narrowed = [given("ids", json!({"minItems": 1})), given("all", json!({"const": true}))];
+    schema.insert("anyOf".to_owned(), narrowed.into_iter().chain(filters).collect());
+    schema.insert(
+        "not".to_owned(),
+        json!({
+            "required": ["ids", "all"],
+            "properties": {"ids": {"minItems": 1}, "all": {"const": true}},
+        }),
+    );
+    schema.insert("if".to_owned(), given("payload", json!({"not": {"type": "null"}})));
+    schema.insert("then".to_owned(), given("ids", json!({"minItems": 1, "maxItems": 1})));
+}
+
+/// The same without a payload, since nothing runs.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Purging(Selection);
+
+impl JsonSchema for Purging {
+    fn schema_name() -> Cow<'static, str> {
+        "Purging".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Selection::json_schema(generator);
+        schema.remove("if");
+        schema.remove("then");
+        if let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            members.remove("payload");
+        }
+        schema
+    }
+}
+
 impl Selection {
     /// Refuses a request that would touch everything without saying so.
     fn check(&self) -> Result<u32, Problem> {
@@ -141,7 +178,7 @@ impl Selection {
             || self.since.is_some()
             || self.until.is_some();
         // An empty text is found in every error: most likely a variable that was never set.
-        if self.error.as_deref() == Some("") {
+        if self.error.as_ref().is_some_and(|text| text.0.is_empty()) {
             errors.push(FieldError::new("/error", "an empty text matches everything: leave it out"));
         }
         if self.ids.is_empty() && !narrowed && !self.all {
@@ -164,7 +201,8 @@ impl Selection {
     }
 
     fn filter(self, tenant_id: String) -> DeadLetterFilter {
-        let Self { ids, kind, subject, error, .. } = self;
+        let Self { ids, .. } = self;
+        let [kind, subject, error] = [self.kind, self.subject, self.error].map(|text| text.map(|text| text.0));
         let (since, until) = (self.since.map(|time| time.0), self.until.map(|time| time.0));
         DeadLetterFilter { tenant_id, ids, kind, subject, error, since, until, include_resolved: false }
     }
@@ -216,9 +254,9 @@ pub(super) struct Purged {
 pub(super) async fn purge(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
-    body: JsonObject<Selection>,
+    body: JsonObject<Purging>,
 ) -> Result<Json<Purged>, Problem> {
-    let selection = body.parse()?;
+    let Purging(selection) = body.parse()?;
     let limit = selection.check()?;
     if selection.payload.is_some() {
         return Err(Problem::invalid(vec![FieldError::new("/payload", "nothing runs, so there is no payload")]));

@@ -22,10 +22,10 @@ use crate::{
     body::JsonObject,
     clock::Time,
     cursor,
-    cursor::List,
+    cursor::{Cursor, Limit, List},
     guard::Caller,
     problem::{Code, Problem},
-    query::{Filtered, Id},
+    query::{Filtered, Id, Text},
     resource::{JobResource, accepted, as_it_was_accepted, job_path},
     submission::{self, Rules, Submission},
     wait,
@@ -125,7 +125,7 @@ pub(super) async fn show(
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     /// Only jobs of this kind.
-    kind: Option<String>,
+    kind: Option<Text>,
     /// Only jobs of this role.
     role: Option<Role>,
     /// Only jobs in this state.
@@ -136,11 +136,8 @@ pub(super) struct Filter {
     created_after: Option<Time>,
     /// Only jobs submitted before this time.
     created_before: Option<Time>,
-    /// Entries on a page, 20 where absent.
-    #[schemars(range(min = 1, max = 100))]
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+    limit: Option<Limit>,
+    cursor: Option<Cursor>,
 }
 
 pub(super) async fn list(
@@ -148,10 +145,10 @@ pub(super) async fn list(
     Caller(caller): Caller,
     Filtered { params: filter, metadata }: Filtered<Filter>,
 ) -> Result<Json<List<JobResource>>, Problem> {
-    let page = cursor::page(filter.limit, filter.cursor.as_deref(), JobId)?;
+    let page = cursor::page(filter.limit, filter.cursor, JobId);
     let filter = JobFilter {
         tenant_id: caller.tenant,
-        kind: filter.kind,
+        kind: filter.kind.map(|text| text.0),
         role: filter.role,
         state: filter.state,
         parent_id: filter.parent_id,

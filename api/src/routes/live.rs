@@ -1,6 +1,6 @@
 //! A job's log, and what goes on with it, as it happens.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use axum::{
     Json,
@@ -45,8 +45,7 @@ pub(super) struct LogFilter {
     #[serde(default, alias = "cursor")]
     after: u64,
     /// Only lines of this attempt.
-    #[schemars(range(min = 1))]
-    attempt: Option<u32>,
+    attempt: Option<NonZeroU32>,
     /// Lines on a page, 100 where absent. Not for streams.
     #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
@@ -57,6 +56,7 @@ pub(super) struct LogFilter {
 }
 
 #[derive(Deserialize, JsonSchema)]
+#[schemars(inline, extend("enum" = ["1", "0", "true", "false"]))]
 enum Switch {
     #[serde(rename = "1", alias = "true")]
     On,
@@ -88,7 +88,7 @@ pub(super) async fn logs(
     if is_told(&job, sent) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let wants = Wants { job: false, attempt: filter.attempt };
+    let wants = Wants { job: false, attempt: filter.attempt.map(NonZeroU32::get) };
     let news = follow(&app, &caller.tenant, id, wants, sent, &opening)?;
     if opening.events {
         return Ok(wire::events(news.filter_map(|(news, sent)| async move { event(&news, sent) })));
@@ -106,7 +106,7 @@ async fn page(app: &App, job: JobId, filter: &LogFilter) -> Result<List<LogLine>
     if !(1..=LARGEST_LIMIT).contains(&limit) {
         return Err(Problem::malformed(format!("`limit` is 1 to {LARGEST_LIMIT}")));
     }
-    let slice = LogSlice { after: filter.after, attempt: filter.attempt, limit: limit + 1 };
+    let slice = LogSlice { after: filter.after, attempt: filter.attempt.map(NonZeroU32::get), limit: limit + 1 };
     let lines = app.store.logs(job, slice).await?;
     Ok(List::numbered(lines, limit, |line| line.seq))
 }
@@ -116,7 +116,8 @@ async fn page(app: &App, job: JobId, filter: &LogFilter) -> Result<List<LogLine>
 pub(super) struct Resume {
     /// The id of the last event that was seen: what the `Last-Event-ID` header says, for clients
     /// that cannot set it.
-    last_event_id: Option<String>,
+    #[schemars(with = "Option<String>", regex(pattern = Position::PATTERN))]
+    last_event_id: Option<Position>,
 }
 
 /// The job, each time it changes, its progress and its log, until it has ended.
@@ -129,8 +130,8 @@ pub(super) async fn events(
 ) -> Result<Response, Problem> {
     let job = find(&app, &caller.tenant, id).await?;
     // The header is what a client sends by itself once it goes on.
-    let seen = opening.last_event_id.as_ref().or(resume.last_event_id.as_ref());
-    let sent = seen.map(|seen| position(seen)).transpose()?.unwrap_or_default();
+    let seen = opening.last_event_id.as_deref().map(position).transpose()?;
+    let sent = seen.or(resume.last_event_id).unwrap_or_default();
     if is_told(&job, sent) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

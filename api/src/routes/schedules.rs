@@ -25,7 +25,7 @@ use serde_json::json;
 use crate::{
     app::App,
     body::JsonObject,
-    cursor::{self, List},
+    cursor::{self, Cursor, Limit, List},
     guard::Caller,
     problem::{Code, FieldError, Problem},
     query::{Id, Params},
@@ -89,9 +89,9 @@ pub(super) async fn create(
 pub(super) struct Pages {
     /// Entries on a page, 20 where absent.
     #[schemars(range(min = 1, max = 100))]
-    limit: Option<u32>,
+    limit: Option<Limit>,
     /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+    cursor: Option<Cursor>,
 }
 
 pub(super) async fn list(
@@ -99,7 +99,7 @@ pub(super) async fn list(
     Caller(caller): Caller,
     Params(Pages { limit, cursor }): Params<Pages>,
 ) -> Result<Json<List<ScheduleResource>>, Problem> {
-    let page = cursor::page(limit, cursor.as_deref(), ScheduleId)?;
+    let page = cursor::page(limit, cursor, ScheduleId);
     let schedules = app.store.schedules(&caller.tenant, page).await?;
     Ok(Json(List::of(schedules, page, |schedule| schedule.id.0)))
 }

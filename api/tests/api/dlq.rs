@@ -170,3 +170,16 @@ async fn a_selection_says_what_it_means() {
     assert_eq!(golden.post("/v1/dlq/replay", json!({"ids": [id], "payload": {}})).await.status, 404);
     assert_eq!(golden.get("/v1/dlq").await.ids().len(), 1);
 }
+
+/// PostgreSQL could not even look for it, and both stores answer the same.
+#[tokio::test]
+async fn a_text_to_look_for_has_no_nul() {
+    let golden = Golden::start().await;
+    for path in ["/v1/dlq?error=%00", "/v1/dlq?subject=a%00b", "/v1/jobs?kind=%00"] {
+        assert_eq!(golden.get(path).await.problem(), (400, "malformed-request"), "{path}");
+    }
+    let answer = golden.post("/v1/dlq/purge", json!({"subject": "\0"})).await;
+    assert_eq!(answer.problem(), (422, "validation-failed"));
+    assert_eq!(answer.body["errors"][0]["pointer"], "/subject");
+    assert_eq!(golden.get("/v1/kinds/%00").await.problem(), (404, "not-found"));
+}

@@ -64,7 +64,7 @@ fn every_body_has_examples_and_they_fit_its_schema() {
                     .chain(Some(&content["example"]).filter(|one| !one.is_null()))
                     .collect();
                 assert!(!examples.is_empty(), "{name} {media} has no example: #[schemars(example = …)]");
-                for example in examples {
+                for example in examples.into_iter().filter(|_| content["schema"].is_object()) {
                     assert_eq!(wrong(&content["schema"], example), "", "{name} {media}: {example:#}");
                 }
             }

@@ -23,17 +23,21 @@ pub struct SandboxRun {
     #[schemars(length(min = 1, max = 64))]
     pub language: String,
     /// The program's text, at most 96 KiB.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = SOURCE_LIMIT), regex(pattern = NO_NUL))]
     pub source: String,
     /// Its command-line arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), inner(regex(pattern = NO_NUL)))]
     pub args: Vec<String>,
     /// What it reads on standard input.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stdin: String,
     /// Its environment. Other programs in the same sandbox can read it: no place for secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend(
+        "propertyNames" = {"pattern": "^[A-Za-z0-9_]+$"},
+        "additionalProperties" = {"type": "string", "pattern": NO_NUL},
+    ))]
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub limits: Limits,
@@ -53,6 +57,8 @@ pub struct Limits {
     pub wall_ms: Option<u64>,
 }
 
+/// A NUL character cannot be passed to a program.
+const NO_NUL: &str = r"^[^\x00]*$";
 /// The source travels as one argument of the interpreter, and Linux takes 128 KiB for one.
 const SOURCE_LIMIT: usize = 96 * 1024;
 const DEFAULT_WALL: Duration = Duration::from_secs(10);

@@ -4,7 +4,10 @@ use golden_jobs::store::LogLine;
 
 use crate::{
     cursor::List,
-    live::wire::{EVENT_STREAM, NDJSON},
+    live::{
+        position::Position,
+        wire::{EVENT_STREAM, NDJSON},
+    },
     openapi::{Answer, Doc, Tag},
     problem::Code,
 };
@@ -53,6 +56,8 @@ pub(in crate::routes) fn events() -> Doc {
          The lines that a run wrote come before the state that follows from its end.",
     )
     .header("Last-Event-ID", LAST_EVENT_ID, "1-5d7c1b0f2a9e4433-0")
+    // An empty one is none: that is what some clients send at first.
+    .matching(Position::OR_NONE)
     .answer(Answer::new(200, "The stream.").text(
         EVENT_STREAM,
         &format!(
