@@ -1,10 +1,24 @@
 //! Every route with every role, against the table of the design.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{Method, Request},
 };
+use chrono::DateTime;
 use golden_api::CallerRole::{self, Admin, Developer, Observer, Operator};
+use golden_jobs::{
+    MessageId, Role, WorkerId,
+    job::Job,
+    kinds::WebhookDeliver,
+    outcome::Verdict,
+    store::{
+        Run, RunEnd, SharedStore,
+        endpoints::{Endpoint, EndpointSettings, Format},
+    },
+    webhooks::test_delivery,
+};
 use serde_json::{Value, json};
 
 use crate::harness::{Golden, request, text, token};
@@ -86,6 +100,19 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
             let letters = golden.get(&format!("/v1/dlq?error={never}")).await;
             (text(&letters.body["data"][0]["id"]), format!("dlq_{never}"))
         }
+        "/v1/schedules" => {
+            let schedule = json!({"name": never, "cron": "@daily", "job": {"kind": "noop"}});
+            let made = golden.post("/v1/schedules", schedule).await;
+            (text(&made.body["id"]), format!("sch_{never}"))
+        }
+        "/v1/webhooks/endpoints" => (endpoint(golden).await.id.to_string(), format!("hook_{never}")),
+        "/v1/webhooks/deliveries" => {
+            let to = endpoint(golden).await;
+            let delivery = test_delivery(&to, &WebhookDeliver::POLICY, DateTime::UNIX_EPOCH).unwrap();
+            let id = MessageId::from(delivery.job.id);
+            golden.store.add_deliveries(vec![delivery]).await.unwrap();
+            (id.to_string(), format!("msg_{never}"))
+        }
         "/v1/kinds" => ("noop".to_owned(), "never".to_owned()),
         "/docs/problems" => ("not-found".to_owned(), "never".to_owned()),
         other => {
@@ -96,10 +123,36 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
     (named(&thing), named(&never))
 }
 
+/// A new endpoint of tenant `acme`, or one that it has where it may have no more.
+async fn endpoint(golden: &Golden) -> Endpoint {
+    let settings = EndpointSettings {
+        url: "https://example.com/".into(),
+        description: String::new(),
+        events: vec!["*".into()],
+        kinds: vec![],
+        format: Format::Standard,
+        thin: false,
+    };
+    match golden.store.add_endpoint("acme", &settings, [1; 32]).await.unwrap() {
+        Some(endpoint) => endpoint,
+        None => golden.store.endpoints("acme").await.unwrap().remove(0),
+    }
+}
+
+/// Ends every delivery, so that whoever waits for one need not wait long.
+async fn deliver(store: SharedStore) {
+    loop {
+        let claimed = store.claim(Role::Webhook, 10, WorkerId::new()).await.unwrap();
+        let end = |run: Run| RunEnd { run, role: Role::Webhook, verdict: Verdict::Succeeded { result: None } };
+        store.finish(claimed.iter().map(|claimed| end(claimed.run)).collect()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// A body that does the most harm, where it takes more than an id to do any.
 fn body(path: &str) -> Value {
     match path {
-        "/v1/dlq/replay" | "/v1/dlq/purge" => json!({"all": true}),
+        "/v1/dlq/replay" | "/v1/dlq/purge" | "/v1/webhooks/deliveries/replay" => json!({"all": true}),
         _ => json!({}),
     }
 }
@@ -112,6 +165,7 @@ fn ask(method: &str, path: &str, body: &Value, caller: Option<(&str, CallerRole)
 #[tokio::test]
 async fn every_role_may_what_the_table_says_and_nothing_else() {
     let golden = Golden::start().await;
+    tokio::spawn(deliver(golden.store.clone()));
     let callers = [None, Some(Observer), Some(Developer), Some(Operator), Some(Admin)];
     for (method, pattern, least) in TABLE {
         let denied_before = denials(&golden);

@@ -167,7 +167,7 @@ async fn a_tenant_has_so_many_endpoints() {
         golden.endpoint(any()).await;
     }
     let answer = golden.post("/v1/webhooks/endpoints", any()).await;
-    assert_eq!(answer.problem(), (409, "too-many"));
+    assert_eq!(answer.problem(), (409, "limit-reached"));
     assert_eq!(golden.get("/v1/webhooks/endpoints").await.ids().len(), ENDPOINTS_LIMIT as usize);
 }
 

@@ -162,7 +162,7 @@ impl JsonSchema for WhichSchedule {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "minLength": 1, "examples": ["nightly prices"] })
+        json_schema!({ "type": "string", "minLength": 1, "examples": ["nightly"] })
     }
 }
 
