@@ -27,7 +27,9 @@ pub(super) fn line(method: &str, path: &str, operation: &Value, body: Option<&Va
         target = format!("{target}?{}", query.join("&"));
     }
     let mut line = format!("{variables}curl -sS \"$GOLDEN_SERVER{target}\"");
-    if method != "GET" && body.is_none() {
+    // What curl takes it for without being told.
+    let implied = if body.is_some() { "POST" } else { "GET" };
+    if method != implied {
         line += &format!(" \\\n  -X {method}");
     }
     if operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()) {
@@ -60,5 +62,19 @@ mod tests {
   -H 'Content-Type: application/json' \
   -d '{"a": "it'\''s"}'"#
         );
+    }
+
+    #[test]
+    fn curl_is_told_the_method_that_it_would_not_guess() {
+        for (method, body, told) in [
+            ("GET", None, false),
+            ("POST", Some(json!({})), false),
+            ("POST", None, true),
+            ("PATCH", Some(json!({})), true),
+            ("DELETE", None, true),
+        ] {
+            let line = line(method, "/x", &json!({}), body.as_ref());
+            assert_eq!(line.contains(&format!("-X {method}")), told, "{line}");
+        }
     }
 }
