@@ -1,8 +1,11 @@
 //! What every handler works with.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use golden_jobs::{Registry, metrics::Metrics, store::SharedStore};
+use golden_jobs::{Registry, metrics::Metrics, store::SharedStore, terms::KnownTerms};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -15,8 +18,13 @@ use crate::{
     wait::Waiting,
 };
 
+/// How soon a change of a tenant's terms is kept to.
+const TERMS_KNOWN: Duration = Duration::from_secs(1);
+
 pub(crate) struct App {
     pub(crate) store: SharedStore,
+    /// The guard asks for those of every caller.
+    pub(crate) terms: KnownTerms,
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: Metrics,
     pub(crate) auth: Auth,
@@ -61,6 +69,7 @@ impl App {
             gauges: Gauges::default(),
             checked: Checked::default(),
             documents: OnceLock::new(),
+            terms: KnownTerms::new(Arc::clone(&store), TERMS_KNOWN),
             _close_on_drop: closing.clone().drop_guard(),
             store,
             registry,

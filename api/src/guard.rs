@@ -37,7 +37,11 @@ pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: 
     }
     let caller = gate.caller(request.headers()).await;
     let standing = gate.count(&request, &caller);
-    let mut response = match gate.admit(caller, standing.as_ref()) {
+    let admitted = match gate.admit(caller, standing.as_ref()) {
+        Ok(Some(caller)) => gate.serve(&caller).await.map(|()| Some(caller)),
+        other => other,
+    };
+    let mut response = match admitted {
         Ok(caller) => {
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
@@ -89,6 +93,16 @@ impl Gate {
                 Some(limits.anonymous(address::client(peer(request), request.headers(), proxies)))
             }
         }
+    }
+
+    /// Whether the caller's tenant is served. While the store is away that cannot be told: then
+    /// the handler says so, where it needs the store.
+    async fn serve(&self, caller: &Verified) -> Result<(), Problem> {
+        let tenant = &caller.grant.tenant;
+        if self.needs.least().is_some() && self.app.terms.of(tenant).await.unwrap_or_default().suspended {
+            return Err(Problem::new(Code::TenantSuspended, format!("the tenant {tenant} is suspended")));
+        }
+        Ok(())
     }
 
     /// Whom the request goes on for, `None` being anybody.

@@ -143,6 +143,7 @@ fn standing(needs: Permission) -> Vec<Code> {
         _ => vec![
             Code::Unauthenticated,
             Code::Forbidden,
+            Code::TenantSuspended,
             Code::RateLimited,
             Code::StoreUnavailable,
             Code::KeysUnavailable,

@@ -63,6 +63,8 @@ problems! {
         "Send `Authorization: Bearer TOKEN` with a token that has not expired; `golden token mint` makes one.";
     Forbidden "forbidden" FORBIDDEN "The token's role may not do this"
         "Use a token of the role that the detail names.";
+    TenantSuspended "tenant-suspended" FORBIDDEN "The tenant is suspended"
+        "Ask the operator. Jobs that were accepted before still run.";
     NotFound "not-found" NOT_FOUND "There is no such thing"
         "Check the path and the id. What belongs to another tenant is not found either.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here"

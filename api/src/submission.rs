@@ -25,8 +25,6 @@ use crate::{
     problem::{Code, FieldError, Problem},
 };
 
-/// The longest payload, in bytes.
-const PAYLOAD_LIMIT: usize = 256 * 1024;
 /// How far ahead a job may be scheduled.
 const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
 const DEFAULT_PRIORITY: u8 = 5;
@@ -84,13 +82,20 @@ pub(crate) struct Rules<'a> {
     pub(crate) egress: &'a Egress,
     pub(crate) sandbox_missing: Option<&'a str>,
     pub(crate) now: DateTime<Utc>,
+    /// Of a payload, in bytes.
+    pub(crate) payload_limit: usize,
 }
 
 impl<'a> Rules<'a> {
-    /// Those of this process, at this moment.
-    pub(crate) fn of(app: &'a App) -> Self {
-        let sandbox_missing = app.sandbox_missing.as_deref();
-        Self { registry: &app.registry, egress: &app.options.egress, sandbox_missing, now: clock::now() }
+    /// Those of this process for a tenant, at this moment.
+    pub(crate) fn of(app: &'a App, tenant: &str) -> Self {
+        Self {
+            registry: &app.registry,
+            egress: &app.options.egress,
+            sandbox_missing: app.sandbox_missing.as_deref(),
+            now: clock::now(),
+            payload_limit: app.terms.last(tenant).payload_limit(),
+        }
     }
 }
 
@@ -103,7 +108,7 @@ pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<
         return Err(Problem::invalid(fields.errors));
     };
     let kind = public_kind(rules.registry, name).map_err(|problem| problem.at("/kind"))?;
-    let payload = payload(object)?;
+    let payload = payload(object, rules.payload_limit)?;
     fields.errors.extend(payload.wrong(kind));
 
     let policy = kind.policy;
@@ -146,7 +151,7 @@ pub(crate) struct Payload<'a> {
 }
 
 /// The body's payload, `{}` where there is none. Its text is kept character by character.
-pub(crate) fn payload<T>(object: &JsonObject<T>) -> Result<Payload<'_>, Problem> {
+pub(crate) fn payload<T>(object: &JsonObject<T>, limit: usize) -> Result<Payload<'_>, Problem> {
     #[derive(Deserialize)]
     struct Written<'a> {
         #[serde(borrow)]
@@ -160,8 +165,8 @@ pub(crate) fn payload<T>(object: &JsonObject<T>) -> Result<Payload<'_>, Problem>
         let text = to_raw_value(&empty).map_err(|error| Problem::malformed(error.to_string()))?;
         return Ok(Payload { text, value: Cow::Owned(Value::Object(empty)) });
     };
-    if text.get().len() > PAYLOAD_LIMIT {
-        let detail = format!("a payload has at most {PAYLOAD_LIMIT} bytes, and this one has {}", text.get().len());
+    if text.get().len() > limit {
+        let detail = format!("a payload has at most {limit} bytes, and this one has {}", text.get().len());
         return Err(Problem::new(Code::TooLarge, detail));
     }
     Ok(Payload { text: text.to_owned(), value: Cow::Borrowed(value) })

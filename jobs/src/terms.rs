@@ -47,6 +47,13 @@ impl KnownTerms {
         }
     }
 
+    /// The terms of a tenant as they were when they were last asked for; the default ones where
+    /// they never were.
+    pub fn last(&self, tenant: &str) -> Terms {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(tenant).map(|(_, terms)| terms.clone()).unwrap_or_default()
+    }
+
     fn remember(&self, tenant: &str, terms: Terms) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {

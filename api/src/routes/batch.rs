@@ -74,7 +74,7 @@ async fn all(
     key: Option<String>,
     lines: Vec<Result<JsonObject<Submission>, Problem>>,
 ) -> Result<Response, Problem> {
-    let rules = Rules::of(app);
+    let rules = Rules::of(app, tenant);
     let mut jobs = Vec::with_capacity(lines.len());
     let mut request = Vec::with_capacity(lines.len());
     let mut wrong = Vec::new();
@@ -164,7 +164,7 @@ async fn each(
     key: Option<String>,
     lines: Vec<Result<JsonObject<Submission>, Problem>>,
 ) -> Result<Response, Problem> {
-    let rules = Rules::of(app);
+    let rules = Rules::of(app, tenant);
     let mut jobs = Vec::with_capacity(lines.len());
     for (place, line) in lines.into_iter().enumerate() {
         // A space is in no key that a client can name.

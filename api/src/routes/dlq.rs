@@ -281,7 +281,7 @@ async fn new_payload(
 ) -> Result<Box<RawValue>, Problem> {
     let letter = find(app, tenant.to_owned(), id).await?;
     let kind = submission::public_kind(&app.registry, &letter.kind)?;
-    let payload = submission::payload(body)?;
+    let payload = submission::payload(body, app.terms.last(tenant).payload_limit())?;
     let wrong = payload.wrong(kind);
     if wrong.is_empty() { Ok(payload.text) } else { Err(Problem::invalid(wrong)) }
 }

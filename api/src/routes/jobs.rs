@@ -46,7 +46,7 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let key = submission::idempotency_key(&headers)?;
     let wait = wait::preferred(&headers);
-    let mut job = submission::read(&body, &caller.tenant, &Rules::of(&app))?;
+    let mut job = submission::read(&body, &caller.tenant, &Rules::of(&app, &caller.tenant))?;
     job.idempotency = key.map(|key| Idempotency {
         route: SUBMIT.to_owned(),
         key,

@@ -22,5 +22,6 @@ mod schedules;
 mod server;
 mod stream;
 mod submit;
+mod terms;
 mod wait;
 mod webhooks;

@@ -11,7 +11,7 @@ use golden_api::{
 };
 use golden_jobs::{
     Role,
-    store::{Quota, endpoints::ENDPOINTS_LIMIT},
+    store::{Quota, Terms, endpoints::ENDPOINTS_LIMIT},
 };
 use serde_json::json;
 
@@ -57,6 +57,7 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         golden.send(submit().header("idempotency-key", "a b").json(&noop)).await,
         golden.send(submit().token(None).json(&noop)).await,
         golden.send(submit().token(Some(token("acme", CallerRole::Observer))).json(&noop)).await,
+        suspended(&golden).await,
         golden.get("/nowhere").await,
         golden.send(request(Method::DELETE, "/v1/jobs").empty()).await,
         golden.send(request(Method::POST, &format!("/v1/jobs/{dead}/cancel")).empty()).await,
@@ -97,6 +98,12 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
     }
     let all = golden.get("/docs/problems").await;
     assert_eq!(all.body["data"].as_array().unwrap().len(), Code::ALL.len());
+}
+
+/// The answer to a tenant that is not served.
+async fn suspended(golden: &Golden) -> Answer {
+    golden.store.create_tenant("out", &Terms { suspended: true, ..Terms::default() }).await.unwrap();
+    golden.send(request(Method::GET, "/v1/jobs").token(Some(token("out", CallerRole::Admin))).empty()).await
 }
 
 /// The answer to a job that its tenant's quota has no room for.

@@ -107,6 +107,7 @@ fn welcome(
     format!(
         "golden dev listens on {server}
 
+  docs       {server}/docs
   kinds      {server}/v1/kinds
   database   {database}
   sandbox    {sandbox}

@@ -192,6 +192,6 @@ fn job(text: &str, tenant: &str, app: &App) -> Result<Box<RawValue>, Problem> {
     let written: Written<'_> = serde_json::from_str(text).map_err(|error| Problem::malformed(error.to_string()))?;
     let submitted = JsonObject::<Submission>::read(written.job.get())
         .map_err(|reason| Problem::invalid(vec![FieldError::new("", reason)]))?;
-    let job = submission::read(&submitted, tenant, &Rules::of(app))?;
+    let job = submission::read(&submitted, tenant, &Rules::of(app, tenant))?;
     Template::of(job).to_json().map_err(|unfit| Problem::malformed(unfit.to_string()))
 }
