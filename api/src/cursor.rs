@@ -86,10 +86,17 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
+impl Cursor {
+    /// The id of the last entry of the page before.
+    pub(crate) fn after<Id>(self, id: fn(Uuid) -> Id) -> Id {
+        id(self.0)
+    }
+}
+
 /// The page that a request asks for, and one entry more: see [`List::of`].
 pub(crate) fn page<Id>(limit: Option<Limit>, cursor: Option<Cursor>, id: fn(Uuid) -> Id) -> Page<Id> {
     let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit.0);
-    Page { before: cursor.map(|cursor| id(cursor.0)), limit: limit + 1 }
+    Page { before: cursor.map(|cursor| cursor.after(id)), limit: limit + 1 }
 }
 
 pub(crate) fn encode(last: Uuid) -> String {

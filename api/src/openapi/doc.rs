@@ -8,7 +8,7 @@ use super::{
     content::{Body, Header, SchemaOf},
     schemas::Schemas,
 };
-use crate::problem::Code;
+use crate::{problem::Code, submission::IDEMPOTENCY_KEY};
 
 /// A resource: one module of `routes`.
 #[derive(Clone, Copy)]
@@ -48,6 +48,12 @@ impl Doc {
             header.pattern = Some(pattern);
         }
         self
+    }
+
+    /// The header by which the request can be sent again without harm.
+    pub(crate) fn idempotent(self, example: &'static str) -> Self {
+        self.header("Idempotency-Key", "1 to 255 visible ASCII characters that name this request.", example)
+            .matching(IDEMPOTENCY_KEY)
     }
 
     /// An answer. Without any, it is one with status 200 and what the handler's type says.

@@ -142,7 +142,7 @@ pub(super) struct Selection {
     #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
     /// The `next_cursor` of the answer before.
-    cursor: Option<String>,
+    cursor: Option<Cursor>,
     /// Only say which match.
     #[serde(default)]
     dry_run: bool,
@@ -218,9 +218,7 @@ async fn select(
     selection: &Selection,
     limit: u32,
 ) -> Result<(Vec<MessageId>, Option<String>), Problem> {
-    let malformed = || Problem::malformed("`cursor` is not one that a replay gave: take `next_cursor` as it is");
-    let before = selection.cursor.as_deref().map(|cursor| cursor::decode(cursor).ok_or_else(malformed)).transpose()?;
-    let before = before.map(MessageId);
+    let before = selection.cursor.map(|cursor| cursor.after(MessageId));
     let filter = DeliveryFilter {
         tenant_id: tenant.to_owned(),
         endpoint_id: selection.endpoint,

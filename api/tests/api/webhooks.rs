@@ -324,6 +324,7 @@ async fn a_selection_of_deliveries_says_what_it_means() {
         (json!({"ids": [id], "status": "failed"}), "/ids"),
         (json!({"ids": ["x"]}), "/ids/0"),
         (json!({"all": true, "limit": 0}), "/limit"),
+        (json!({"all": true, "cursor": "x"}), "/cursor"),
         (json!({"status": "pending"}), "/status"),
         (json!({"all": true, "evnt": "x"}), "/evnt"),
     ] {
@@ -331,6 +332,4 @@ async fn a_selection_of_deliveries_says_what_it_means() {
         assert_eq!(answer.problem(), (422, "validation-failed"), "{body}");
         assert_eq!(answer.body["errors"][0]["pointer"], *pointer, "{body}");
     }
-    let answer = golden.post("/v1/webhooks/deliveries/replay", json!({"all": true, "cursor": "x"})).await;
-    assert_eq!(answer.problem(), (400, "malformed-request"));
 }

@@ -6,7 +6,6 @@ use super::{Accepted, Outcomes};
 use crate::{
     openapi::{Answer, Doc},
     problem::Code,
-    submission::IDEMPOTENCY_KEY,
 };
 
 pub(in crate::routes) use crate::routes::jobs::doc::TAG;
@@ -23,8 +22,7 @@ pub(in crate::routes) fn submit() -> Doc {
          With an `Idempotency-Key` the request can be sent again without harm: within 24 hours the same key and the \
          same request are the same jobs.",
     )
-    .header("Idempotency-Key", "1 to 255 visible ASCII characters that name this request.", "import-2026-01-02")
-    .matching(IDEMPOTENCY_KEY)
+    .idempotent("import-2026-01-02")
     .example(
         "Two jobs",
         json!([{"kind": "noop", "payload": {"output": 1}}, {"kind": "noop", "payload": {"output": 2}, "delay": 60}]),

@@ -30,7 +30,7 @@ pub(super) struct Rules<'a> {
 #[serde(deny_unknown_fields)]
 pub(in crate::routes) struct EndpointRequest {
     /// Where messages are posted to: https, to a public address.
-    #[schemars(length(max = 2048))]
+    #[schemars(length(max = 2048), regex(pattern = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00]"))]
     url: String,
     /// For people.
     #[serde(default)]
@@ -56,7 +56,7 @@ pub(in crate::routes) struct EndpointRequest {
 #[serde(deny_unknown_fields)]
 pub(in crate::routes) struct EndpointPatch {
     /// Where messages are posted to: https, to a public address.
-    #[schemars(length(max = 2048))]
+    #[schemars(length(max = 2048), regex(pattern = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00]"))]
     url: Option<String>,
     /// For people.
     #[schemars(length(max = 500))]

@@ -6,7 +6,6 @@ use crate::{
     openapi::{Answer, Doc, Tag},
     problem::Code,
     resource::{JobResource, example},
-    submission::IDEMPOTENCY_KEY,
 };
 
 pub(in crate::routes) const TAG: Tag = Tag {
@@ -24,8 +23,7 @@ pub(in crate::routes) fn submit() -> Doc {
          With an `Idempotency-Key` the request can be sent again without harm: within 24 hours the same key and the \
          same request are the same job.",
     )
-    .header("Idempotency-Key", "1 to 255 visible ASCII characters that name this request.", "order-4711")
-    .matching(IDEMPOTENCY_KEY)
+    .idempotent("order-4711")
     .header("Prefer", "`wait=N`: answer with the finished job if it ends within N seconds, 30 at most.", "wait=10")
     .example("A job with nothing but its payload", json!({"kind": "noop", "payload": {"output": "hello"}}))
     .example(

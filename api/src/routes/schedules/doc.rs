@@ -91,7 +91,7 @@ pub(in crate::routes) fn run() -> Doc {
         "Submits its job at once, whether it is paused or not, and leaves its slots as they are. With an \
          `Idempotency-Key` the request can be sent again without harm.",
     )
-    .header("Idempotency-Key", "1 to 255 visible ASCII characters that name this request.", "order-4711")
+    .idempotent("order-4711")
     .answer(
         Answer::new(202, "The job is recorded and will run.")
             .json::<JobResource>()
