@@ -12,7 +12,7 @@ use crate::{
     Api, ApiOptions, Auth, Part,
     intake::Intake,
     limits::Limits,
-    live::{board::Board, places::Places},
+    live::{audience::Audience, board::Board, places::Places},
     page::Documents,
     routes::health::{Checked, Gauges},
     wait::Waiting,
@@ -38,6 +38,8 @@ pub(crate) struct App {
     pub(crate) waiting: Waiting,
     /// The jobs that streams are about.
     pub(crate) board: Arc<Board>,
+    /// The tenants that streams are about.
+    pub(crate) audience: Arc<Audience>,
     /// The streams that are open.
     pub(crate) places: Arc<Places>,
     pub(crate) gauges: Gauges,
@@ -65,6 +67,7 @@ impl App {
             intake: Intake::new(Arc::clone(&store)),
             waiting: Waiting::new(Arc::clone(&store), closing.clone()),
             board: Board::new(Arc::clone(&store), closing.clone()),
+            audience: Audience::new(Arc::clone(&store), closing.clone()),
             places: Places::new(options.streams, metrics.clone()),
             gauges: Gauges::default(),
             checked: Checked::default(),

@@ -90,6 +90,7 @@ fn table() -> Vec<Route> {
         get("/v1/jobs/{id}/attempts", Read, jobs::attempts),
         get("/v1/jobs/{id}/logs", Read, live::logs),
         get("/v1/jobs/{id}/events", Read, live::events),
+        get("/v1/events", Read, live::tenant),
         post("/v1/jobs/{id}/cancel", Cancel, jobs::cancel),
         post("/v1/jobs/{id}/retry", Rerun, jobs::retry),
         get("/v1/kinds", Anybody, kinds::list),

@@ -64,17 +64,22 @@ impl Output {
             }
             return Ok(());
         }
+        self.aligned(titles, rows).iter().try_for_each(|line| writeln!(out, "{line}"))
+    }
+
+    /// The lines of a table, its columns under each other.
+    pub(crate) fn aligned<const N: usize>(self, titles: Option<[&str; N]>, rows: &[[Cell; N]]) -> Vec<String> {
         let widths: [usize; N] = std::array::from_fn(|column| {
             let cells = rows.iter().map(|row| row[column].text.chars().count());
             cells.chain(titles.map(|titles| titles[column].len())).max().unwrap_or(0)
         });
         let titles =
             titles.map(|titles| titles.map(|title| Cell { text: title.to_owned(), style: Style::new().bold() }));
-        for row in titles.iter().chain(rows) {
+        let line = |row: &[Cell; N]| {
             let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| self.paint(cell, width)).collect();
-            writeln!(out, "{}", cells.join("  ").trim_end())?;
-        }
-        Ok(())
+            cells.join("  ").trim_end().to_owned()
+        };
+        titles.iter().chain(rows).map(line).collect()
     }
 
     /// One thing, a fact a line. Facts that are not there are left out.

@@ -13,8 +13,8 @@ mod samples;
 mod signature;
 mod topics;
 
-pub use deliveries::{endpoint_disabled, test_delivery};
+pub use deliveries::{endpoint_disabled, said, test_delivery};
 pub use hosts::{HOST_LIMIT, Hosts, Place};
 pub use relay::{relay, relay_once};
 pub use signature::{MalformedSecret, Secret, headers, new_secret, sign};
-pub use topics::{ENDPOINT_DISABLED, EVENT_TYPES, WEBHOOK_TEST, is_known};
+pub use topics::{ENDPOINT_DISABLED, EVENT_TYPES, WEBHOOK_TEST, covers, is_known};

@@ -39,6 +39,7 @@ on_both_stores!(
     a_webhook_is_tried_again_until_it_is_taken,
     http_calls_follow_what_the_endpoint_says,
     one_idempotency_key_makes_one_job,
+    a_job_is_followed_while_it_runs,
 );
 
 async fn failures_are_retried_buried_replayed_once_and_called_back(golden: Arc<Golden>) {
@@ -229,4 +230,31 @@ async fn one_idempotency_key_makes_one_job(golden: Arc<Golden>) {
     let other = json!({"kind": "noop", "payload": {"sleep_ms": 1}});
     let (status, problem) = golden.call_with("POST", "/v1/jobs", Some(other), &[("idempotency-key", "k1")]).await;
     assert_eq!(status, 422, "{problem}");
+}
+
+/// With workers of another process on PostgreSQL: what they write is seen here within a moment.
+async fn a_job_is_followed_while_it_runs(golden: Arc<Golden>) {
+    let id = golden.submit("noop", json!({"steps": 10, "sleep_ms": 3000})).await;
+
+    let mut events = golden.stream(&format!("/v1/jobs/{id}/events")).await;
+    let (mut lines, mut states, mut seen, mut shown) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    while let Some((name, data)) = events.next().await {
+        match name.as_str() {
+            "log" => {
+                lines.push(data["text"].as_str().unwrap().to_owned());
+                seen.push(Instant::now());
+            }
+            "state" => states.push(data["state"].as_str().unwrap().to_owned()),
+            "progress" => shown += 1,
+            _ => {}
+        }
+    }
+
+    assert_eq!(lines, (1..=10).map(|step| format!("step {step} of 10")).collect::<Vec<_>>());
+    assert_eq!(states.last().unwrap(), "succeeded");
+    assert!(states.contains(&"running".to_owned()), "{states:?}");
+    assert!(shown >= 5, "progress was shown {shown} times");
+    // A step takes 300 ms, and what it wrote is there within about that time.
+    let early = seen.iter().filter(|at| at.elapsed() > Duration::from_secs(1)).count();
+    assert!(early >= 5, "{early} of 10 lines came more than a second before the end");
 }

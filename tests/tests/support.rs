@@ -242,6 +242,14 @@ impl Golden {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
+    /// Opens a stream of events as the tenant's admin.
+    pub(crate) async fn stream(&self, path: &str) -> Events {
+        let request = self.client.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let answer = request.header("accept", "text/event-stream").send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        Events { answer, text: String::new() }
+    }
+
     /// Submits a job that must be accepted; gives its id.
     pub(crate) async fn submit(&self, kind: &str, payload: Value) -> String {
         self.submit_with(json!({"kind": kind, "payload": payload})).await
@@ -297,6 +305,31 @@ impl Golden {
 
     pub(crate) async fn ended(&self, id: &str) -> Value {
         self.until(id, &["succeeded", "dead", "cancelled"]).await
+    }
+}
+
+/// A stream of Server-Sent Events.
+pub(crate) struct Events {
+    answer: reqwest::Response,
+    text: String,
+}
+
+impl Events {
+    /// The next event's type and data; `None` once the stream has ended.
+    pub(crate) async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let (name, data) = (field("event: "), field("data: "));
+                self.text = rest.to_owned();
+                if let (Some(name), Some(data)) = (name, data) {
+                    return Some((name, serde_json::from_str(&data).unwrap()));
+                }
+                continue;
+            }
+            let piece = tokio::time::timeout(PATIENCE, self.answer.chunk()).await.expect("something comes").unwrap()?;
+            self.text.push_str(std::str::from_utf8(&piece).unwrap());
+        }
     }
 }
 

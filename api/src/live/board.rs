@@ -29,8 +29,11 @@ use crate::resource::JobResource;
 const POLL: Duration = Duration::from_millis(900);
 /// Between two looks, however many hints come.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Lines of a job that are kept for those who read along.
+/// Lines of a job that are kept for those who read along, and their bytes.
 const TAIL: usize = 256;
+const TAIL_BYTES: usize = 64 * 1024;
+/// Jobs with news that are read at once: each may be half a MiB long, and its log a MiB.
+const TOGETHER: usize = 50;
 /// Lines of a job that are read at once.
 const PAGE: u32 = 500;
 
@@ -56,8 +59,9 @@ pub(crate) struct Sight {
     pub(crate) progress: Option<Arc<RawValue>>,
     /// The number of the last line of its log. Once the job has ended there is none after it.
     pub(crate) last_line: u64,
-    /// The last lines up to that one, without gaps.
+    /// The last lines up to that one, without gaps, and their bytes.
     tail: VecDeque<Arc<LogLine>>,
+    tail_bytes: usize,
 }
 
 impl Board {
@@ -137,9 +141,18 @@ async fn look(store: &SharedStore, feeds: &HashMap<JobId, Arc<Feed>>) -> Result<
         .map(|glance| (feeds.get(&glance.job).and_then(|feed| feed.last()), glance))
         .filter(|(last, glance)| last.as_ref().is_none_or(|last| last.differs(glance)))
         .collect();
-    if news.is_empty() {
-        return Ok(());
+    for some in news.chunks(TOGETHER) {
+        tell(store, feeds, some).await?;
     }
+    Ok(())
+}
+
+/// Reads what is new of these jobs, and shows it to those who watch them.
+async fn tell(
+    store: &SharedStore,
+    feeds: &HashMap<JobId, Arc<Feed>>,
+    news: &[(Option<Arc<Sight>>, Glance)],
+) -> Result<(), StoreError> {
     let moved = news.iter().filter(|(last, glance)| last.as_ref().is_none_or(|last| last.moment != glance.moment));
     let moved: Vec<JobId> = moved.map(|(_, glance)| glance.job).collect();
     let mut records = HashMap::new();
@@ -196,20 +209,22 @@ impl Sight {
         let moment = Moment::from(&record);
         let progress: Option<Arc<RawValue>> = record.progress.clone().map(Arc::from);
         let resource = to_raw_value(&JobResource::from(record)).ok()?;
-        let (last_line, tail) = match last {
-            Some(last) => (last.last_line, last.tail.clone()),
+        let (last_line, tail, tail_bytes) = match last {
+            Some(last) => (last.last_line, last.tail.clone(), last.tail_bytes),
             // Who wants to see more of it reads it from the store.
-            None => (glance.last_line.saturating_sub(TAIL as u64), VecDeque::new()),
+            None => (glance.last_line.saturating_sub(TAIL as u64), VecDeque::new(), 0),
         };
-        let progress_in_resource = progress.clone();
-        Some(Self { moment, resource: Arc::from(resource), progress_in_resource, progress, last_line, tail })
+        let (resource, progress_in_resource) = (Arc::from(resource), progress.clone());
+        Some(Self { moment, resource, progress_in_resource, progress, last_line, tail, tail_bytes })
     }
 
     fn add(&mut self, line: LogLine) {
         self.last_line = line.seq;
+        self.tail_bytes += line.text.len();
         self.tail.push_back(Arc::new(line));
-        if self.tail.len() > TAIL {
-            self.tail.pop_front();
+        while self.tail.len() > TAIL || self.tail_bytes > TAIL_BYTES {
+            let Some(gone) = self.tail.pop_front() else { break };
+            self.tail_bytes -= gone.text.len();
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Lines that a stream reads at once of what came before those that are shared.
-const PAGE: u32 = 200;
+const PAGE: u32 = 100;
 
 /// Something new.
 pub(crate) enum News {

@@ -21,7 +21,7 @@ pub struct StreamLimits {
 
 impl Default for StreamLimits {
     fn default() -> Self {
-        Self { tenant: 100, process: 2000 }
+        Self { tenant: 100, process: 1000 }
     }
 }
 

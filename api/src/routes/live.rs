@@ -1,4 +1,4 @@
-//! A job's log, and what goes on with it, as it happens.
+//! A job's log, and what goes on with it and with all of a tenant, as it happens.
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -6,13 +6,14 @@ use axum::{
     Json,
     extract::State as Extract,
     http::StatusCode,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Response, sse::Event},
 };
 use futures_util::{Stream, StreamExt, stream};
 use golden_jobs::{
     JobId, State,
     record::JobRecord,
     store::{LogLine, LogSlice, Moment},
+    webhooks::{EVENT_TYPES, is_known},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ use crate::{
     guard::Caller,
     live::{
         follow::{Follow, News, Wants},
+        listen::{Choice, Listen, Word},
         opening::Opening,
         position::{NotAPosition, Position, of_moment},
         wire,
@@ -163,7 +165,7 @@ fn position(seen: &str) -> Result<Position, Problem> {
     seen.parse().map_err(|error: NotAPosition| Problem::malformed(error.to_string()))
 }
 
-fn event(news: &News, sent: Position) -> Option<axum::response::sse::Event> {
+fn event(news: &News, sent: Position) -> Option<Event> {
     let id = sent.to_string();
     Some(match news {
         News::State(job) => wire::event("state", &id, job.get()),
@@ -177,4 +179,56 @@ fn event(news: &News, sent: Position) -> Option<axum::response::sse::Event> {
 #[derive(Serialize)]
 struct Ended {
     state: State,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventFilter {
+    /// Only events of these types, with commas between them: whole ones, groups as `job.*`, or `*`.
+    #[schemars(example = &"job.dead,job.cancelled")]
+    r#type: Option<String>,
+    /// Only events about jobs of these kinds, with commas between them, and those about no job.
+    #[schemars(example = &"http.call")]
+    kind: Option<String>,
+    /// The id of the last event that was seen: what the `Last-Event-ID` header says, for clients
+    /// that cannot set it. 0 is before all that the log still has.
+    last_event_id: Option<u64>,
+}
+
+/// The events of the caller's tenant, from now on or from where the client was.
+pub(super) async fn tenant(
+    Extract(app): Extract<Arc<App>>,
+    Caller(caller): Caller,
+    Params(filter): Params<EventFilter>,
+    opening: Opening,
+) -> Result<Response, Problem> {
+    let header = opening.last_event_id.as_deref().map(str::parse::<u64>).transpose();
+    let after = header.map_err(|_| Problem::malformed(NotAPosition.to_string()))?.or(filter.last_event_id);
+    let choice = Choice { types: types(filter.r#type.as_deref())?, kinds: listed(filter.kind.as_deref()) };
+    let span = opening.admit(&app, &caller.tenant)?;
+    let opened = app.audience.open(&app.store, &caller.tenant).await?;
+    let listen = Listen::new(Arc::clone(&app.store), &caller.tenant, opened, choice, after, span);
+    let words = stream::unfold(listen, |mut listen| async move { Some((listen.next().await?, listen)) });
+    Ok(wire::events(words.map(|word| match word {
+        Word::Open(seq) => wire::event("open", &seq.to_string(), &format!(r#"{{"sequence":{seq}}}"#)),
+        Word::Gap(after) => wire::event("gap", &after.to_string(), &format!(r#"{{"after":{after}}}"#)),
+        Word::Event(told) => wire::event(&told.event, &told.seq.to_string(), told.text.as_deref().unwrap_or("null")),
+    })))
+}
+
+fn types(patterns: Option<&str>) -> Result<Vec<String>, Problem> {
+    let patterns = listed(patterns);
+    match patterns.iter().find(|pattern| !is_known(pattern)) {
+        None => Ok(patterns),
+        Some(unknown) => {
+            let known = EVENT_TYPES.map(|(event, _)| event).join(", ");
+            Err(Problem::malformed(format!(
+                "no event has the type `{unknown}`; there are {known}, groups as `job.*`, and `*`"
+            )))
+        }
+    }
+}
+
+fn listed(names: Option<&str>) -> Vec<String> {
+    names.into_iter().flat_map(|names| names.split(',')).map(|name| name.trim().to_owned()).collect()
 }

@@ -240,7 +240,7 @@ impl Store for Down {
 
 #[async_trait]
 impl Events for Down {
-    async fn listen(&self, _: &str, _: Duration) -> Result<()> {
+    async fn listen(&self, _: &str, _: Duration) -> Result<bool> {
         down()
     }
 
@@ -252,7 +252,7 @@ impl Events for Down {
         down()
     }
 
-    async fn newest_event(&self, _: &str) -> Result<u64> {
+    async fn newest_events(&self, _: &[&str]) -> Result<Vec<(String, u64)>> {
         down()
     }
 

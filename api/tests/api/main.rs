@@ -6,6 +6,7 @@ mod batch;
 mod dlq;
 mod docs;
 mod down;
+mod events;
 mod harness;
 mod health;
 mod idempotency;

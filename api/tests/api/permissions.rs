@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 48] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 49] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -32,6 +32,7 @@ const TABLE: [(&str, &str, Option<CallerRole>); 48] = [
     ("GET", "/v1/jobs/{id}/attempts", Some(Observer)),
     ("GET", "/v1/jobs/{id}/logs", Some(Observer)),
     ("GET", "/v1/jobs/{id}/events", Some(Observer)),
+    ("GET", "/v1/events", Some(Observer)),
     ("POST", "/v1/jobs/{id}/cancel", Some(Developer)),
     ("POST", "/v1/jobs/{id}/retry", Some(Operator)),
     ("GET", "/v1/kinds", None),

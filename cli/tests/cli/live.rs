@@ -3,6 +3,9 @@
 use std::{
     io::{BufRead, BufReader, Read},
     process::Stdio,
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -90,4 +93,36 @@ fn a_watch_goes_on_over_a_restart_of_the_server() {
     // The run that was given back, and the one that went on: no line twice, none missing.
     let first = rest.iter().filter(|line| *line == "log\tlog\tstep 4 of 30").count();
     assert_eq!(first, 2, "{rest:?}");
+}
+
+#[test]
+fn all_that_ends_is_watched_without_an_id() {
+    let dev = Dev::start();
+    let told = |flags: &[&str]| {
+        let args = [&["jobs", "watch", "--kind", "noop"], flags].concat();
+        let mut child = dev.golden(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, told) = mpsc::channel();
+        thread::spawn(move || lines.for_each(|line| drop(sender.send(line.unwrap()))));
+        // It takes a moment until it listens: jobs die until one is told of.
+        let line = loop {
+            dev.submit(&["noop", r#"{"fail": 9}"#, "--max-attempts", "1"]);
+            let line = told.recv_timeout(Duration::from_millis(500));
+            if let Ok(line) = line
+                && line.contains("job.dead")
+            {
+                break line;
+            }
+        };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        line
+    };
+
+    let plain = told(&[]);
+    let columns: Vec<&str> = plain.split('\t').collect();
+    assert!(columns[0].ends_with('Z') && columns[2].starts_with("job_"), "{plain}");
+    assert_eq!([columns[1], columns[3], columns[4]], ["job.dead", "noop", "attempt 1 of the first 9 fails as asked"]);
+    let json: Value = serde_json::from_str(&told(&["--json"])).unwrap();
+    assert_eq!((&json["event"], &json["data"]["data"]["kind"]), (&"job.dead".into(), &"noop".into()));
 }

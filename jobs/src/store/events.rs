@@ -23,8 +23,9 @@ pub const LISTEN_LEASE: Duration = Duration::from_secs(10 * 60);
 #[async_trait]
 pub trait Events: Send + Sync {
     /// Somebody listens to a tenant for the next `lease`: its changes from now on become events.
-    /// The longest of several leases counts.
-    async fn listen(&self, tenant: &str, lease: Duration) -> Result<(), StoreError>;
+    /// The longest of several leases counts. Answers whether somebody was listening until now: if
+    /// not, there are changes before this one that became no events.
+    async fn listen(&self, tenant: &str, lease: Duration) -> Result<bool, StoreError>;
 
     /// Moves up to `limit` events from the outbox into the log, oldest first, with what `tell`
     /// makes of them for those who are called back, all or nothing. Answers how many; none while another process
@@ -38,8 +39,8 @@ pub trait Events: Send + Sync {
     /// number. Then those between have left the log by their age.
     async fn events_after(&self, tenant: &str, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError>;
 
-    /// The number of a tenant's newest event; 0 before the first.
-    async fn newest_event(&self, tenant: &str) -> Result<u64, StoreError>;
+    /// The numbers of these tenants' newest events. Those that have none are not answered.
+    async fn newest_events(&self, tenants: &[&str]) -> Result<Vec<(String, u64)>, StoreError>;
 
     /// Forgets up to `limit` events older than [`EVENT_WINDOW`], and who listens no more. Answers
     /// how many events there were.

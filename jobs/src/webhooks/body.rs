@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 
 use crate::{
     id::{JobId, MessageId},
@@ -91,6 +91,15 @@ impl Message<'_> {
                 sequence: self.sequence.map(|number| format!("{number:020}")),
                 data,
             }),
+        }
+    }
+
+    /// The text of the message about an event: about its job, or what else there is to say.
+    pub(super) fn text(&self, event: &Event, summary: Option<&JobSummary>) -> serde_json::Result<String> {
+        match (summary, &event.data) {
+            (Some(summary), _) => self.about_job(summary),
+            (None, Some(data)) => self.saying(data),
+            (None, None) => self.saying(&json!({})),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     job::{Job, Policy},
     kinds::WebhookDeliver,
     store::{
-        Due, NewJob,
+        Due, JobSummary, NewJob,
         deliveries::NewDelivery,
         endpoints::{DisabledReason, Endpoint},
         events::{Event, Outgoing},
@@ -45,14 +45,19 @@ fn of_event(event: &Event, outgoing: &Outgoing, policy: &Policy) -> Vec<NewDeliv
     });
     let told = callback.into_iter().chain(chosen).filter_map(|(id, endpoint_id, url, layout)| {
         let message = Message::of(event, id, layout);
-        let body = match (summary, &event.data) {
-            (Some(summary), _) => message.about_job(summary),
-            (None, Some(data)) => message.saying(data),
-            (None, None) => message.saying(&json!({})),
-        };
+        let body = message.text(event, summary);
         delivery(&message, endpoint_id, url, body, policy)
     });
     told.collect()
+}
+
+/// What a callback says of an event, for those who are told on another way. `None` where the job
+/// that it is about is gone.
+pub fn said(event: &Event, summary: Option<&JobSummary>) -> Option<String> {
+    if event.job_id.is_some() && summary.is_none() {
+        return None;
+    }
+    Message::of(event, event.id, Layout::CALLBACK).text(event, summary).ok()
 }
 
 /// A message that somebody asks to be sent to an endpoint, to see whether it gets there. It is

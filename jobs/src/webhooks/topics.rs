@@ -14,7 +14,7 @@ pub const EVENT_TYPES: [(&str, &str); 4] = [
 ];
 
 /// Whether a pattern chooses a type: by its name, by its group (`job.*`), or all (`*`).
-pub(super) fn covers(pattern: &str, event: &str) -> bool {
+pub fn covers(pattern: &str, event: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some("") => true,
         Some(group) => group.ends_with('.') && event.starts_with(group),

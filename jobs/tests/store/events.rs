@@ -50,6 +50,15 @@ async fn log(store: &Bed, tenant: &str, after: u64) -> Vec<(u64, JobId)> {
     events.iter().map(|event| (event.seq, event.job_id.unwrap())).collect()
 }
 
+/// The number of a tenant's newest event.
+async fn newest(store: &Bed, tenant: &str) -> u64 {
+    let newest = store.newest_events(&[tenant, "nobody"]).await.unwrap();
+    newest.first().map_or(0, |(of, number)| {
+        assert_eq!((of.as_str(), newest.len()), (tenant, 1));
+        *number
+    })
+}
+
 async fn every_end_is_told_once_and_only_to_those_who_listen(store: Bed) {
     let verdicts =
         || [succeeded(), dead(), Verdict::Cancelled, Verdict::Lost { dead: true }, Verdict::Lost { dead: false }];
@@ -115,13 +124,13 @@ async fn what_delivers_events_is_none_itself(store: Bed) {
 }
 
 async fn who_listens_is_heard_of_until_the_longest_lease_is_over(store: Bed) {
-    store.listen(TENANT, SECOND * 10).await.unwrap();
-    store.listen(TENANT, SECOND).await.unwrap();
+    assert!(!store.listen(TENANT, SECOND * 10).await.unwrap(), "nobody listened until now");
+    assert!(store.listen(TENANT, SECOND).await.unwrap());
     store.clock.advance(SECOND * 9);
     store.through(job(), succeeded()).await;
     assert_eq!(store.events().await.len(), 1, "the shorter one does not end the longer");
 
-    store.listen(TENANT, SECOND * 10).await.unwrap();
+    assert!(store.listen(TENANT, SECOND * 10).await.unwrap());
     store.clock.advance(SECOND * 9);
     store.through(job(), succeeded()).await;
     assert_eq!(store.events().await.len(), 2, "it was renewed");
@@ -133,6 +142,7 @@ async fn who_listens_is_heard_of_until_the_longest_lease_is_over(store: Bed) {
     assert_eq!(store.sql.number("SELECT count(*) FROM listeners").await, 1);
     store.forget_events(ALL).await.unwrap();
     assert_eq!(store.sql.number("SELECT count(*) FROM listeners").await, 0);
+    assert!(!store.listen(TENANT, SECOND).await.unwrap(), "there was a pause");
 }
 
 async fn every_end_of_a_job_is_an_event_of_its_own(store: Bed) {
@@ -145,7 +155,7 @@ async fn every_end_of_a_job_is_an_event_of_its_own(store: Bed) {
 }
 
 async fn events_are_numbered_for_each_tenant_and_come_in_order(store: Bed) {
-    assert_eq!(store.newest_event(TENANT).await.unwrap(), 0);
+    assert_eq!(newest(&store, TENANT).await, 0);
     let mut ours = Vec::new();
     for _ in 0..5 {
         ours.push(store.through(job_with_callback(), succeeded()).await);
@@ -164,7 +174,7 @@ async fn events_are_numbered_for_each_tenant_and_come_in_order(store: Bed) {
     assert_eq!(log(&store, TENANT, 3).await, expected[3..]);
     assert_eq!(log(&store, TENANT, 5).await, []);
     assert_eq!(store.events_after(TENANT, 1, 2).await.unwrap().len(), 2);
-    assert_eq!((store.newest_event(TENANT).await.unwrap(), log(&store, "globex", 0).await.len()), (5, 5));
+    assert_eq!((newest(&store, TENANT).await, log(&store, "globex", 0).await.len()), (5, 5));
     let event = store.events_after(TENANT, 0, 1).await.unwrap().remove(0);
     assert_eq!((event.event.as_str(), event.at, event.tenant_id.as_str()), ("job.succeeded", first, TENANT));
     assert!(event.data.is_none());
@@ -179,9 +189,14 @@ async fn events_and_what_tells_of_them_are_recorded_together_or_not_at_all(store
     });
     let answer = store.pass_on(ALL, &refused).await;
     assert!(matches!(answer, Err(StoreError::Rejected(_))), "{answer:?}");
-    assert_eq!((store.events_of(about).await.len(), store.newest_event(TENANT).await.unwrap()), (1, 0));
+    assert_eq!((store.events_of(about).await.len(), newest(&store, TENANT).await), (1, 0));
 
-    assert_eq!(store.pass_on(ALL, &one_each()).await.unwrap(), 1);
+    // On PostgreSQL the refused one may have the turn for a moment more.
+    let mut passed_on = 0;
+    while passed_on == 0 {
+        passed_on = store.pass_on(ALL, &one_each()).await.unwrap();
+    }
+    assert_eq!(passed_on, 1);
 
     let event = store.events_after(TENANT, 0, ALL).await.unwrap().remove(0);
     assert_eq!((event.seq, event.job_id), (1, Some(about)));
@@ -206,7 +221,7 @@ async fn many_relays_pass_an_event_on_once_and_readers_miss_none(store: Bed) {
         .map(|_| {
             let store = store.clone();
             tokio::spawn(async move {
-                while store.newest_event(TENANT).await.unwrap() < JOBS {
+                while newest(&store, TENANT).await < JOBS {
                     store.pass_on(3, &one_each()).await.unwrap();
                 }
             })
@@ -241,7 +256,7 @@ async fn old_events_are_forgotten_and_their_numbers_are_not_given_out_again(stor
     assert_eq!(log(&store, TENANT, 0).await.len(), 1);
     store.clock.advance(SECOND);
     assert_eq!(store.forget_events(2).await.unwrap(), 1);
-    assert_eq!(store.newest_event(TENANT).await.unwrap(), 4);
+    assert_eq!(newest(&store, TENANT).await, 4);
     store.through(job_with_callback(), succeeded()).await;
     store.pass_on(ALL, &nobody()).await.unwrap();
     assert_eq!(log(&store, TENANT, 0).await[0].0, 5);

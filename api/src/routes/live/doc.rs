@@ -69,3 +69,24 @@ pub(in crate::routes) fn events() -> Doc {
     .answer(Answer::new(204, NOTHING_MORE))
     .problems(&[Code::TooManyStreams, Code::StreamsFull])
 }
+
+pub(in crate::routes) fn tenant() -> Doc {
+    Doc::new(
+        "Follow a tenant",
+        "A stream of all events of the tenant, which `GET /v1/webhooks/events` lists, from now on. Each is named by \
+         its type and says what a webhook says; its id is its number. Two more tell of the stream itself:\n\n\
+         - `open`: the number of the last event before it, with which it can be taken up again;\n\
+         - `gap`: events after that number are not to be had any more. They have left the log, which goes back \
+           24 hours, or nobody was listening: without a webhook endpoint, events are kept for ten minutes after the \
+           last stream has ended.",
+    )
+    .header("Last-Event-ID", LAST_EVENT_ID, "17")
+    .answer(Answer::new(200, "The stream.").text(
+        EVENT_STREAM,
+        "event: open\nid: 17\ndata: {\"sequence\":17}\n\n\
+         event: job.succeeded\nid: 18\ndata: {\"type\":\"job.succeeded\",\"timestamp\":\"2026-01-02T03:04:05Z\",\
+         \"sequence\":18,\"data\":{\"id\":\"job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41\",\"kind\":\"noop\",\
+         \"state\":\"succeeded\"}}\n\n",
+    ))
+    .problems(&[Code::TooManyStreams, Code::StreamsFull])
+}

@@ -11,23 +11,35 @@ use crate::{
     output::Output,
 };
 
+mod all;
 mod view;
 
 use view::View;
 
-/// Watch a job: its state, progress and log as they come; the exit status says how it ended
+/// Watch a job, or all that goes on
+///
+/// With an ID: its state, progress and log as they come, until it has ended; the exit status says
+/// how. Without: the newest jobs and how they end, until Ctrl-C; in a pipe, a line for each end.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  golden jobs watch job_0199… && echo it succeeded\n  golden jobs watch job_0199… --json | jq -r 'select(.event == \"log\").data.text'"
+    verbatim_doc_comment,
+    after_help = "Examples:
+  golden jobs watch job_0199… && echo it succeeded
+  golden jobs watch --kind http.call
+  golden jobs watch --json | jq -r 'select(.event == \"job.dead\").data.data.id'"
 )]
 pub(crate) struct WatchArgs {
     /// As `jobs submit` or `jobs list` printed it
     #[arg(value_name = "ID")]
-    id: String,
+    id: Option<String>,
+    /// Only jobs of this kind, where there is no ID
+    #[arg(long, conflicts_with = "id")]
+    kind: Option<String>,
 }
 
 pub(crate) async fn run(args: WatchArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
-    let request = Request::get(&["jobs", &args.id, "events"]).header("accept", Some("text/event-stream"));
+    let Some(id) = args.id else { return all::run(args.kind, client, output).await };
+    let request = Request::get(&["jobs", &id, "events"]).header("accept", Some("text/event-stream"));
     let mut following = Following::open(client, request).await?;
     let view = View::new(output);
     let mut job = Value::Null;

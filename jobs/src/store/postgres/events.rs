@@ -28,16 +28,15 @@ const PAST_LISTENERS: &str = step(FORGET, "listeners");
 
 #[async_trait]
 impl Events for PostgresStore {
-    async fn listen(&self, tenant: &str, lease: Duration) -> Result<(), StoreError> {
+    async fn listen(&self, tenant: &str, lease: Duration) -> Result<bool, StoreError> {
         self.in_time(|| {
-            sqlx::query(include_str!("../../sql/postgres/listen.sql"))
+            sqlx::query_scalar(include_str!("../../sql/postgres/listen.sql"))
                 .bind(tenant)
                 .bind(millis(lease))
                 .bind(self.now())
-                .execute(&self.pool)
+                .fetch_one(&self.pool)
         })
-        .await?;
-        Ok(())
+        .await
     }
 
     async fn pass_on(&self, limit: u32, tell: &Telling) -> Result<usize, StoreError> {
@@ -88,15 +87,15 @@ impl Events for PostgresStore {
         .await
     }
 
-    async fn newest_event(&self, tenant: &str) -> Result<u64, StoreError> {
-        let last: Option<i64> = self
-            .in_time(|| {
-                sqlx::query_scalar(include_str!("../../sql/postgres/newest_event.sql"))
-                    .bind(tenant)
-                    .fetch_optional(&self.pool)
-            })
-            .await?;
-        Ok(last.map_or(0, i64::unsigned_abs))
+    async fn newest_events(&self, tenants: &[&str]) -> Result<Vec<(String, u64)>, StoreError> {
+        self.in_time(|| async {
+            let rows = sqlx::query(include_str!("../../sql/postgres/newest_events.sql"))
+                .bind(tenants)
+                .fetch_all(&self.pool)
+                .await?;
+            rows.iter().map(|row| Ok((row.try_get("tenant_id")?, rows::count(row, "last")?))).collect()
+        })
+        .await
     }
 
     async fn forget_events(&self, limit: u32) -> Result<u64, StoreError> {

@@ -12,7 +12,7 @@ use super::{
     SqliteStore,
     deliveries::add,
     endpoints::listening,
-    params::after,
+    params::{after, list},
     rows,
     steps::step,
     summaries_of,
@@ -27,6 +27,10 @@ use crate::{
     },
 };
 
+const LISTEN: &str = include_str!("../../sql/sqlite/listen.sql");
+const UNTIL_NOW: &str = step(LISTEN, "until_now");
+const FROM_NOW: &str = step(LISTEN, "from_now");
+
 const PASS_ON: &str = include_str!("../../sql/sqlite/pass_on.sql");
 const COUNTED: &str = step(PASS_ON, "counted");
 const LOGGED: &str = step(PASS_ON, "logged");
@@ -38,7 +42,7 @@ const PAST_LISTENERS: &str = step(FORGET, "listeners");
 
 #[async_trait]
 impl Events for SqliteStore {
-    async fn listen(&self, tenant: &str, lease: Duration) -> Result<(), StoreError> {
+    async fn listen(&self, tenant: &str, lease: Duration) -> Result<bool, StoreError> {
         self.writer.call(Listen { tenant: tenant.to_owned(), lease }).await
     }
 
@@ -59,13 +63,13 @@ impl Events for SqliteStore {
         .await
     }
 
-    async fn newest_event(&self, tenant: &str) -> Result<u64, StoreError> {
+    async fn newest_events(&self, tenants: &[&str]) -> Result<Vec<(String, u64)>, StoreError> {
         self.read(async {
-            let last: Option<i64> = sqlx::query_scalar(include_str!("../../sql/sqlite/newest_event.sql"))
-                .bind(tenant)
-                .fetch_optional(&self.readers)
+            let rows = sqlx::query(include_str!("../../sql/sqlite/newest_events.sql"))
+                .bind(list(tenants)?)
+                .fetch_all(&self.readers)
                 .await?;
-            Ok(last.map_or(0, i64::unsigned_abs))
+            rows.iter().map(|row| Ok((row.try_get("tenant_id")?, rows::count(row, "last")?))).collect()
         })
         .await
     }
@@ -82,11 +86,15 @@ struct Listen {
 
 #[async_trait]
 impl Verb for Listen {
-    type Answer = ();
+    /// Whether somebody was listening until now.
+    type Answer = bool;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
-        let listen = sqlx::query(include_str!("../../sql/sqlite/listen.sql"));
-        listen.bind(&self.tenant).bind(after(tx.now, self.lease)).execute(&mut *tx.connection).await.map(|_| ())
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
+        let until_now =
+            sqlx::query_scalar(UNTIL_NOW).bind(&self.tenant).bind(tx.now).fetch_one(&mut *tx.connection).await?;
+        let until = after(tx.now, self.lease);
+        sqlx::query(FROM_NOW).bind(&self.tenant).bind(until).execute(&mut *tx.connection).await?;
+        Ok(until_now)
     }
 }
 

@@ -118,7 +118,7 @@ fn draw(bar: &ProgressBar, progress: &Value) {
 }
 
 /// Progress in a pipe, and where no bar can be drawn of it.
-fn words(progress: &Value) -> String {
+pub(super) fn words(progress: &Value) -> String {
     match (Progress::of(progress), progress) {
         (Some(Progress::Of { done, total }), _) => format!("{done}/{total}"),
         (Some(Progress::Fraction(fraction)), _) => format!("{:.0}%", fraction * 100.0),

@@ -1,1 +1,0 @@
-SELECT last FROM event_counters WHERE tenant_id = ?1
