@@ -11,3 +11,5 @@ mod live;
 mod offline;
 mod openapi;
 mod serving;
+#[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+mod walk;
