@@ -15,7 +15,7 @@ use golden_jobs::{
     kinds,
     metrics::Metrics,
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
-    store::{Due, NewJob, SharedStore},
+    store::{Due, Keep, NewJob, SharedStore},
     webhooks::Hosts,
 };
 use golden_workers::Options;
@@ -62,10 +62,11 @@ pub(crate) async fn insert(store: &SharedStore, jobs: usize, batch: usize) -> an
     Ok(jobs as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// Works off what is ready with one worker process's pools. Answers jobs a second.
-pub(crate) async fn drain(store: &SharedStore, jobs: usize) -> anyhow::Result<f64> {
+/// Works off what is ready with one worker process's pools, which removes what is past its time
+/// meanwhile. Answers jobs a second, done and removed.
+pub(crate) async fn drain(store: &SharedStore, jobs: usize, keep: Keep) -> anyhow::Result<(f64, f64)> {
     let begun = Instant::now();
-    let (metrics, workers) = start_workers(store);
+    let (metrics, workers) = start_workers(store, keep);
     let done = metrics.jobs.with_label_values(&["orchestrator", "noop", "succeeded"]);
     while done.get() < jobs as u64 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -74,15 +75,16 @@ pub(crate) async fn drain(store: &SharedStore, jobs: usize) -> anyhow::Result<f6
     while store.depths().await?.roles.iter().any(|role| role.ready + role.running > 0) {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let rate = jobs as f64 / begun.elapsed().as_secs_f64();
+    let time = begun.elapsed().as_secs_f64();
+    let pruned = metrics.pruned.with_label_values(&["succeeded"]).get();
     workers.stop().await?;
-    Ok(rate)
+    Ok((jobs as f64 / time, pruned as f64 / time))
 }
 
 /// Offers `rate` jobs a second to idle workers. Answers p50 and p99 of the time from the
 /// job's insertion to its claim, in ms, by the store's clock.
 pub(crate) async fn wait_of_idle_workers(store: &SharedStore, rate: u32, time: Duration) -> anyhow::Result<(f64, f64)> {
-    let (_, workers) = start_workers(store);
+    let (_, workers) = start_workers(store, Keep::default());
     let mut tick = tokio::time::interval(Duration::from_secs(1) / rate);
     let mut inserts = Vec::new();
     let begun = Instant::now();
@@ -130,7 +132,7 @@ impl Workers {
     }
 }
 
-fn start_workers(store: &SharedStore) -> (Metrics, Workers) {
+fn start_workers(store: &SharedStore, keep: Keep) -> (Metrics, Workers) {
     let metrics = Metrics::new();
     let ports = Ports {
         store: Arc::clone(store),
@@ -140,7 +142,7 @@ fn start_workers(store: &SharedStore) -> (Metrics, Workers) {
         hosts: Hosts::default(),
     };
     let shutdown = CancellationToken::new();
-    let options = Options::new(vec![(Role::Orchestrator, 256)]);
+    let options = Options { keep, ..Options::new(vec![(Role::Orchestrator, 256)]) };
     let task = tokio::spawn(golden_workers::run(options, Arc::new(kinds::registry()), ports, shutdown.clone()));
     (metrics, Workers { shutdown, task })
 }

@@ -3,6 +3,7 @@
 //! Every row runs on a fresh store. PostgreSQL rows need `BENCH_DATABASE_URL` (or
 //! `TEST_DATABASE_URL`, as `make bench` sets it) to name a server that may make databases.
 
+mod aged;
 mod http;
 mod load;
 mod stores;
@@ -11,7 +12,7 @@ mod table;
 use std::time::Duration;
 
 use anyhow::Context;
-use golden_jobs::store::SharedStore;
+use golden_jobs::store::{Keep, SharedStore};
 
 use crate::{stores::Fresh, table::Table};
 
@@ -42,7 +43,7 @@ async fn measure(fresh: &Fresh, table: &mut Table) -> anyhow::Result<()> {
     let rate = load::insert(&store, JOBS, 500).await?;
     table.row(name, "insert, 500 a batch", rate, "jobs/s");
     let before = fresh.wal_position().await?;
-    let rate = load::drain(&store, JOBS).await?;
+    let (rate, _) = load::drain(&store, JOBS, Keep::default()).await?;
     table.row(name, "drain 100k no-op jobs, one worker", rate, "jobs/s");
     if let (Some(before), Some(after)) = (before, fresh.wal_position().await?) {
         table.row(name, "WAL a job, claim to end", (after - before) as f64 / JOBS as f64, "bytes");
@@ -62,7 +63,8 @@ async fn measure(fresh: &Fresh, table: &mut Table) -> anyhow::Result<()> {
     table.row(name, "accept to run, 1,000 jobs/s, p50", p50, "ms");
     table.row(name, "accept to run, 1,000 jobs/s, p99", p99, "ms");
     settle(&store).await;
-    Ok(())
+    drop(store);
+    aged::measure(fresh, table).await
 }
 
 /// Lets a store's background work end before the next row.

@@ -13,7 +13,11 @@ use std::{
 };
 
 use golden_api::{RateLimits, auth::Expected};
-use golden_jobs::{egress::Egress, store::LOST_AFTER, webhooks::HOST_LIMIT};
+use golden_jobs::{
+    egress::Egress,
+    store::{Keep, LOST_AFTER},
+    webhooks::HOST_LIMIT,
+};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
@@ -39,6 +43,8 @@ Settings are taken from flags, else from the environment, else from golden.toml:
   GOLDEN_CONCURRENCY       runs at once in each pool [by role]
   GOLDEN_DRAIN_TIMEOUT     how long runs may go on after a shutdown was asked for [30s]
   GOLDEN_LOST_AFTER        silence after which a worker loses its jobs [20s]
+  GOLDEN_RETENTION         how long jobs stay after they ended, or off
+                           [succeeded=7d,cancelled=7d,dead=30d; dead counts from its resolution]
   GOLDEN_WEBHOOK_SCHEDULE  wait before each attempt to deliver a webhook: 0s,5s,5m,30m
   GOLDEN_WEBHOOK_PER_HOST  webhooks that a process delivers to one host at once [10]
   GOLDEN_EGRESS_ALLOW      hosts and networks that jobs may reach though they are not public
@@ -70,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     pub(crate) drain_timeout: Duration,
     pub(crate) lost_after: Duration,
+    /// How long jobs stay on record after they ended.
+    pub(crate) keep: Keep,
     /// The wait before each attempt to deliver a webhook; the first is always zero.
     pub(crate) webhook_schedule: Option<Vec<Duration>>,
     /// Webhooks that a process delivers to one host at the same time.
@@ -118,6 +126,7 @@ impl Settings {
             log_format: layers.parse(Key::LOG_FORMAT, str::parse)?.unwrap_or_default(),
             drain_timeout: layers.parse_or(Key::DRAIN_TIMEOUT, "30s", duration::parse)?,
             lost_after: layers.parse(Key::LOST_AFTER, values::lost_after)?.unwrap_or(LOST_AFTER),
+            keep: layers.parse(Key::RETENTION, values::retention)?.unwrap_or_default(),
             webhook_schedule: layers.parse(Key::WEBHOOK_SCHEDULE, values::webhook_schedule)?,
             webhook_per_host: layers.parse(Key::WEBHOOK_PER_HOST, values::concurrency)?.unwrap_or(HOST_LIMIT),
             egress: egress(layers)?,

@@ -97,6 +97,7 @@ impl Process {
             pools: roles.iter().map(|role| (*role, concurrency(*role, self.settings.concurrency))).collect(),
             drain_timeout: self.settings.drain_timeout,
             lost_after: self.settings.lost_after,
+            keep: self.settings.keep,
         };
         let pools = golden_workers::run(options, Arc::clone(&self.registry), ports, self.shutdown.clone());
         self.add("the pools", async move {

@@ -31,6 +31,8 @@ pub struct Metrics {
     pub active_jobs: IntGaugeVec,
     /// `golden_oldest_job_age_seconds{role}`: how long the oldest ready job has waited.
     pub oldest_job_age: IntGaugeVec,
+    /// `golden_pruned_total{what}`: ended jobs by their state, and other rows past their time.
+    pub pruned: IntCounterVec,
     /// `golden_outbox_lag`: events not yet passed on.
     pub outbox_lag: IntGauge,
     /// `golden_schedule_slots_total{outcome}`: slots that this process fired, skipped or failed.
@@ -72,6 +74,7 @@ impl Metrics {
             queue_depth: table.gauges("golden_queue_depth", "Jobs not yet ended.", &["role", "state"]),
             active_jobs: table.gauges("golden_active_jobs", "Jobs ready or running.", &["role"]),
             oldest_job_age: table.gauges("golden_oldest_job_age_seconds", "Wait of the oldest ready job.", &["role"]),
+            pruned: table.counters("golden_pruned_total", "Rows removed because their time was over.", &["what"]),
             outbox_lag: table.gauge("golden_outbox_lag", "Events not yet passed on."),
             schedule_slots: table.counters("golden_schedule_slots_total", "Slots of schedules.", &["outcome"]),
             schedule_lag: table.histogram("golden_schedule_lag_seconds", "Slot to job on record."),

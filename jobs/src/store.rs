@@ -28,6 +28,7 @@ mod listing;
 pub mod logs;
 pub mod postgres;
 pub mod queues;
+pub mod retention;
 pub mod schedules;
 mod settlement;
 pub mod sqlite;
@@ -45,6 +46,7 @@ pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
 };
 pub use queues::{Queue, QueueName, Queues, Quota};
+pub use retention::{Keep, Next, Pruned, Retention};
 pub use schedules::Schedules;
 pub use tenants::{Deleted, Tenant, Tenants, Terms};
 pub use watch::{Glance, Moment, Watch};
@@ -64,7 +66,19 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// does nothing. Writes of a run name its lease and change nothing once it is lost.
 #[async_trait]
 pub trait Store:
-    Batches + Deliveries + Endpoints + Events + Logs + Queues + Schedules + Tenants + Watch + Send + Sync + 'static
+    Batches
+    + Deliveries
+    + Endpoints
+    + Events
+    + Logs
+    + Queues
+    + Retention
+    + Schedules
+    + Tenants
+    + Watch
+    + Send
+    + Sync
+    + 'static
 {
     // Jobs come in.
 

@@ -179,6 +179,15 @@ CREATE TABLE idempotency_keys (
     created_at  timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, route, key)
 );
+-- For whoever forgets the old ones.
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+
+-- Chores that one worker at a time does for all, and until when it is whose turn.
+CREATE TABLE turns (
+    chore     text        PRIMARY KEY,
+    worker_id uuid        NOT NULL,
+    until     timestamptz NOT NULL
+);
 
 -- A queue is a tenant's share of a role; tenant_id '' stands for the role itself.
 CREATE TABLE queues (
@@ -286,6 +295,8 @@ CREATE INDEX dlq_by_tenant ON dlq_messages (tenant_id, id);
 CREATE INDEX dlq_open ON dlq_messages (tenant_id, id) WHERE NOT resolved;
 -- Lists of dead jobs read it in the order of the jobs: no index on `jobs` may hold their state.
 CREATE INDEX dlq_by_job ON dlq_messages (tenant_id, job_id);
+-- For whoever removes those that were resolved long ago.
+CREATE INDEX dlq_by_resolution ON dlq_messages (resolved_at) WHERE resolved;
 
 -- Where a tenant wants its events sent.
 CREATE TABLE webhook_endpoints (

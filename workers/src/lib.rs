@@ -15,6 +15,7 @@
 //! | `heartbeat` | the process's sign of life; the rescue of those who fell silent |
 //! | `schedules` | jobs that come back by the clock |
 //! | `clockwork` | what is due, what was cancelled, what went astray |
+//! | `retention` | what is past its time is removed |
 //! | [`outbound`] | HTTP to addresses that users name, guarded |
 
 pub mod attempt;
@@ -24,6 +25,7 @@ mod journals;
 pub mod outbound;
 mod pool;
 mod recorder;
+mod retention;
 mod runs;
 mod schedules;
 mod source;
@@ -35,7 +37,7 @@ use golden_jobs::{
     context::Ports,
     journal::Desk,
     outcome::Verdict,
-    store::{LOST_AFTER, RunEnd, Store, StoreError},
+    store::{Keep, LOST_AFTER, RunEnd, Store, StoreError},
     terms::KnownTerms,
 };
 use tokio::task::JoinSet;
@@ -52,12 +54,14 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// How long a worker may be silent before its jobs are taken from it.
     pub lost_after: Duration,
+    /// How long jobs stay on record after they ended.
+    pub keep: Keep,
 }
 
 impl Options {
-    /// The given pools, with 30 s to drain and [`LOST_AFTER`] of silence.
+    /// The given pools, with 30 s to drain, [`LOST_AFTER`] of silence, and the usual retention.
     pub fn new(pools: Vec<(Role, usize)>) -> Self {
-        Self { pools, drain_timeout: Duration::from_secs(30), lost_after: LOST_AFTER }
+        Self { pools, drain_timeout: Duration::from_secs(30), lost_after: LOST_AFTER, keep: Keep::default() }
     }
 }
 
@@ -102,6 +106,8 @@ pub async fn run(
     keepers.spawn(Arc::clone(&heartbeat).keep_beating());
     keepers.spawn(journals::keep_writing(Arc::clone(&store), Arc::clone(&desk), Arc::clone(&runs)));
     keepers.spawn(clockwork::keep_promoting(Arc::clone(&store)));
+    let (keep, metrics) = (options.keep, ports.metrics.clone());
+    keepers.spawn(retention::keep_pruning(Arc::clone(&store), Arc::clone(&heartbeat), keep, metrics));
     keepers.spawn(clockwork::keep_reconciling(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
 
     let firer = Firer { store: Arc::clone(&store), registry: Arc::clone(&registry), metrics: ports.metrics.clone() };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use golden_jobs::store::{
-    JobPage,
+    JobPage, Keep, Pruned, Retention,
     batch::{Batches, InsertedBatch, NewBatch},
 };
 use golden_jobs::{
@@ -330,6 +330,25 @@ impl Deliveries for Down {
     }
 
     async fn redeliver(&self, _: &str, _: &[MessageId], _: &str) -> Result<Vec<MessageId>> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Retention for Down {
+    async fn take_turn(&self, _: WorkerId, _: Duration) -> Result<bool> {
+        down()
+    }
+
+    async fn prune_jobs(&self, _: &Keep, _: Option<JobId>, _: u32) -> Result<Pruned> {
+        down()
+    }
+
+    async fn prune_dead_letters(&self, _: &Keep, _: u32) -> Result<u64> {
+        down()
+    }
+
+    async fn prune_keys(&self, _: u32) -> Result<u64> {
         down()
     }
 }

@@ -12,6 +12,7 @@ use std::{
 use golden_jobs::{
     address::{MalformedNetwork, Network},
     egress::Ports,
+    store::{IDEMPOTENCY_WINDOW, Keep},
 };
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
@@ -130,6 +131,38 @@ pub(super) fn lost_after(text: &str) -> Result<Duration, String> {
         )),
         silence => Ok(silence),
     }
+}
+
+/// A shorter stay would have idempotency keys outlive their jobs.
+const LEAST_KEEP: Duration = IDEMPOTENCY_WINDOW;
+
+/// `off`, or what differs from the usual: `succeeded=2d,dead=off`.
+pub(super) fn retention(text: &str) -> Result<Keep, String> {
+    if text == "off" {
+        return Ok(Keep::ALL);
+    }
+    let mut keep = Keep::default();
+    for entry in list(text) {
+        let (state, age) = entry
+            .split_once('=')
+            .ok_or_else(|| format!("`{entry}` is neither `off` nor of the form state=duration"))?;
+        let kept = match state {
+            "succeeded" => &mut keep.succeeded,
+            "cancelled" => &mut keep.cancelled,
+            "dead" => &mut keep.dead,
+            _ => return Err(format!("unknown state `{state}`: expected one of succeeded, cancelled, dead")),
+        };
+        *kept = match age {
+            "off" => None,
+            age => Some(duration::parse(age).map_err(|error| error.to_string())?),
+        };
+        if kept.is_some_and(|age| age < LEAST_KEEP) {
+            return Err(format!(
+                "`{entry}` is too short: an idempotency key stands for its job for 1d, so use that or more"
+            ));
+        }
+    }
+    Ok(keep)
 }
 
 pub(super) fn webhook_schedule(text: &str) -> Result<Vec<Duration>, String> {

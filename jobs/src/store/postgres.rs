@@ -14,6 +14,7 @@ mod logs;
 mod notify;
 mod queues;
 mod quota;
+mod retention;
 mod rows;
 mod schedules;
 mod settle;

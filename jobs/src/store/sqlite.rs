@@ -18,6 +18,7 @@ mod moves;
 mod open;
 mod params;
 mod queues;
+mod retention;
 mod rows;
 mod schedules;
 mod settle;

@@ -31,7 +31,7 @@ both_stores! {
     deliveries_of_other_tenants_are_not_there
 }
 
-fn attempt(message_id: MessageId, number: u32) -> NewAttempt {
+pub(crate) fn attempt(message_id: MessageId, number: u32) -> NewAttempt {
     NewAttempt {
         message_id,
         endpoint_id: None,

@@ -22,6 +22,7 @@
 //! | [`logs`] | what runs write for those who read along |
 //! | [`queues`] | tenants share a role; pauses and quotas |
 //! | [`reads`] | lists, pages, attempts, depths |
+//! | [`retention`] | what has ended is kept for a while, and goes |
 //! | [`tenants`] | nobody sees or touches another's |
 //! | [`terms`] | tenants are created, changed, suspended and deleted |
 //! | [`hints`] | who is woken by what |
@@ -51,6 +52,7 @@ mod model;
 mod queues;
 mod random;
 mod reads;
+mod retention;
 mod retry;
 mod schedules;
 mod schema;

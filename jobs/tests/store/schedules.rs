@@ -38,7 +38,7 @@ both_stores! {
     the_stores_clock_is_told
 }
 
-fn new(name: &str) -> NewSchedule {
+pub(crate) fn new(name: &str) -> NewSchedule {
     NewSchedule {
         id: ScheduleId::new(),
         tenant_id: TENANT.into(),
@@ -51,7 +51,7 @@ fn new(name: &str) -> NewSchedule {
     }
 }
 
-async fn create(store: &Bed, schedule: NewSchedule) -> Schedule {
+pub(crate) async fn create(store: &Bed, schedule: NewSchedule) -> Schedule {
     match store.create_schedule(&schedule, ALL).await.unwrap() {
         Created::New(schedule) => *schedule,
         other => panic!("{other:?}"),
@@ -65,7 +65,7 @@ async fn change(store: &Bed, changed: &Schedule) -> Schedule {
     }
 }
 
-async fn find(store: &Bed, id: ScheduleId) -> Schedule {
+pub(crate) async fn find(store: &Bed, id: ScheduleId) -> Schedule {
     store.schedule(TENANT, &WhichSchedule::Id(id)).await.unwrap().expect("the schedule is there")
 }
 
@@ -74,12 +74,12 @@ fn slot(schedule: &Schedule) -> DateTime<Utc> {
 }
 
 /// What a process writes that sees the next slot of an hourly schedule come.
-fn firing(schedule: &Schedule, outcome: SlotOutcome) -> Firing {
+pub(crate) fn firing(schedule: &Schedule, outcome: SlotOutcome) -> Firing {
     let (slot, hour) = (slot(schedule), Duration::from_secs(3600));
     Firing { id: schedule.id, revision: schedule.revision, slot, next_slot: Some(slot + hour), outcome }
 }
 
-fn fired(job: NewJob) -> SlotOutcome {
+pub(crate) fn fired(job: NewJob) -> SlotOutcome {
     SlotOutcome::Fired(Box::new(job))
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod journals;
+mod retention;
 mod terms;
 mod webhooks;
 
