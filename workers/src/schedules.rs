@@ -23,7 +23,8 @@ const BATCH: u32 = 100;
 const SPREAD: Duration = Duration::from_millis(250);
 /// What the owner of a schedule is told whose job the store refuses.
 const REFUSED: &str = "the store cannot hold the job as it is";
-/// After a look that failed, or whose slots all went to somebody else.
+/// After a look that failed, or that found slots which somebody else was at. Mostly they were
+/// fired there; but the schedule may only have been changed, and then its slot is still to come.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Fires schedules as their slots come.
@@ -51,11 +52,10 @@ impl Firer {
             let due = self.store.due_schedules(now, BATCH).await?;
             let firings: Vec<Firing> = due.iter().map(|schedule| decide(schedule, &self.registry, now)).collect();
             let fired = self.fire(&firings, now).await?;
-            if due.len() < BATCH as usize {
-                return Ok(until_next_minute(now) + SPREAD.mul_f64(rand::rng().random()));
-            }
-            if fired == 0 {
-                return Ok(jittered(AGAIN));
+            match next_look(due.len(), fired) {
+                Next::Now => {}
+                Next::Soon => return Ok(jittered(AGAIN)),
+                Next::Minute => return Ok(until_next_minute(now) + SPREAD.mul_f64(rand::rng().random())),
             }
         }
     }
@@ -113,6 +113,24 @@ impl Firer {
     }
 }
 
+/// When to look again.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Now,
+    Soon,
+    Minute,
+}
+
+/// After a look that found `due` slots, `fired` of them by this process.
+fn next_look(due: usize, fired: usize) -> Next {
+    match (due, fired) {
+        (1.., 0) => Next::Soon,
+        (due, _) if due == BATCH as usize => Next::Now,
+        (due, fired) if fired < due => Next::Soon,
+        _ => Next::Minute,
+    }
+}
+
 fn until_next_minute(now: DateTime<Utc>) -> Duration {
     let into = Duration::new(u64::from(now.second()), now.nanosecond() % 1_000_000_000);
     Duration::from_secs(60).saturating_sub(into)
@@ -121,6 +139,15 @@ fn until_next_minute(now: DateTime<Utc>) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slot_that_was_left_is_looked_at_again_soon() {
+        let full = BATCH as usize;
+        assert_eq!(next_look(0, 0), Next::Minute);
+        assert_eq!(next_look(3, 3), Next::Minute);
+        assert_eq!((next_look(3, 2), next_look(3, 0), next_look(full, 0)), (Next::Soon, Next::Soon, Next::Soon));
+        assert_eq!((next_look(full, full), next_look(full, 1)), (Next::Now, Next::Now));
+    }
 
     #[test]
     fn the_next_look_is_at_the_next_whole_minute() {
