@@ -54,7 +54,7 @@ pub use watch::{Glance, Moment, Watch};
 /// A worker silent for this long has lost its jobs.
 pub const LOST_AFTER: Duration = Duration::from_secs(20);
 
-/// Jobs that are looked at for one page of a list, at most.
+/// Jobs, or deliveries, that are looked at for one page of a list, at most.
 pub const LOOK: u32 = 10_000;
 
 /// How long an idempotency key is remembered.

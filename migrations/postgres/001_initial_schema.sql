@@ -98,6 +98,8 @@ CREATE INDEX ready_in_claim_order ON ready (role, priority, fair_tag, id) WHERE 
 -- Empty unless queues are gated.
 CREATE INDEX ready_parked ON ready (role, tenant_id, priority, id) WHERE parked;
 CREATE INDEX ready_admitted ON ready (role, tenant_id) WHERE admitted;
+-- For the lists of deliveries that are pending; nothing is written to it for other jobs.
+CREATE INDEX ready_webhooks ON ready (tenant_id, id) WHERE role = 'webhook';
 
 -- Apart from `ready`, so that claims never step over rows of the future. A tenant's lists read its
 -- own stretch of the key.

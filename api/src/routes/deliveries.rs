@@ -7,7 +7,7 @@ use golden_jobs::{
     EndpointId, JobId, MessageId,
     store::{
         Page,
-        deliveries::{Delivery, DeliveryFilter, DeliveryStatus},
+        deliveries::{Delivery, DeliveryFilter, DeliveryPage, DeliveryStatus},
     },
 };
 use schemars::JsonSchema;
@@ -67,6 +67,7 @@ pub(super) async fn list(
     }
     let filter = DeliveryFilter {
         tenant_id: caller.tenant,
+        ids: Vec::new(),
         endpoint_id: filter.endpoint,
         job_id: filter.job,
         status: filter.status,
@@ -74,8 +75,8 @@ pub(super) async fn list(
         since: filter.since.map(|time| time.0),
         until: filter.until.map(|time| time.0),
     };
-    let deliveries = app.store.deliveries(&filter, page).await?;
-    Ok(Json(List::of(deliveries, page, |delivery| delivery.id.0)))
+    let DeliveryPage { deliveries, looked_to } = app.store.deliveries(&filter, page).await?;
+    Ok(Json(List::as_far_as(looked_to.map(|id| id.0), deliveries, page, |delivery| delivery.id.0)))
 }
 
 pub(super) async fn show(
@@ -181,7 +182,8 @@ impl Selection {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "DeliveriesReplayed")]
 pub(super) struct Replayed {
-    /// Those that matched, in this step.
+    /// Those that matched, in this step. There may be none and more to come: so much is looked at in a step, and no
+    /// more.
     matched: Vec<MessageId>,
     /// Those of them that are sent again: not what somebody else replayed just now, nor what goes to an endpoint
     /// that is disabled or deleted.
@@ -197,13 +199,8 @@ pub(super) async fn replay(
 ) -> Result<Json<Replayed>, Problem> {
     let selection = body.parse()?;
     let limit = selection.check()?;
-    let dry_run = selection.dry_run;
-    let (matched, next_cursor) = if selection.ids.is_empty() {
-        select(&app, &caller.tenant, &selection, limit).await?
-    } else {
-        (selection.ids, None)
-    };
-    let replayed = match dry_run {
+    let (matched, next_cursor) = select(&app, &caller.tenant, &selection, limit).await?;
+    let replayed = match selection.dry_run {
         true => Vec::new(),
         false => app.store.redeliver(&caller.tenant, &matched, &caller.subject).await?,
     };
@@ -219,21 +216,25 @@ async fn select(
     limit: u32,
 ) -> Result<(Vec<MessageId>, Option<String>), Problem> {
     let before = selection.cursor.map(|cursor| cursor.after(MessageId));
+    // Whoever names some means those, whatever came of them.
+    let failed = selection.ids.is_empty().then_some(DeliveryStatus::Failed);
     let filter = DeliveryFilter {
         tenant_id: tenant.to_owned(),
+        ids: selection.ids.clone(),
         endpoint_id: selection.endpoint,
         job_id: selection.job,
-        status: Some(selection.status.unwrap_or(DeliveryStatus::Failed)),
+        status: selection.status.or(failed),
         event: selection.event.clone(),
         since: selection.since.map(|time| time.0),
         until: selection.until.map(|time| time.0),
     };
-    let found = app.store.deliveries(&filter, Page { before, limit: limit + 1 }).await?;
+    let DeliveryPage { deliveries, looked_to } =
+        app.store.deliveries(&filter, Page { before, limit: limit + 1 }).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = found.len() > shown;
-    let ids: Vec<MessageId> = found.into_iter().take(shown).map(|delivery| delivery.id).collect();
-    let next = ids.last().filter(|_| more).map(|last| cursor::encode(last.0));
-    Ok((ids, next))
+    let more = deliveries.len() > shown;
+    let ids: Vec<MessageId> = deliveries.into_iter().take(shown).map(|delivery| delivery.id).collect();
+    let last = if more { ids.last().copied() } else { looked_to };
+    Ok((ids, last.map(|last| cursor::encode(last.0))))
 }
 
 async fn find(app: &App, tenant: &str, id: MessageId) -> Result<Delivery, Problem> {

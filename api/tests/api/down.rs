@@ -15,7 +15,7 @@ use golden_jobs::{
         Claimed, DeadLetter, DeadLetterFilter, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary,
         LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName, Queues, Quota,
         Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch, WorkerInfo,
-        deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, NewAttempt, NewDelivery},
+        deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
         events::{Event, Events, Telling},
         schedules::{Changed, Created, Firing, NewSchedule, Schedule, Schedules, WhichSchedule, Written},
@@ -321,7 +321,7 @@ impl Deliveries for Down {
         down()
     }
 
-    async fn deliveries(&self, _: &DeliveryFilter, _: Page<MessageId>) -> Result<Vec<Delivery>> {
+    async fn deliveries(&self, _: &DeliveryFilter, _: Page<MessageId>) -> Result<DeliveryPage> {
         down()
     }
 

@@ -286,6 +286,8 @@ async fn deliveries_are_listed_and_replayed() {
     };
     let dry = replay(json!({"all": true, "dry_run": true})).await;
     assert_eq!(dry, json!({"matched": sent[1..], "replayed": [], "next_cursor": null}));
+    let named = replay(json!({"ids": [sent[0], MessageId::new()], "dry_run": true})).await;
+    assert_eq!(named["matched"], json!([sent[0]]), "what is there, whatever came of it");
     let first = replay(json!({"endpoint": endpoint["id"], "limit": 1})).await;
     assert_eq!((&first["replayed"], &first["matched"]), (&json!([sent[1]]), &json!([sent[1]])));
     let rest = replay(json!({"all": true, "cursor": first["next_cursor"]})).await;

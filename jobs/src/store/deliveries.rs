@@ -29,8 +29,9 @@ pub trait Deliveries: Send + Sync {
     /// One delivery; `None` when the tenant has no such delivery.
     async fn delivery(&self, tenant: &str, id: MessageId) -> Result<Option<Delivery>, StoreError>;
 
-    /// Deliveries newest first.
-    async fn deliveries(&self, filter: &DeliveryFilter, page: Page<MessageId>) -> Result<Vec<Delivery>, StoreError>;
+    /// Deliveries newest first. A page takes no longer where few match or none: at most
+    /// [`LOOK`](super::LOOK) are looked at for it.
+    async fn deliveries(&self, filter: &DeliveryFilter, page: Page<MessageId>) -> Result<DeliveryPage, StoreError>;
 
     /// The attempts of a delivery, oldest first.
     async fn delivery_attempts(&self, id: MessageId) -> Result<Vec<DeliveryAttempt>, StoreError>;
@@ -43,7 +44,7 @@ pub trait Deliveries: Send + Sync {
 /// A message to record, and the job that delivers it.
 #[derive(Debug, Clone)]
 pub struct NewDelivery {
-    /// Its id is the message's.
+    /// Its id is the message's, and its role that of webhooks.
     pub job: NewJob,
     /// Absent where the receiver is a job's `callback_url`.
     pub endpoint_id: Option<EndpointId>,
@@ -102,6 +103,8 @@ pub enum DeliveryStatus {
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
     pub tenant_id: String,
+    /// Just these, where any are named.
+    pub ids: Vec<MessageId>,
     pub endpoint_id: Option<EndpointId>,
     pub job_id: Option<JobId>,
     pub status: Option<DeliveryStatus>,
@@ -111,6 +114,14 @@ pub struct DeliveryFilter {
     pub since: Option<DateTime<Utc>>,
     /// Of events that happened before.
     pub until: Option<DateTime<Utc>>,
+}
+
+/// What was found for a page of a list of deliveries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryPage {
+    pub deliveries: Vec<Delivery>,
+    /// Where looking ended before the page was full: there may be more below this one.
+    pub looked_to: Option<MessageId>,
 }
 
 /// An attempt to record.

@@ -1,9 +1,12 @@
-//! Where a list of jobs is read from, and which stretch of ids it lies in.
+//! Where a list of jobs or deliveries is read from, and which stretch of ids it lies in.
 
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
-use super::{JobFilter, Page, deliveries::DeliveryFilter};
+use super::{
+    JobFilter, Page,
+    deliveries::{DeliveryFilter, DeliveryStatus},
+};
 use crate::{
     id::{JobId, MessageId},
     record::State,
@@ -31,6 +34,29 @@ pub(super) fn place(filter: &JobFilter) -> Where {
         (None, Some(State::Dead)) => Where::Dead,
         // What is queued is read from the tenant's jobs: most of `ready` may be another tenant's.
         (None, Some(State::Queued | State::Waiting | State::Succeeded | State::Cancelled) | None) => Where::Any,
+    }
+}
+
+/// The table in which the deliveries that may match are the fewest, likewise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Among {
+    /// All deliveries of the tenant.
+    Any,
+    Ids,
+    Job,
+    Endpoint,
+    Pending,
+    Failed,
+}
+
+pub(super) fn among(filter: &DeliveryFilter) -> Among {
+    match filter {
+        DeliveryFilter { ids, .. } if !ids.is_empty() => Among::Ids,
+        DeliveryFilter { job_id: Some(_), .. } => Among::Job,
+        DeliveryFilter { status: Some(DeliveryStatus::Pending), .. } => Among::Pending,
+        DeliveryFilter { status: Some(DeliveryStatus::Failed), .. } => Among::Failed,
+        DeliveryFilter { endpoint_id: Some(_), .. } => Among::Endpoint,
+        _ => Among::Any,
     }
 }
 

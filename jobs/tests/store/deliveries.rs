@@ -5,14 +5,16 @@ use std::time::Duration;
 use golden_jobs::{
     EndpointId, JobId, MessageId, Role, State,
     store::{
-        NewJob, Page,
+        LOOK, NewJob, Page,
         deliveries::{Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NewAttempt, NewDelivery},
         endpoints::EndpointChange,
     },
 };
 
+use sqlx::{AssertSqlSafe, Row};
+
 use crate::{
-    bed::{ALL, Bed},
+    bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{
         MINUTE, SECOND, TENANT, any_letter, dead, delivery, delivery_to, everything, job, retry_in, settings, succeeded,
@@ -25,6 +27,7 @@ both_stores! {
     an_answer_of_any_bytes_is_kept
     a_delivery_is_as_far_as_its_job
     deliveries_are_filtered_and_paged_newest_first
+    a_page_looks_at_so_many_deliveries_and_no_more
     recording_a_delivery_twice_is_harmless
     what_has_ended_is_sent_again_once_and_under_the_same_id
     what_goes_to_a_disabled_or_deleted_endpoint_is_not_sent_again
@@ -62,8 +65,17 @@ async fn endpoint(store: &Bed) -> EndpointId {
     store.add_endpoint(TENANT, &settings(), [1; 32]).await.unwrap().unwrap().id
 }
 
+/// All deliveries of the tenant.
+fn of_tenant() -> DeliveryFilter {
+    DeliveryFilter { tenant_id: TENANT.into(), ..Default::default() }
+}
+
 async fn found(store: &Bed, id: MessageId) -> Delivery {
     store.delivery(TENANT, id).await.unwrap().expect("the delivery is recorded")
+}
+
+async fn listed(store: &Bed, filter: &DeliveryFilter, page: Page<MessageId>) -> Vec<MessageId> {
+    store.deliveries(filter, page).await.unwrap().deliveries.iter().map(|delivery| delivery.id).collect()
 }
 
 async fn attempts_are_on_record_oldest_first(store: Bed) {
@@ -151,11 +163,12 @@ async fn deliveries_are_filtered_and_paged_newest_first(store: Bed) {
     let taken = added(&store, NewDelivery { about: Some(about), ..delivery(job()) }).await;
     let run = store.claim_one(Role::Orchestrator).await;
     store.end(&run, succeeded()).await;
-    let ready = added(&store, NewDelivery { about: Some(about), ..delivery(job()) }).await;
+    let to_be_sent = NewJob { role: Role::Webhook, ..job() };
+    let ready = added(&store, NewDelivery { about: Some(about), ..delivery(to_be_sent) }).await;
     let cancelled = added(&store, delivery(job())).await;
     store.cancel(TENANT, cancelled.into()).await.unwrap();
 
-    let all = DeliveryFilter { tenant_id: TENANT.into(), ..Default::default() };
+    let all = of_tenant();
     let of_endpoint = DeliveryFilter { endpoint_id: Some(to), ..all.clone() };
     let of_job = DeliveryFilter { job_id: Some(about), ..all.clone() };
     let with = |status| DeliveryFilter { status: Some(status), ..all.clone() };
@@ -171,16 +184,72 @@ async fn deliveries_are_filtered_and_paged_newest_first(store: Bed) {
         (with(DeliveryStatus::Delivered), vec![taken]),
         (with(DeliveryStatus::Failed), vec![failed]),
         (with(DeliveryStatus::Cancelled), vec![cancelled]),
+        (DeliveryFilter { ids: vec![failed, MessageId::new(), taken], ..all.clone() }, vec![taken, failed]),
+        (DeliveryFilter { ids: vec![failed, taken], ..with(DeliveryStatus::Failed) }, vec![failed]),
         (DeliveryFilter { since: Some(later), ..all.clone() }, vec![cancelled, ready, taken, running, waiting]),
         (DeliveryFilter { until: Some(later), ..all.clone() }, vec![failed]),
     ] {
-        let listed = store.deliveries(&filter, everything()).await.unwrap();
-        let listed: Vec<_> = listed.iter().map(|delivery| delivery.id).collect();
-        assert_eq!(listed, expected, "{filter:?}");
+        assert_eq!(listed(&store, &filter, everything()).await, expected, "{filter:?}");
     }
     let page = Page { before: Some(ready), limit: 2 };
-    let listed: Vec<_> = store.deliveries(&all, page).await.unwrap().iter().map(|delivery| delivery.id).collect();
-    assert_eq!(listed, [taken, running]);
+    assert_eq!(listed(&store, &all, page).await, [taken, running]);
+    // What is due again is in another table.
+    store.later(MINUTE).await;
+    assert_eq!(listed(&store, &with(DeliveryStatus::Pending), everything()).await, [ready, running, waiting]);
+}
+
+/// Whoever goes on from where looking ended finds all there is.
+async fn a_page_looks_at_so_many_deliveries_and_no_more(store: Bed) {
+    let rare = || NewDelivery { event: "job.dead".into(), ..delivery(job()) };
+    let first = added(&store, rare()).await;
+    for _ in 0..10 {
+        store.add_deliveries((0..LOOK / 10).map(|_| delivery(job())).collect()).await.unwrap();
+    }
+    let last = added(&store, rare()).await;
+    let filter = DeliveryFilter { event: Some("job.dead".into()), ..of_tenant() };
+    let page = async |before, limit| {
+        let page = store.deliveries(&filter, Page { before, limit }).await.unwrap();
+        (page.deliveries.iter().map(|delivery| delivery.id).collect::<Vec<_>>(), page.looked_to)
+    };
+
+    let (found, looked_to) = page(None, 10).await;
+    assert_eq!((found, looked_to.is_some()), (vec![last], true));
+    assert_eq!(page(looked_to, 10).await, (vec![first], None));
+    // A full page needs no such mark.
+    assert_eq!(page(None, 1).await, (vec![last], None));
+}
+
+/// A tenant that has few deliveries among everybody's many must not wait for the walk past those.
+#[tokio::test]
+async fn postgres_reads_a_tenants_deliveries_from_its_own() {
+    on_postgres(async |store: Bed| {
+        store.add_deliveries((0..2000).map(|_| delivery(job())).collect()).await.unwrap();
+        let Sql::Postgres(pool) = &store.sql else { unreachable!("a bed on PostgreSQL") };
+        for (place, index) in [
+            (include_str!("../../src/sql/postgres/deliveries/any.sql"), "webhook_deliveries_by_tenant"),
+            (include_str!("../../src/sql/postgres/deliveries/endpoint.sql"), "webhook_deliveries_by_endpoint"),
+            (include_str!("../../src/sql/postgres/deliveries/pending.sql"), "ready_webhooks"),
+        ] {
+            let mut connection = pool.acquire().await.unwrap();
+            let types = "text, uuid, uuid, text, text, timestamptz, timestamptz, uuid, uuid, bigint, bigint, uuid[]";
+            let page = include_str!("../../src/sql/postgres/deliveries.sql");
+            let prepared = format!(
+                "ANALYZE webhook_deliveries; ANALYZE jobs; ANALYZE ready; SET plan_cache_mode = force_generic_plan; \
+                 PREPARE list ({types}) AS {place}{page}"
+            );
+            sqlx::raw_sql(AssertSqlSafe(prepared)).execute(&mut *connection).await.unwrap();
+            let explain = "EXPLAIN EXECUTE list('small', NULL, NULL, NULL, NULL, NULL, NULL, \
+                 '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 21, 10000, NULL)";
+            let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+            assert!(plan.iter().any(|line| line.contains(index)), "{index}: {plan:#?}");
+            // All that is looked at is looked up, and nothing is read whole but what is small.
+            let whole: Vec<_> = plan.iter().filter(|line| line.contains("Seq Scan on")).collect();
+            assert!(whole.iter().all(|line| line.contains("on running")), "{index}: {plan:#?}");
+            connection.close().await.unwrap();
+        }
+    })
+    .await;
 }
 
 async fn recording_a_delivery_twice_is_harmless(store: Bed) {
@@ -192,8 +261,8 @@ async fn recording_a_delivery_twice_is_harmless(store: Bed) {
     store.add_deliveries(vec![once]).await.unwrap();
 
     assert_eq!(found(&store, id).await.status, DeliveryStatus::Delivered);
-    let all = DeliveryFilter { tenant_id: TENANT.into(), ..Default::default() };
-    assert_eq!(store.deliveries(&all, everything()).await.unwrap().len(), 1);
+    let all = of_tenant();
+    assert_eq!(listed(&store, &all, everything()).await, [id]);
 }
 
 async fn what_has_ended_is_sent_again_once_and_under_the_same_id(store: Bed) {
@@ -257,9 +326,10 @@ async fn deliveries_of_other_tenants_are_not_there(store: Bed) {
     for filter in [
         DeliveryFilter { endpoint_id: Some(to), ..all.clone() },
         DeliveryFilter { job_id, ..all.clone() },
+        DeliveryFilter { ids: vec![id], ..all.clone() },
         DeliveryFilter { status: Some(DeliveryStatus::Failed), ..all.clone() },
         all,
     ] {
-        assert_eq!(store.deliveries(&filter, everything()).await.unwrap(), [], "{filter:?}");
+        assert_eq!(listed(&store, &filter, everything()).await, [], "{filter:?}");
     }
 }

@@ -1,96 +1,36 @@
--- Newest first: ids begin with the time of the event. The step is chosen by the caller, so that as few rows as
--- can be are looked at for what is asked.
+-- A page of a list of deliveries, newest first: ids begin with the time of the event. Before this text comes
+-- one of the files in `deliveries/`, which says where to look: `looked` are $11 ids at most, among them all
+-- that match, in that order. Where they do not fill the page, `looked_to` is the last of them; it is null
+-- where there are no more.
 -- $1 the tenant, $2 endpoint, $3 job, $4 status, $5 event, $6 and $7 happened not before and before, all of
--- which may be null; $8 and $9 the ids that this leaves, from and up to, $10 at most so many.
+-- which may be null but the tenant; $8 and $9 the ids that this leaves, from and up to, $10 at most so many,
+-- $11 so many to look at, $12 the ids to choose from or null.
 --
--- The planner cannot know how many deliveries are whose, and how few a filter leaves; what it would choose is right
--- for some and reads everything for others. So the order of things is fixed here. Rows are compared as pairs, which
--- only the index of just those pairs has in order. LIMIT NULLIF($10, $10) is no limit, but taken for a small one, so
--- that the table is read in that order and as far as the page needs. OFFSET 0 has the rest looked up row by row.
-
--- step: any
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM (SELECT tenant_id, id FROM webhook_deliveries WHERE (tenant_id, id) >= ($1, $8) AND (tenant_id, id) < ($1, $9)
-      ORDER BY tenant_id DESC, id DESC LIMIT NULLIF($10, $10)) q
-CROSS JOIN LATERAL (SELECT * FROM delivery_view v WHERE v.id = q.id OFFSET 0) d
-WHERE d.tenant_id = $1
-  AND ($2::uuid IS NULL OR d.endpoint_id = $2)
-  AND ($3::uuid IS NULL OR d.job_id = $3)
-  AND ($4::text IS NULL OR d.status = $4)
-  AND ($5::text IS NULL OR d.event = $5)
-  AND ($6::timestamptz IS NULL OR d.created_at >= $6)
-  AND ($7::timestamptz IS NULL OR d.created_at < $7)
-ORDER BY q.tenant_id DESC, q.id DESC
-LIMIT $10
-
--- step: endpoint
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM (SELECT endpoint_id, id FROM webhook_deliveries
-      WHERE endpoint_id IS NOT NULL AND (endpoint_id, id) >= ($2, $8) AND (endpoint_id, id) < ($2, $9)
-      ORDER BY endpoint_id DESC, id DESC LIMIT NULLIF($10, $10)) q
-CROSS JOIN LATERAL (SELECT * FROM delivery_view v WHERE v.id = q.id OFFSET 0) d
-WHERE d.tenant_id = $1
-  AND ($3::uuid IS NULL OR d.job_id = $3)
-  AND ($4::text IS NULL OR d.status = $4)
-  AND ($5::text IS NULL OR d.event = $5)
-  AND ($6::timestamptz IS NULL OR d.created_at >= $6)
-  AND ($7::timestamptz IS NULL OR d.created_at < $7)
-ORDER BY q.endpoint_id DESC, q.id DESC
-LIMIT $10
-
--- step: job
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM delivery_view d
-WHERE d.job_id = $3 AND d.tenant_id = $1 AND d.id >= $8 AND d.id < $9
-  AND ($2::uuid IS NULL OR d.endpoint_id = $2)
-  AND ($4::text IS NULL OR d.status = $4)
-  AND ($5::text IS NULL OR d.event = $5)
-  AND ($6::timestamptz IS NULL OR d.created_at >= $6)
-  AND ($7::timestamptz IS NULL OR d.created_at < $7)
-ORDER BY d.id DESC
-LIMIT $10
-
--- step: pending
--- Their jobs are in the tables of what churns.
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM (SELECT id FROM ready WHERE tenant_id = $1 AND id >= $8 AND id < $9
-      UNION ALL SELECT id FROM scheduled WHERE tenant_id = $1 AND id >= $8 AND id < $9
-      UNION ALL SELECT id FROM running WHERE tenant_id = $1 AND id >= $8 AND id < $9
-      ORDER BY id DESC LIMIT NULLIF($10, $10)) q
-CROSS JOIN LATERAL (SELECT * FROM delivery_view v WHERE v.id = q.id OFFSET 0) d
-WHERE d.tenant_id = $1
-  AND ($2::uuid IS NULL OR d.endpoint_id = $2)
-  AND ($3::uuid IS NULL OR d.job_id = $3)
-  AND ($4::text IS NULL OR d.status = $4)
-  AND ($5::text IS NULL OR d.event = $5)
-  AND ($6::timestamptz IS NULL OR d.created_at >= $6)
-  AND ($7::timestamptz IS NULL OR d.created_at < $7)
-ORDER BY q.id DESC
-LIMIT $10
-
--- step: failed
--- Their jobs are dead, and whatever is dead has a dead letter.
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM (SELECT DISTINCT ON (job_id) job_id AS id FROM dlq_messages
-      WHERE tenant_id = $1 AND job_id >= $8 AND job_id < $9 ORDER BY job_id DESC) q
-CROSS JOIN LATERAL (SELECT * FROM delivery_view v WHERE v.id = q.id OFFSET 0) d
-WHERE d.tenant_id = $1
-  AND ($2::uuid IS NULL OR d.endpoint_id = $2)
-  AND ($3::uuid IS NULL OR d.job_id = $3)
-  AND ($4::text IS NULL OR d.status = $4)
-  AND ($5::text IS NULL OR d.event = $5)
-  AND ($6::timestamptz IS NULL OR d.created_at >= $6)
-  AND ($7::timestamptz IS NULL OR d.created_at < $7)
-ORDER BY q.id DESC
-LIMIT $10
-
--- step: one
--- $1 the tenant, $2 the delivery.
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM delivery_view d WHERE d.tenant_id = $1 AND d.id = $2
+-- The planner cannot know how few a filter leaves, and might read whole tables for it: OFFSET 0 has each
+-- delivery that is looked at looked up by its id.
+, page AS MATERIALIZED (
+    SELECT l.id FROM looked l
+    CROSS JOIN LATERAL (SELECT d.*, j.state FROM webhook_deliveries d JOIN jobs j ON j.id = d.id
+                        WHERE d.id = l.id OFFSET 0) d
+    WHERE d.tenant_id = $1
+      AND ($2::uuid IS NULL OR d.endpoint_id = $2)
+      AND ($3::uuid IS NULL OR d.job_id = $3)
+      -- As in `delivery_view`: whatever has not ended is pending.
+      AND ($4::text IS NULL OR $4 = CASE d.state WHEN 'succeeded' THEN 'delivered'
+                                                 WHEN 'dead' THEN 'failed'
+                                                 WHEN 'cancelled' THEN 'cancelled'
+                                                 ELSE 'pending' END)
+      AND ($5::text IS NULL OR d.event = $5)
+      AND ($6::timestamptz IS NULL OR d.created_at >= $6)
+      AND ($7::timestamptz IS NULL OR d.created_at < $7)
+      AND ($12::uuid[] IS NULL OR d.id = ANY ($12))
+    ORDER BY l.id DESC
+    LIMIT $10
+)
+SELECT e.looked_to, v.id, v.tenant_id, v.endpoint_id, v.job_id, v.event, v.url, v.created_at, v.status, v.attempt,
+       v.max_attempts, v.run_at, v.finished_at, v.error_code, v.error_message, v.error_at
+FROM (SELECT CASE WHEN (SELECT count(*) FROM page) < $10
+             THEN (SELECT id FROM looked ORDER BY id DESC OFFSET $11 - 1 LIMIT 1) END AS looked_to) e
+LEFT JOIN page p ON true
+LEFT JOIN LATERAL (SELECT * FROM delivery_view w WHERE w.id = p.id OFFSET 0) v ON true
+ORDER BY v.id DESC

@@ -1,85 +1,33 @@
--- Newest first: ids begin with the time of the event. The step is chosen by the caller, so that as few rows as
--- can be are looked at for what is asked.
+-- A page of a list of deliveries, newest first: ids begin with the time of the event. Before this text comes
+-- one of the files in `deliveries/`, which says where to look: `looked` are ids up to ?9, all that may match
+-- among them. No more than ?11 are looked at. Where they do not fill the page, `looked_to` is the last of
+-- them; it is null where there are no more.
 -- ?1 the tenant, ?2 endpoint, ?3 job, ?4 status, ?5 event, ?6 and ?7 happened not before and before, all of
--- which may be null; ?8 and ?9 the ids that this leaves, from and up to, ?10 at most so many.
-
--- step: any
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM delivery_view d
-WHERE d.tenant_id = ?1 AND d.id >= ?8 AND d.id < ?9
-  AND (?2 IS NULL OR d.endpoint_id = ?2)
-  AND (?3 IS NULL OR d.job_id = ?3)
-  AND (?4 IS NULL OR d.status = ?4)
-  AND (?5 IS NULL OR d.event = ?5)
-  AND (?6 IS NULL OR d.created_at >= ?6)
-  AND (?7 IS NULL OR d.created_at < ?7)
-ORDER BY d.id DESC
-LIMIT ?10
-
--- step: endpoint
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM delivery_view d
-WHERE d.endpoint_id = ?2 AND d.tenant_id = ?1 AND d.id >= ?8 AND d.id < ?9
-  AND (?3 IS NULL OR d.job_id = ?3)
-  AND (?4 IS NULL OR d.status = ?4)
-  AND (?5 IS NULL OR d.event = ?5)
-  AND (?6 IS NULL OR d.created_at >= ?6)
-  AND (?7 IS NULL OR d.created_at < ?7)
-ORDER BY d.id DESC
-LIMIT ?10
-
--- step: job
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM delivery_view d
-WHERE d.job_id = ?3 AND d.tenant_id = ?1 AND d.id >= ?8 AND d.id < ?9
-  AND (?2 IS NULL OR d.endpoint_id = ?2)
-  AND (?4 IS NULL OR d.status = ?4)
-  AND (?5 IS NULL OR d.event = ?5)
-  AND (?6 IS NULL OR d.created_at >= ?6)
-  AND (?7 IS NULL OR d.created_at < ?7)
-ORDER BY d.id DESC
-LIMIT ?10
-
--- step: pending
--- Their jobs are in the tables of what churns.
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM (SELECT id FROM ready WHERE tenant_id = ?1 AND id >= ?8 AND id < ?9
-      UNION ALL SELECT id FROM scheduled WHERE tenant_id = ?1 AND id >= ?8 AND id < ?9
-      UNION ALL SELECT id FROM running WHERE tenant_id = ?1 AND id >= ?8 AND id < ?9) q
-CROSS JOIN delivery_view d ON d.id = q.id
-WHERE d.tenant_id = ?1 AND d.id >= ?8 AND d.id < ?9
-  AND (?2 IS NULL OR d.endpoint_id = ?2)
-  AND (?3 IS NULL OR d.job_id = ?3)
-  AND (?4 IS NULL OR d.status = ?4)
-  AND (?5 IS NULL OR d.event = ?5)
-  AND (?6 IS NULL OR d.created_at >= ?6)
-  AND (?7 IS NULL OR d.created_at < ?7)
-ORDER BY d.id DESC
-LIMIT ?10
-
--- step: failed
--- Their jobs are dead, and whatever is dead has a dead letter.
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM (SELECT DISTINCT job_id AS id FROM dlq_messages
-      WHERE tenant_id = ?1 AND job_id >= ?8 AND job_id < ?9 ORDER BY job_id DESC) q
-CROSS JOIN delivery_view d ON d.id = q.id
-WHERE d.tenant_id = ?1 AND d.id >= ?8 AND d.id < ?9
-  AND (?2 IS NULL OR d.endpoint_id = ?2)
-  AND (?3 IS NULL OR d.job_id = ?3)
-  AND (?4 IS NULL OR d.status = ?4)
-  AND (?5 IS NULL OR d.event = ?5)
-  AND (?6 IS NULL OR d.created_at >= ?6)
-  AND (?7 IS NULL OR d.created_at < ?7)
-ORDER BY q.id DESC
-LIMIT ?10
-
--- step: one
--- ?1 the tenant, ?2 the delivery.
-SELECT d.id, d.tenant_id, d.endpoint_id, d.job_id, d.event, d.url, d.created_at, d.status, d.attempt,
-       d.max_attempts, d.run_at, d.finished_at, d.error_code, d.error_message, d.error_at
-FROM delivery_view d WHERE d.tenant_id = ?1 AND d.id = ?2
+-- which may be null but the tenant; ?8 and ?9 the ids that this leaves, from and up to, ?10 at most so many,
+-- ?11 so many to look at, ?12 the ids to choose from or null.
+, horizon AS MATERIALIZED (
+    SELECT id FROM looked WHERE id >= ?8 ORDER BY id DESC LIMIT 1 OFFSET ?11 - 1
+), page AS MATERIALIZED (
+    SELECT d.id FROM looked l CROSS JOIN webhook_deliveries d ON d.id = l.id CROSS JOIN jobs j ON j.id = d.id
+    WHERE l.id >= max(?8, COALESCE((SELECT id FROM horizon), ?8)) AND d.tenant_id = ?1
+      AND (?2 IS NULL OR d.endpoint_id = ?2)
+      AND (?3 IS NULL OR d.job_id = ?3)
+      -- As in `delivery_view`: whatever has not ended is pending.
+      AND (?4 IS NULL OR ?4 = CASE j.state WHEN 'succeeded' THEN 'delivered'
+                                           WHEN 'dead' THEN 'failed'
+                                           WHEN 'cancelled' THEN 'cancelled'
+                                           ELSE 'pending' END)
+      AND (?5 IS NULL OR d.event = ?5)
+      AND (?6 IS NULL OR d.created_at >= ?6)
+      AND (?7 IS NULL OR d.created_at < ?7)
+      AND (?12 IS NULL OR d.id IN (SELECT unhex(value) FROM json_each(?12)))
+    ORDER BY l.id DESC
+    LIMIT ?10
+)
+SELECT e.looked_to, v.id, v.tenant_id, v.endpoint_id, v.job_id, v.event, v.url, v.created_at, v.status, v.attempt,
+       v.max_attempts, v.run_at, v.finished_at, v.error_code, v.error_message, v.error_at
+FROM (SELECT CASE WHEN (SELECT count(*) FROM page) < ?10
+             THEN (SELECT id FROM horizon) END AS looked_to) e
+-- Within brackets, or the view would be laid over all deliveries there are.
+LEFT JOIN (SELECT w.* FROM page p CROSS JOIN delivery_view w ON w.id = p.id) v ON true
+ORDER BY v.id DESC

@@ -16,21 +16,26 @@ use crate::{
     id::{EndpointId, MessageId},
     record::Move,
     store::{
-        NewJob, Page, StoreError,
-        deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NewAttempt, NewDelivery},
+        LOOK, NewJob, Page, StoreError,
+        deliveries::{
+            Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, DeliveryStatus, NewAttempt,
+            NewDelivery,
+        },
         endpoints::FAILING_LIMIT,
-        listing,
+        listing::{self, Among},
     },
     webhooks,
 };
 
-const LIST: &str = include_str!("../../sql/postgres/deliveries.sql");
-const ANY: &str = step(LIST, "any");
-const OF_ENDPOINT: &str = step(LIST, "endpoint");
-const OF_JOB: &str = step(LIST, "job");
-const PENDING: &str = step(LIST, "pending");
-const FAILED: &str = step(LIST, "failed");
-const ONE: &str = step(LIST, "one");
+/// A page of deliveries: where to look, and what to do there.
+macro_rules! deliveries {
+    ($place:literal) => {
+        concat!(
+            include_str!(concat!("../../sql/postgres/deliveries/", $place, ".sql")),
+            include_str!("../../sql/postgres/deliveries.sql")
+        )
+    };
+}
 
 const RECORD: &str = include_str!("../../sql/postgres/record_attempt.sql");
 const KEPT: &str = step(RECORD, "kept");
@@ -74,21 +79,27 @@ impl Deliveries for PostgresStore {
 
     async fn delivery(&self, tenant: &str, id: MessageId) -> Result<Option<Delivery>, StoreError> {
         self.in_time(|| async {
-            let row = sqlx::query(ONE).bind(tenant).bind(id.0).fetch_optional(&self.pool).await?;
+            let row = sqlx::query(include_str!("../../sql/postgres/delivery.sql"))
+                .bind(tenant)
+                .bind(id.0)
+                .fetch_optional(&self.pool)
+                .await?;
             row.as_ref().map(delivery).transpose()
         })
         .await
     }
 
-    async fn deliveries(&self, filter: &DeliveryFilter, page: Page<MessageId>) -> Result<Vec<Delivery>, StoreError> {
-        let statement = match filter {
-            DeliveryFilter { job_id: Some(_), .. } => OF_JOB,
-            DeliveryFilter { status: Some(DeliveryStatus::Pending), .. } => PENDING,
-            DeliveryFilter { status: Some(DeliveryStatus::Failed), .. } => FAILED,
-            DeliveryFilter { endpoint_id: Some(_), .. } => OF_ENDPOINT,
-            _ => ANY,
+    async fn deliveries(&self, filter: &DeliveryFilter, page: Page<MessageId>) -> Result<DeliveryPage, StoreError> {
+        let statement = match listing::among(filter) {
+            Among::Any => deliveries!("any"),
+            Among::Ids => deliveries!("ids"),
+            Among::Job => deliveries!("job"),
+            Among::Endpoint => deliveries!("endpoint"),
+            Among::Pending => deliveries!("pending"),
+            Among::Failed => deliveries!("failed"),
         };
         let (from, until) = listing::delivery_ids(filter, page);
+        let ids: Vec<Uuid> = filter.ids.iter().map(|id| id.0).collect();
         self.in_time(|| async {
             let rows = sqlx::query(statement)
                 .bind(&filter.tenant_id)
@@ -101,9 +112,11 @@ impl Deliveries for PostgresStore {
                 .bind(from)
                 .bind(until)
                 .bind(i64::from(page.limit))
+                .bind(i64::from(LOOK))
+                .bind((!ids.is_empty()).then_some(&ids))
                 .fetch_all(&self.pool)
                 .await?;
-            rows.iter().map(delivery).collect()
+            delivery_page(&rows)
         })
         .await
     }
@@ -230,6 +243,17 @@ pub(super) async fn add(
         .execute(connection)
         .await
         .map(|_| ())
+}
+
+fn delivery_page(rows: &[PgRow]) -> Result<DeliveryPage, sqlx::Error> {
+    let mut page = DeliveryPage::default();
+    for row in rows {
+        page.looked_to = row.try_get::<Option<Uuid>, _>("looked_to")?.map(MessageId);
+        if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+            page.deliveries.push(delivery(row)?);
+        }
+    }
+    Ok(page)
 }
 
 fn delivery(row: &PgRow) -> Result<Delivery, sqlx::Error> {

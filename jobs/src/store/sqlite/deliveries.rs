@@ -18,21 +18,26 @@ use crate::{
     id::{EndpointId, JobId, MessageId},
     record::Move,
     store::{
-        NewJob, Page, StoreError,
-        deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryStatus, NewAttempt, NewDelivery},
+        LOOK, NewJob, Page, StoreError,
+        deliveries::{
+            Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, DeliveryStatus, NewAttempt,
+            NewDelivery,
+        },
         endpoints::FAILING_LIMIT,
-        listing,
+        listing::{self, Among},
     },
     webhooks,
 };
 
-const LIST: &str = include_str!("../../sql/sqlite/deliveries.sql");
-const ANY: &str = step(LIST, "any");
-const OF_ENDPOINT: &str = step(LIST, "endpoint");
-const OF_JOB: &str = step(LIST, "job");
-const PENDING: &str = step(LIST, "pending");
-const FAILED: &str = step(LIST, "failed");
-const ONE: &str = step(LIST, "one");
+/// A page of deliveries: where to look, and what to do there.
+macro_rules! deliveries {
+    ($place:literal) => {
+        concat!(
+            include_str!(concat!("../../sql/sqlite/deliveries/", $place, ".sql")),
+            include_str!("../../sql/sqlite/deliveries.sql")
+        )
+    };
+}
 
 const RECORD: &str = include_str!("../../sql/sqlite/record_attempt.sql");
 const KEPT: &str = step(RECORD, "kept");
@@ -57,22 +62,31 @@ impl Deliveries for SqliteStore {
 
     async fn delivery(&self, tenant: &str, id: MessageId) -> Result<Option<Delivery>, StoreError> {
         self.read(async {
-            let row = sqlx::query(ONE).bind(tenant).bind(id.0).fetch_optional(&self.readers).await?;
+            let row = sqlx::query(include_str!("../../sql/sqlite/delivery.sql"))
+                .bind(tenant)
+                .bind(id.0)
+                .fetch_optional(&self.readers)
+                .await?;
             row.as_ref().map(delivery).transpose()
         })
         .await
     }
 
-    async fn deliveries(&self, filter: &DeliveryFilter, page: Page<MessageId>) -> Result<Vec<Delivery>, StoreError> {
-        let statement = match filter {
-            DeliveryFilter { job_id: Some(_), .. } => OF_JOB,
-            DeliveryFilter { status: Some(DeliveryStatus::Pending), .. } => PENDING,
-            DeliveryFilter { status: Some(DeliveryStatus::Failed), .. } => FAILED,
-            DeliveryFilter { endpoint_id: Some(_), .. } => OF_ENDPOINT,
-            _ => ANY,
+    async fn deliveries(&self, filter: &DeliveryFilter, page: Page<MessageId>) -> Result<DeliveryPage, StoreError> {
+        let statement = match listing::among(filter) {
+            Among::Any => deliveries!("any"),
+            Among::Ids => deliveries!("ids"),
+            Among::Job => deliveries!("job"),
+            Among::Endpoint => deliveries!("endpoint"),
+            Among::Pending => deliveries!("pending"),
+            Among::Failed => deliveries!("failed"),
         };
         let (from, until) = listing::delivery_ids(filter, page);
         self.read(async {
+            let ids = match filter.ids.is_empty() {
+                true => None,
+                false => Some(list(filter.ids.iter().map(|id| hex(id.0)))?),
+            };
             let rows = sqlx::query(statement)
                 .bind(&filter.tenant_id)
                 .bind(filter.endpoint_id.map(|id| id.0))
@@ -84,9 +98,11 @@ impl Deliveries for SqliteStore {
                 .bind(from)
                 .bind(until)
                 .bind(page.limit)
+                .bind(LOOK)
+                .bind(ids)
                 .fetch_all(&self.readers)
                 .await?;
-            rows.iter().map(delivery).collect()
+            delivery_page(&rows)
         })
         .await
     }
@@ -230,6 +246,17 @@ impl Verb for Redeliver {
         let again = requeue(tx, &jobs, None, Move::Redeliver).await?;
         Ok(again.into_iter().map(MessageId::from).collect())
     }
+}
+
+fn delivery_page(rows: &[SqliteRow]) -> Result<DeliveryPage, sqlx::Error> {
+    let mut page = DeliveryPage::default();
+    for row in rows {
+        page.looked_to = row.try_get::<Option<Uuid>, _>("looked_to")?.map(MessageId);
+        if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+            page.deliveries.push(delivery(row)?);
+        }
+    }
+    Ok(page)
 }
 
 fn delivery(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {

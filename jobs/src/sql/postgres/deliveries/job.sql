@@ -1,0 +1,4 @@
+-- What was told of job $3: as much as it ended often and was listened to.
+WITH looked AS NOT MATERIALIZED (
+    SELECT id FROM webhook_deliveries WHERE job_id = $3 AND id >= $8 AND id < $9 ORDER BY id DESC LIMIT $11
+)
