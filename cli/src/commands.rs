@@ -15,6 +15,7 @@ use crate::{
 mod api;
 mod dev;
 mod dlq;
+mod each;
 mod jobs;
 mod kinds;
 mod list;

@@ -138,12 +138,21 @@ impl Cell {
 
     /// A job's state in the colour people expect.
     pub(crate) fn state(object: &Value) -> Self {
-        let mut cell = Self::of(object, "/state");
+        Self::of(object, "/state").coloured()
+    }
+
+    /// A delivery's status, likewise.
+    pub(crate) fn status(object: &Value) -> Self {
+        Self::of(object, "/status").coloured()
+    }
+
+    fn coloured(self) -> Self {
+        let mut cell = self;
         cell.style = match cell.text.as_str() {
-            "succeeded" => AnsiColor::Green.on_default(),
-            "dead" => AnsiColor::Red.on_default(),
+            "succeeded" | "delivered" => AnsiColor::Green.on_default(),
+            "dead" | "failed" => AnsiColor::Red.on_default(),
             "running" => AnsiColor::Cyan.on_default(),
-            "retrying" => AnsiColor::Yellow.on_default(),
+            "retrying" | "pending" => AnsiColor::Yellow.on_default(),
             "cancelled" => Style::new().dimmed(),
             _ => Style::new(),
         };

@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use super::{
     ClientArgs,
+    each::each,
     list::{self, PagingArgs},
 };
 use crate::{
     client::{Client, Request},
     config::Settings,
     duration,
-    exit::{Exit, describe},
+    exit::Exit,
     output::{Cell, Output},
 };
 
@@ -93,6 +94,10 @@ struct ListArgs {
 
 pub(crate) async fn run(args: JobsArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let (client, output) = args.client.connect(settings)?;
+    let shown = |id: &str, job: &Value| match output.is_json() {
+        true => output.json(job),
+        false => output.table(None, &[[Cell::plain(id), Cell::state(job)]]),
+    };
     match args.command {
         JobsCommand::Submit(args) => submit::run(args, &client, output).await,
         JobsCommand::List(args) => list_jobs(&args, &client, output).await,
@@ -100,8 +105,8 @@ pub(crate) async fn run(args: JobsArgs, settings: &Settings) -> anyhow::Result<E
             show(&client.send(Request::get(&["jobs", &id])).await?, output)?;
             Ok(Exit::Ok)
         }
-        JobsCommand::Cancel { ids } => each(&ids, "cancel", &client, output).await,
-        JobsCommand::Retry { ids } => each(&ids, "retry", &client, output).await,
+        JobsCommand::Cancel { ids } => each(&ids, |id| Request::post(&["jobs", id, "cancel"]), &client, shown).await,
+        JobsCommand::Retry { ids } => each(&ids, |id| Request::post(&["jobs", id, "retry"]), &client, shown).await,
         JobsCommand::Logs(args) => logs::run(args, &client, output).await,
         JobsCommand::Watch(args) => watch::run(args, &client, output).await,
     }
@@ -120,23 +125,6 @@ async fn list_jobs(args: &ListArgs, client: &Client, output: Output) -> anyhow::
     };
     let columns = ["ID", "KIND", "STATE", "ATTEMPT", "CREATED", "ERROR"];
     list::print(client, output, jobs, &args.paging, columns, row).await
-}
-
-/// Does the same to several jobs. One that is refused does not keep the others from it.
-async fn each(ids: &[String], verb: &str, client: &Client, output: Output) -> anyhow::Result<Exit> {
-    let mut worst = Exit::Ok;
-    for id in ids {
-        match client.send(Request::post(&["jobs", id, verb])).await {
-            Ok(answer) if output.is_json() => output.json(&answer)?,
-            Ok(answer) => output.table(None, &[[Cell::plain(id), Cell::state(&answer)]])?,
-            Err(error) => {
-                let error = anyhow::Error::new(error);
-                eprintln!("error: {id}: {}", describe(&error));
-                worst = Exit::of(&error);
-            }
-        }
-    }
-    Ok(worst)
 }
 
 /// Prints one job with what it left behind.

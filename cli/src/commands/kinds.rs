@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::ClientArgs;
+use super::{ClientArgs, list};
 use crate::{client::Request, config::Settings, exit::Exit, output::Cell};
 
 /// Show what can be submitted: all kinds, or one with the schema of its payload
@@ -22,15 +22,7 @@ pub(crate) async fn run(args: KindsArgs, settings: &Settings) -> anyhow::Result<
         output.json(&client.send(Request::get(&["kinds", &kind])).await?)?;
         return Ok(Exit::Ok);
     }
-    let answer = client.send(Request::get(&["kinds"])).await?;
-    if output.is_json() {
-        output.json(&answer)?;
-        return Ok(Exit::Ok);
-    }
-    let kinds = answer["data"].as_array().map_or(&[][..], Vec::as_slice);
-    let rows: Vec<_> = kinds.iter().map(row).collect();
-    output.table(Some(["KIND", "ROLE", "ATTEMPTS", "WHAT"]), &rows)?;
-    Ok(Exit::Ok)
+    list::whole(&client, output, Request::get(&["kinds"]), ["KIND", "ROLE", "ATTEMPTS", "WHAT"], row).await
 }
 
 fn row(kind: &Value) -> [Cell; 4] {

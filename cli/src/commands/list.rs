@@ -80,3 +80,24 @@ pub(super) async fn print<const N: usize>(
         }
     }
 }
+
+/// Prints a list that the API gives whole.
+pub(super) async fn whole<const N: usize>(
+    client: &Client,
+    output: Output,
+    request: Request,
+    columns: [&str; N],
+    row: fn(&Value) -> [Cell; N],
+) -> anyhow::Result<Exit> {
+    let answer = client.send(request).await?;
+    if output.is_json() {
+        output.json(&answer)?;
+        return Ok(Exit::Ok);
+    }
+    let rows: Vec<_> = answer["data"].as_array().into_iter().flatten().map(row).collect();
+    output.table(Some(columns).filter(|_| !rows.is_empty()), &rows)?;
+    if rows.is_empty() {
+        eprintln!("There are none.");
+    }
+    Ok(Exit::Ok)
+}

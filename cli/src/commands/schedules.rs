@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use super::{
     ClientArgs,
+    each::each,
     jobs::{Job, JobArgs},
     list::{self, PagingArgs},
 };
 use crate::{
     client::{Client, Request},
     config::Settings,
-    exit::{Exit, Usage, describe},
+    exit::{Exit, Usage},
     output::{Cell, Output},
 };
 
@@ -150,6 +151,7 @@ struct Definition<'a> {
 
 pub(crate) async fn run(args: SchedulesArgs, settings: &Settings) -> anyhow::Result<Exit> {
     let (client, output) = args.client.connect(settings)?;
+    let shown = |_: &str, schedule: &Value| one(schedule, output);
     match args.command {
         SchedulesCommand::List { paging } => {
             let columns = ["NAME", "CRON", "TIME ZONE", "KIND", "NEXT", "LAST", "ERROR"];
@@ -163,10 +165,10 @@ pub(crate) async fn run(args: SchedulesArgs, settings: &Settings) -> anyhow::Res
         SchedulesCommand::Create(args) => create(args, &client, output).await,
         SchedulesCommand::Update(args) => update(args, &client, output).await,
         SchedulesCommand::Pause { schedules } => {
-            each(&schedules, |schedule| Request::post(&["schedules", schedule, "pause"]), &client, output).await
+            each(&schedules, |schedule| Request::post(&["schedules", schedule, "pause"]), &client, shown).await
         }
         SchedulesCommand::Resume { schedules } => {
-            each(&schedules, |schedule| Request::post(&["schedules", schedule, "resume"]), &client, output).await
+            each(&schedules, |schedule| Request::post(&["schedules", schedule, "resume"]), &client, shown).await
         }
         SchedulesCommand::Run { schedule, idempotency_key } => {
             let request = Request::post(&["schedules", &schedule, "run"]).header("idempotency-key", idempotency_key);
@@ -179,7 +181,7 @@ pub(crate) async fn run(args: SchedulesArgs, settings: &Settings) -> anyhow::Res
             Ok(Exit::Ok)
         }
         SchedulesCommand::Delete { schedules } => {
-            each(&schedules, |schedule| Request::delete(&["schedules", schedule]), &client, output).await
+            each(&schedules, |schedule| Request::delete(&["schedules", schedule]), &client, shown).await
         }
     }
 }
@@ -214,29 +216,6 @@ async fn update(args: UpdateArgs, client: &Client, output: Output) -> anyhow::Re
     let changed = client.send(Request::patch(&["schedules", schedule]).body(&definition)?).await?;
     one(&changed, output)?;
     Ok(Exit::Ok)
-}
-
-/// Does the same to several schedules. One that is refused does not keep the others from it.
-async fn each(
-    schedules: &[String],
-    request: impl Fn(&str) -> Request,
-    client: &Client,
-    output: Output,
-) -> anyhow::Result<Exit> {
-    let mut worst = Exit::Ok;
-    for schedule in schedules {
-        match client.send(request(schedule)).await {
-            // What was deleted has nothing to show.
-            Ok(Value::Null) => {}
-            Ok(answer) => one(&answer, output)?,
-            Err(error) => {
-                let error = anyhow::Error::new(error);
-                eprintln!("error: {schedule}: {}", describe(&error));
-                worst = Exit::of(&error);
-            }
-        }
-    }
-    Ok(worst)
 }
 
 /// One line about a schedule: what it is called, and when it comes next.

@@ -13,3 +13,5 @@ mod openapi;
 mod serving;
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 mod walk;
+#[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+mod webhooks;
