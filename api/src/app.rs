@@ -10,11 +10,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     Api, ApiOptions, Auth, Part,
+    depths::KnownDepths,
     intake::Intake,
     limits::Limits,
     live::{audience::Audience, board::Board, places::Places},
     page::Documents,
-    routes::health::{Checked, Gauges},
+    routes::health::Checked,
     wait::Waiting,
 };
 
@@ -42,7 +43,7 @@ pub(crate) struct App {
     pub(crate) audience: Arc<Audience>,
     /// The streams that are open.
     pub(crate) places: Arc<Places>,
-    pub(crate) gauges: Gauges,
+    pub(crate) depths: KnownDepths,
     pub(crate) checked: Checked,
     /// Made when somebody asks for them first.
     documents: OnceLock<Documents>,
@@ -69,7 +70,7 @@ impl App {
             board: Board::new(Arc::clone(&store), closing.clone()),
             audience: Audience::new(Arc::clone(&store), closing.clone()),
             places: Places::new(options.streams, metrics.clone()),
-            gauges: Gauges::default(),
+            depths: KnownDepths::new(Arc::clone(&store)),
             checked: Checked::default(),
             documents: OnceLock::new(),
             terms: KnownTerms::new(Arc::clone(&store), TERMS_KNOWN),

@@ -68,6 +68,10 @@ pub(crate) enum Permission {
     Rerun,
     /// Give dead letters up.
     Purge,
+    /// Hold the tenant's own queues back, and let them go.
+    Pause,
+    /// What all tenants share, and who they are: for those who run the installation.
+    Platform,
 }
 
 impl Permission {
@@ -77,7 +81,8 @@ impl Permission {
             Self::Probe | Self::Anybody => None,
             Self::Scrape | Self::Read => Some(CallerRole::Observer),
             Self::Submit | Self::Schedule | Self::Cancel | Self::Webhooks => Some(CallerRole::Developer),
-            Self::Rerun | Self::Purge => Some(CallerRole::Operator),
+            Self::Rerun | Self::Purge | Self::Pause => Some(CallerRole::Operator),
+            Self::Platform => Some(CallerRole::Admin),
         }
     }
 }

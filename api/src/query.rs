@@ -97,3 +97,17 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
         id.map(Self).ok_or_else(|| Problem::not_found("id"))
     }
 }
+
+/// A thing within another: what the first and the second placeholder of the path name.
+pub(crate) struct Within<A, B>(pub(crate) A, pub(crate) B);
+
+impl<S: Send + Sync, A: FromStr, B: FromStr> FromRequestParts<S> for Within<A, B> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let named = path.ok().filter(|Path((outer, inner))| !outer.contains('\0') && !inner.contains('\0'));
+        let named = named.and_then(|Path((outer, inner))| Some(Self(outer.parse().ok()?, inner.parse().ok()?)));
+        named.ok_or_else(|| Problem::not_found("id"))
+    }
+}

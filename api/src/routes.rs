@@ -38,7 +38,9 @@ use crate::{
     app::App,
     guard::{Gate, guard},
     openapi::{Doc, Entry, Signature, Sketch, Tag},
-    permission::Permission::{self, Anybody, Cancel, Probe, Purge, Read, Rerun, Schedule, Scrape, Submit, Webhooks},
+    permission::Permission::{
+        self, Anybody, Cancel, Pause, Platform, Probe, Purge, Read, Rerun, Schedule, Scrape, Submit, Webhooks,
+    },
     problem::{Code, Problem},
 };
 
@@ -51,6 +53,7 @@ pub(crate) mod health;
 mod jobs;
 mod kinds;
 mod live;
+mod queues;
 mod schedules;
 mod webhooks;
 
@@ -108,6 +111,14 @@ fn table() -> Vec<Route> {
         post("/v1/schedules/{schedule}/pause", Schedule, schedules::pause),
         post("/v1/schedules/{schedule}/resume", Schedule, schedules::resume),
         post("/v1/schedules/{schedule}/run", Schedule, schedules::run),
+        get("/v1/queues", Read, queues::list),
+        get("/v1/queues/{role}", Read, queues::show),
+        post("/v1/queues/{role}/pause", Platform, queues::pause),
+        post("/v1/queues/{role}/resume", Platform, queues::resume),
+        get("/v1/queues/{role}/tenants/{tenant}", Read, queues::show_tenants),
+        post("/v1/queues/{role}/tenants/{tenant}/pause", Pause, queues::pause_tenants),
+        post("/v1/queues/{role}/tenants/{tenant}/resume", Pause, queues::resume_tenants),
+        put("/v1/queues/{role}/tenants/{tenant}/quota", Platform, queues::limit),
         get("/v1/webhooks/secret", Webhooks, webhooks::secret),
         get("/v1/webhooks/events", Anybody, webhooks::events),
         get("/v1/webhooks/endpoints", Read, endpoints::list),
@@ -180,6 +191,15 @@ where
 {
     let signature = H::describe;
     Route { method: HttpMethod::Post, path, needs, handler: routing::post(handler), words, signature }
+}
+
+fn put<H, T>(path: &'static str, needs: Permission, handler: H, words: Words) -> Route
+where
+    H: Handler<T, Arc<App>> + Signature<T>,
+    T: 'static,
+{
+    let signature = H::describe;
+    Route { method: HttpMethod::Put, path, needs, handler: routing::put(handler), words, signature }
 }
 
 fn patch<H, T>(path: &'static str, needs: Permission, handler: H, words: Words) -> Route

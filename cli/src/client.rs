@@ -230,6 +230,10 @@ impl Request {
         Self::new(Method::POST, path)
     }
 
+    pub(crate) fn put(path: &[&str]) -> Self {
+        Self::new(Method::PUT, path)
+    }
+
     pub(crate) fn patch(path: &[&str]) -> Self {
         Self::new(Method::PATCH, path)
     }

@@ -21,6 +21,7 @@ mod kinds;
 mod list;
 mod migrate;
 mod openapi;
+mod queues;
 mod schedules;
 mod token;
 mod webhooks;
@@ -53,6 +54,7 @@ enum Command {
     Jobs(jobs::JobsArgs),
     Dlq(dlq::DlqArgs),
     Schedules(schedules::SchedulesArgs),
+    Queues(queues::QueuesArgs),
     Webhooks(webhooks::WebhooksArgs),
     Kinds(kinds::KindsArgs),
     Openapi(openapi::OpenapiArgs),
@@ -70,6 +72,7 @@ impl Cli {
             Command::Jobs(args) => jobs::run(args, &settings).await,
             Command::Dlq(args) => dlq::run(args, &settings).await,
             Command::Schedules(args) => schedules::run(args, &settings).await,
+            Command::Queues(args) => queues::run(args, &settings).await,
             Command::Webhooks(args) => webhooks::run(args, &settings).await,
             Command::Kinds(args) => kinds::run(args, &settings).await,
             Command::Openapi(_) => openapi::run(&registry),
@@ -89,6 +92,7 @@ impl Command {
             Self::Jobs(args) => args.client.flags(),
             Self::Dlq(args) => args.client.flags(),
             Self::Schedules(args) => args.client.flags(),
+            Self::Queues(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),
             Self::Kinds(args) => args.client.flags(),
         }

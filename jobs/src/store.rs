@@ -45,7 +45,7 @@ pub use events::Events;
 pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
 };
-pub use queues::{Queue, QueueName, Queues, Quota};
+pub use queues::{LOOKED_AT, Pause, Queue, QueueName, Queues, Quota};
 pub use retention::{Keep, Next, Pruned, Retention};
 pub use schedules::Schedules;
 pub use tenants::{Deleted, Tenant, Tenants, Terms};

@@ -30,7 +30,7 @@ use crate::{
     lines::{LINES_LIMIT, Lines, NDJSON},
     live::opening::Opening,
     problem::{Code, Problem},
-    query::{Filtered, Id, Params},
+    query::{Filtered, Id, Params, Within},
 };
 
 /// What is known of an operation from its types.
@@ -47,6 +47,14 @@ pub(crate) struct Sketch<'a> {
 impl<'a> Sketch<'a> {
     pub(super) fn new(path: &'static str, schemas: &'a mut Schemas) -> Self {
         Self { path, schemas, parameters: Vec::new(), body: Vec::new(), answer: None, problems: Vec::new() }
+    }
+
+    /// The path's placeholder of this number, from 0, names a `T`.
+    fn placeholder<T: JsonSchema>(&mut self, number: usize) {
+        let name = self.path.split(['{', '}']).nth(2 * number + 1).unwrap_or_default();
+        let schema = self.schemas.accepted::<T>();
+        self.parameter(name, ParameterIn::Path, true, schema);
+        self.problems.push(Code::NotFound);
     }
 
     fn parameter(&mut self, name: &str, place: ParameterIn, required: bool, mut schema: Value) {
@@ -118,10 +126,14 @@ impl Input for Opening {
 
 impl<T: JsonSchema> Input for Id<T> {
     fn describe(sketch: &mut Sketch<'_>) {
-        let name = sketch.path.split(['{', '}']).nth(1).unwrap_or_default();
-        let schema = sketch.schemas.accepted::<T>();
-        sketch.parameter(name, ParameterIn::Path, true, schema);
-        sketch.problems.push(Code::NotFound);
+        sketch.placeholder::<T>(0);
+    }
+}
+
+impl<A: JsonSchema, B: JsonSchema> Input for Within<A, B> {
+    fn describe(sketch: &mut Sketch<'_>) {
+        sketch.placeholder::<A>(0);
+        sketch.placeholder::<B>(1);
     }
 }
 

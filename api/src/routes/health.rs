@@ -94,6 +94,9 @@ pub(super) async fn overview(State(app): State<Arc<App>>) -> Json<Overview> {
     Json(Overview { status, version: env!("CARGO_PKG_VERSION"), parts, off: off.into_iter().collect() })
 }
 
+/// How old what the parts said may be.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// What the parts said, asked at most once a second however many ask: probes are not limited,
 /// and must not be a way to keep the database busy.
 #[derive(Default)]
@@ -117,29 +120,12 @@ async fn parts(app: &App) -> Vec<PartStatus> {
 }
 
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
-    app.gauges.refresh(&app).await;
-    ([(header::CONTENT_TYPE, METRICS_TEXT)], app.metrics.render()).into_response()
-}
-
-/// The gauges that only the store knows, asked for at most once a second however many scrape.
-#[derive(Default)]
-pub(crate) struct Gauges(Mutex<Option<Instant>>);
-
-const FRESH: Duration = Duration::from_secs(1);
-
-impl Gauges {
-    async fn refresh(&self, app: &App) {
-        let mut asked = self.0.lock().await;
-        if asked.is_some_and(|at| at.elapsed() < FRESH) {
-            return;
-        }
-        *asked = Some(Instant::now());
-        match app.store.depths().await {
-            Ok(depths) => set(&app.metrics, &depths),
-            // A scrape of what this process knows itself is better than none.
-            Err(error) => tracing::warn!(%error, "the depth of queues is not known"),
-        }
+    match app.depths.last().await {
+        Ok(depths) => set(&app.metrics, &depths),
+        // A scrape of what this process knows itself is better than none.
+        Err(error) => tracing::warn!(%error, "the depth of queues is not known"),
     }
+    ([(header::CONTENT_TYPE, METRICS_TEXT)], app.metrics.render()).into_response()
 }
 
 fn set(metrics: &Metrics, depths: &Depths) {

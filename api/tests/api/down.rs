@@ -34,7 +34,7 @@ fn down<T>() -> Result<T> {
 
 #[async_trait]
 impl Queues for Down {
-    async fn queues(&self, _: Option<&str>) -> Result<Vec<Queue>> {
+    async fn queues(&self, _: &str) -> Result<Vec<Queue>> {
         down()
     }
 

@@ -19,6 +19,7 @@ mod live;
 mod openapi;
 mod permissions;
 mod problems;
+mod queues;
 mod schedules;
 mod server;
 mod stream;

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 49] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 57] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -50,6 +50,14 @@ const TABLE: [(&str, &str, Option<CallerRole>); 49] = [
     ("POST", "/v1/schedules/{schedule}/pause", Some(Developer)),
     ("POST", "/v1/schedules/{schedule}/resume", Some(Developer)),
     ("POST", "/v1/schedules/{schedule}/run", Some(Developer)),
+    ("GET", "/v1/queues", Some(Observer)),
+    ("GET", "/v1/queues/{role}", Some(Observer)),
+    ("POST", "/v1/queues/{role}/pause", Some(Admin)),
+    ("POST", "/v1/queues/{role}/resume", Some(Admin)),
+    ("GET", "/v1/queues/{role}/tenants/{tenant}", Some(Observer)),
+    ("POST", "/v1/queues/{role}/tenants/{tenant}/pause", Some(Operator)),
+    ("POST", "/v1/queues/{role}/tenants/{tenant}/resume", Some(Operator)),
+    ("PUT", "/v1/queues/{role}/tenants/{tenant}/quota", Some(Admin)),
     ("GET", "/v1/webhooks/secret", Some(Developer)),
     ("GET", "/v1/webhooks/events", None),
     ("GET", "/v1/webhooks/endpoints", Some(Observer)),
@@ -113,6 +121,11 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
             let id = MessageId::from(delivery.job.id);
             golden.store.add_deliveries(vec![delivery]).await.unwrap();
             (id.to_string(), format!("msg_{never}"))
+        }
+        "/v1/queues" => {
+            // One that the others do not wait for.
+            let of = |tenant| path.replace("{role}", "supervisor").replace("{tenant}", tenant);
+            return (of("acme"), of("nobody"));
         }
         "/v1/kinds" => ("noop".to_owned(), "never".to_owned()),
         "/docs/problems" => ("not-found".to_owned(), "never".to_owned()),
@@ -194,7 +207,13 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
 }
 
 /// What says the same to all tenants, because it belongs to none.
-const COMMON: [&str; 1] = ["/metrics"];
+const COMMON: [&str; 2] = ["/metrics", "/v1/queues"];
+
+/// Whether an admin, who runs the installation, reaches these things of every tenant. Its own tests show that
+/// nobody else does.
+fn run_by_admins(pattern: &str) -> bool {
+    pattern.starts_with("/v1/queues/{role}/tenants/")
+}
 
 #[tokio::test]
 async fn no_role_reaches_another_tenants_things_by_any_route() {
@@ -208,6 +227,8 @@ async fn no_role_reaches_another_tenants_things_by_any_route() {
             let asked = |path: &str| ask(method, path, &body(pattern), Some(("emca", role)));
             if Some(role) < *least {
                 assert_eq!(golden.send(asked(&path)).await.problem(), (403, "forbidden"), "{place}");
+            } else if role == Admin && run_by_admins(pattern) {
+                assert_eq!(golden.send(asked(&never)).await.problem(), (404, "not-found"), "{place}");
             } else if path != never {
                 // That it is another's must not show, not even in a word.
                 let (theirs, nobodys) = (golden.send(asked(&path)).await, golden.send(asked(&never)).await);

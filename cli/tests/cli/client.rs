@@ -205,3 +205,34 @@ fn a_schedule_is_made_watched_over_and_deleted() {
     assert_eq!((gone.code, gone.out.as_str()), (0, ""), "{}", gone.err);
     assert_eq!(dev.run(&["schedules", "show", "b"]).code, 4);
 }
+
+#[test]
+fn a_queue_is_held_back_let_go_and_limited() {
+    let dev = Dev::start();
+    let paused = dev.run(&["queues", "pause", "orchestrator"]);
+    assert_eq!((paused.code, paused.out.as_str()), (0, "orchestrator\tdev\tpaused\n"), "{}", paused.err);
+    let id = dev.submit(&["noop"]);
+    let shown = dev.run(&["queues", "show", "orchestrator"]).out;
+    for line in ["standing     paused", "paused by    golden dev", "queued       1"] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    let listed = dev.run(&["queues", "list"]).out;
+    assert!(listed.starts_with("orchestrator\tdev\t1\t0\t0\tpaused\n") && listed.lines().count() == 10, "{listed}");
+    assert_eq!(dev.run(&["queues", "resume", "orchestrator"]).out, "orchestrator\tdev\topen\n");
+    assert_eq!(dev.run(&["jobs", "watch", &id]).code, 0);
+
+    let whole = ["queues", "pause", "webhook", "--all-tenants"];
+    assert_eq!(dev.run(&whole).out, "webhook\tall tenants\tpaused\n");
+    let json: Value = serde_json::from_str(&dev.run(&["queues", "list", "--json"]).out).unwrap();
+    let webhook = json["data"].as_array().unwrap().iter().find(|queue| queue["role"] == "webhook").unwrap();
+    assert_eq!((&webhook["paused"], &webhook["own"]["paused"]), (&true.into(), &false.into()));
+    assert_eq!(dev.run(&["queues", "resume", "webhook", "--all-tenants"]).code, 0);
+
+    let limited = dev.run(&["queues", "limit", "sandbox", "--max-queued", "10", "--max-running", "2"]).out;
+    assert!(limited.contains("max queued   10") && limited.contains("max running  2"), "{limited}");
+    let lifted = dev.run(&["queues", "limit", "sandbox", "--max-queued", "none"]).out;
+    assert!(!lifted.contains("max queued") && lifted.contains("max running  2"), "{lifted}");
+    assert_eq!(dev.run(&["queues", "limit", "sandbox"]).code, 2);
+    assert_eq!(dev.run(&["queues", "show", "nope"]).code, 2);
+    assert_eq!(dev.run(&["queues", "show", "sandbox", "--tenant", "nobody"]).code, 4);
+}

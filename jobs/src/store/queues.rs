@@ -10,8 +10,10 @@ use crate::{role::Role, store::StoreError};
 /// What operators do to queues. A queue appears with its first job or with what is set for it.
 #[async_trait]
 pub trait Queues: Send + Sync {
-    /// The roles' own queues, with what all tenants have there; or those of one tenant.
-    async fn queues(&self, tenant: Option<&str>) -> Result<Vec<Queue>, StoreError>;
+    /// A tenant's queues, one for each role. They take no longer to look at the more is queued: see
+    /// [`Queue::at_least`]. What all tenants have in a role together is in
+    /// [`Store::depths`](super::Store::depths).
+    async fn queues(&self, tenant: &str) -> Result<Vec<Queue>, StoreError>;
 
     /// Stops claims from a queue; what runs goes on, and jobs still come in. Pausing twice
     /// keeps who did it first.
@@ -42,22 +44,35 @@ pub struct Quota {
     pub max_running: Option<u32>,
 }
 
-/// A queue and what is in it.
+/// Ready jobs of a role that are looked at for a tenant's figures, of each priority.
+pub const LOOKED_AT: u32 = 10_000;
+
+/// A tenant's queue in a role, and what is in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Queue {
-    pub name: QueueName,
-    pub paused: bool,
-    /// Who paused it, and when.
-    pub paused_by: Option<String>,
-    pub paused_at: Option<DateTime<Utc>>,
+    pub role: Role,
+    pub tenant_id: String,
+    pub pause: Option<Pause>,
+    /// Of the role with all its tenants, which holds this queue back as well.
+    pub role_pause: Option<Pause>,
     pub quota: Quota,
     /// Ready jobs, held back or not.
     pub ready: u64,
     /// Due later, retries included.
     pub scheduled: u64,
     pub running: u64,
+    /// Whether there may be more ready or scheduled jobs than were counted: of each priority, the first
+    /// [`LOOKED_AT`] jobs of the role are looked at, whoever they are from.
+    pub at_least: bool,
     /// How long the oldest ready job has been due; zero where none is ready.
     pub oldest_wait: Duration,
+}
+
+/// Who paused a queue, and when; nobody knows where the table was written by hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pause {
+    pub by: Option<String>,
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// How far a job moves its queue's tag on, as `tag_step` of the PostgreSQL schema does. Weights

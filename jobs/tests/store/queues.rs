@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use golden_jobs::{
     JobId, Role, State,
     outcome::Verdict,
-    store::{Claimed, Due, Inserted, NewJob, Queue, QueueName, Quota},
+    store::{Claimed, Due, Inserted, LOOKED_AT, NewJob, Pause, Queue, QueueName, Quota},
 };
 
 use crate::{
@@ -43,9 +43,12 @@ both_stores! {
     a_key_is_forgotten_in_a_bounded_queue_as_well
     what_was_accepted_before_is_answered_though_the_queue_is_full
     jobs_due_later_count_as_queued
+    what_was_queued_before_a_quota_counts_too
     a_child_is_never_refused
     a_full_queue_takes_jobs_again_once_some_are_gone
     queues_say_what_is_in_them
+    queues_say_who_holds_them_back
+    a_queue_is_counted_so_far_and_no_further
 }
 
 const ROLE: Role = Role::Orchestrator;
@@ -271,10 +274,10 @@ async fn pausing_twice_keeps_who_was_first(store: Bed) {
     store.later(MINUTE).await;
     store.pause(&queue_of(TENANT), "second").await.unwrap();
 
-    let queue = queue(&store, Some(TENANT)).await;
-    assert_eq!((queue.paused, queue.paused_by.as_deref()), (true, Some("first")));
+    let pause = queue(&store, TENANT).await.pause.unwrap();
+    assert_eq!(pause.by.as_deref(), Some("first"));
     store.resume(&queue_of(TENANT)).await.unwrap();
-    assert!(!self::queue(&store, Some(TENANT)).await.paused);
+    assert_eq!(queue(&store, TENANT).await.pause, None);
 }
 
 async fn a_job_held_back_is_queued_and_can_be_cancelled(store: Bed) {
@@ -418,6 +421,19 @@ async fn jobs_due_later_count_as_queued(store: Bed) {
     assert_eq!(store.insert(vec![job()]).await.unwrap(), [Inserted::QueueFull { max_queued: 2 }]);
 }
 
+async fn what_was_queued_before_a_quota_counts_too(store: Bed) {
+    store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
+    store.submit(job()).await;
+    for quota in [queued(2), queued(3), queued(2)] {
+        limit(&store, quota).await;
+    }
+
+    assert_eq!(store.insert(vec![job()]).await.unwrap(), [Inserted::QueueFull { max_queued: 2 }]);
+    limit(&store, queued(3)).await;
+    let inserted = store.insert(vec![job(), job()]).await.unwrap();
+    assert!(matches!(inserted[..], [Inserted::New { .. }, Inserted::QueueFull { max_queued: 3 }]), "{inserted:?}");
+}
+
 async fn a_child_is_never_refused(store: Bed) {
     let parent = store.start(job()).await;
     limit(&store, queued(1)).await;
@@ -439,13 +455,14 @@ async fn a_full_queue_takes_jobs_again_once_some_are_gone(store: Bed) {
     assert_eq!(inserted[1], Inserted::QueueFull { max_queued: 2 });
 }
 
-async fn queue(store: &Bed, tenant: Option<&str>) -> Queue {
+async fn queue(store: &Bed, tenant: &str) -> Queue {
     let queues = store.queues(tenant).await.unwrap();
-    assert_eq!(queues.len(), Role::ALL.len());
-    queues.into_iter().find(|queue| queue.name.role == ROLE).unwrap()
+    assert_eq!(queues.iter().map(|queue| queue.role).collect::<Vec<_>>(), Role::ALL);
+    queues.into_iter().find(|queue| queue.role == ROLE).unwrap()
 }
 
 async fn queues_say_what_is_in_them(store: Bed) {
+    assert_eq!(queue(&store, "nobody").await.ready, 0);
     store.insert(jobs_of(TENANT, 3)).await.unwrap();
     store.submit(job_of("other")).await;
     store.submit(NewJob { due: Due::In(10 * MINUTE), ..job() }).await;
@@ -453,9 +470,42 @@ async fn queues_say_what_is_in_them(store: Bed) {
     limit(&store, Quota { max_queued: Some(7), max_running: Some(1) }).await;
     store.later(MINUTE).await;
 
-    let own = queue(&store, Some(TENANT)).await;
-    assert_eq!((own.ready, own.scheduled, own.running), (2, 1, 1));
+    let own = queue(&store, TENANT).await;
+    assert_eq!((own.ready, own.scheduled, own.running, own.at_least), (2, 1, 1, false));
     assert_eq!((own.quota, own.oldest_wait), (Quota { max_queued: Some(7), max_running: Some(1) }, MINUTE));
-    let all = queue(&store, None).await;
-    assert_eq!((all.name, all.ready, all.running, all.quota), (whole_role(), 3, 1, Quota::default()));
+    assert_eq!((own.tenant_id.as_str(), own.pause, own.role_pause), (TENANT, None, None));
+    let other = queue(&store, "other").await;
+    assert_eq!((other.ready, other.running, other.quota), (1, 0, Quota::default()));
+}
+
+async fn queues_say_who_holds_them_back(store: Bed) {
+    store.submit(job()).await;
+    store.pause(&queue_of(TENANT), "ops@acme").await.unwrap();
+    store.pause(&whole_role(), "ops").await.unwrap();
+
+    let paused = |by: &str| Some(Pause { by: Some(by.into()), at: Some(store.clock.now()) });
+    let own = queue(&store, TENANT).await;
+    assert_eq!((own.pause, own.role_pause, own.ready), (paused("ops@acme"), paused("ops"), 1));
+    let other = queue(&store, "other").await;
+    assert_eq!((other.pause, other.role_pause), (None, paused("ops")));
+    let elsewhere = store.queues(TENANT).await.unwrap().into_iter().find(|queue| queue.role != ROLE).unwrap();
+    assert_eq!((elsewhere.pause, elsewhere.role_pause), (None, None));
+}
+
+/// Nor does a backlog hide a tenant that has little: the order of claims puts its jobs first.
+async fn a_queue_is_counted_so_far_and_no_further(store: Bed) {
+    let most = LOOKED_AT as usize;
+    for _ in 0..most / 2_000 {
+        store.insert(jobs_of("big", 2_000)).await.unwrap();
+    }
+    store.insert(jobs_of("small", 3)).await.unwrap();
+    store.insert((0..5).map(|_| NewJob { priority: 9, ..job_of("small") }).collect()).await.unwrap();
+
+    let (big, small) = (queue(&store, "big").await, queue(&store, "small").await);
+    assert_eq!((big.ready, big.at_least), (most as u64 - 3, true));
+    assert_eq!((small.ready, small.at_least), (8, true));
+
+    store.pause(&queue_of("big"), "ops").await.unwrap();
+    let (big, small) = (queue(&store, "big").await, queue(&store, "small").await);
+    assert_eq!((big.ready, big.at_least, small.ready, small.at_least), (most as u64, true, 8, false));
 }

@@ -59,8 +59,8 @@ async fn a_quota_on_runs_is_kept_while_all_are_run() {
 
     let mut most = 0;
     loop {
-        let queues = pools.store.queues(Some("acme")).await.unwrap();
-        let queue = queues.iter().find(|queue| queue.name.role == Role::Orchestrator).unwrap();
+        let queues = pools.store.queues("acme").await.unwrap();
+        let queue = queues.iter().find(|queue| queue.role == Role::Orchestrator).unwrap();
         most = most.max(queue.running);
         if pools.store.ended(&ids).await.unwrap().len() == ids.len() {
             break;

@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::{PostgresStore, role_names, rows};
 use crate::{
     role::Role,
-    store::{Queue, QueueName, Queues, Quota, StoreError},
+    store::{LOOKED_AT, Pause, Queue, QueueName, Queues, Quota, StoreError},
 };
 
 /// How many jobs are parked, or let through, in one statement.
@@ -88,11 +88,12 @@ fn tenant(queue: &QueueName) -> &str {
 
 #[async_trait]
 impl Queues for PostgresStore {
-    async fn queues(&self, tenant: Option<&str>) -> Result<Vec<Queue>, StoreError> {
+    async fn queues(&self, tenant: &str) -> Result<Vec<Queue>, StoreError> {
         self.in_time(|| async {
             let found = sqlx::query(include_str!("../../sql/postgres/queues.sql"))
                 .bind(tenant)
                 .bind(role_names())
+                .bind(i64::from(LOOKED_AT))
                 .bind(self.now())
                 .fetch_all(&self.pool)
                 .await?;
@@ -147,11 +148,15 @@ impl Queues for PostgresStore {
 }
 
 fn queue(row: &sqlx::postgres::PgRow) -> Result<Queue, sqlx::Error> {
+    let pause = |paused: &str, by: &str, at: &str| {
+        let pause = Pause { by: row.try_get(by)?, at: row.try_get(at)? };
+        Ok::<_, sqlx::Error>(row.try_get::<bool, _>(paused)?.then_some(pause))
+    };
     Ok(Queue {
-        name: QueueName { role: rows::role(row, "role")?, tenant_id: row.try_get("tenant_id")? },
-        paused: row.try_get("paused")?,
-        paused_by: row.try_get("paused_by")?,
-        paused_at: row.try_get("paused_at")?,
+        role: rows::role(row, "role")?,
+        tenant_id: row.try_get("tenant_id")?,
+        pause: pause("paused", "paused_by", "paused_at")?,
+        role_pause: pause("role_paused", "role_paused_by", "role_paused_at")?,
         quota: Quota {
             max_queued: row.try_get::<Option<i64>, _>("max_queued")?.and_then(|most| u64::try_from(most).ok()),
             max_running: row.try_get::<Option<i32>, _>("max_running")?.and_then(|most| u32::try_from(most).ok()),
@@ -159,6 +164,7 @@ fn queue(row: &sqlx::postgres::PgRow) -> Result<Queue, sqlx::Error> {
         ready: rows::count(row, "ready")?,
         scheduled: rows::count(row, "scheduled")?,
         running: rows::count(row, "running")?,
+        at_least: row.try_get("at_least")?,
         oldest_wait: Duration::from_millis(rows::count(row, "oldest_wait_ms")?),
     })
 }

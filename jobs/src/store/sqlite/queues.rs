@@ -15,7 +15,7 @@ use super::{
 use crate::{
     id::JobId,
     role::Role,
-    store::{Due, NewJob, Queue, QueueName, Queues, Quota, StoreError},
+    store::{Due, LOOKED_AT, NewJob, Queue, QueueName, Queues, Quota, StoreError},
 };
 
 const ROOM: &str = include_str!("../../sql/sqlite/room.sql");
@@ -35,12 +35,13 @@ const FRESH: i64 = 1_000_000;
 
 #[async_trait]
 impl Queues for SqliteStore {
-    async fn queues(&self, tenant: Option<&str>) -> Result<Vec<Queue>, StoreError> {
+    async fn queues(&self, tenant: &str) -> Result<Vec<Queue>, StoreError> {
         let now = micros(now(&self.clock));
         self.read(async {
             let found = sqlx::query(include_str!("../../sql/sqlite/queues.sql"))
                 .bind(tenant)
                 .bind(list(role_names())?)
+                .bind(LOOKED_AT)
                 .fetch_all(&self.readers)
                 .await?;
             found.iter().map(|row| rows::queue(row, now)).collect()

@@ -13,8 +13,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Queue,
-        QueueName, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
+        Claimed, DeadLetter, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Pause,
+        Queue, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
     },
 };
 
@@ -275,11 +275,15 @@ pub(super) fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
 
 pub(super) fn queue(row: &SqliteRow, now: i64) -> Read<Queue> {
     let depth = role_depth(row, now)?;
+    let pause = |paused: &str, by: &str, at: &str| {
+        let pause = Pause { by: row.try_get(by)?, at: perhaps_at(row, at)? };
+        Ok::<_, sqlx::Error>(row.try_get::<bool, _>(paused)?.then_some(pause))
+    };
     Ok(Queue {
-        name: QueueName { role: depth.role, tenant_id: row.try_get("tenant_id")? },
-        paused: row.try_get("paused")?,
-        paused_by: row.try_get("paused_by")?,
-        paused_at: perhaps_at(row, "paused_at")?,
+        role: depth.role,
+        tenant_id: row.try_get("tenant_id")?,
+        pause: pause("paused", "paused_by", "paused_at")?,
+        role_pause: pause("role_paused", "role_paused_by", "role_paused_at")?,
         quota: Quota {
             max_queued: row.try_get::<Option<i64>, _>("max_queued")?.and_then(|most| u64::try_from(most).ok()),
             max_running: row.try_get("max_running")?,
@@ -287,6 +291,7 @@ pub(super) fn queue(row: &SqliteRow, now: i64) -> Read<Queue> {
         ready: depth.ready,
         scheduled: depth.scheduled,
         running: depth.running,
+        at_least: row.try_get("at_least")?,
         oldest_wait: depth.oldest_wait,
     })
 }
