@@ -80,6 +80,12 @@ impl Context {
         }
     }
 
+    /// Bytes of JSON that the result of this job may have.
+    pub async fn result_limit(&self) -> Result<usize, StoreError> {
+        let tenant = self.ports.store.tenant(&self.claimed.tenant_id).await?;
+        Ok(tenant.map(|tenant| tenant.terms).unwrap_or_default().result_limit())
+    }
+
     /// The same for every run of this job: pass it to whatever must not happen twice.
     pub fn idempotency_key(&self, step: &str) -> String {
         format!("{}/{step}", self.claimed.run.id)

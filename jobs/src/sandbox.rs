@@ -1,21 +1,38 @@
 //! The port behind which untrusted programs run.
 
+mod content;
+mod live;
+mod report;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
-use crate::outcome::Failure;
+use crate::{outcome::Failure, store::LogStream};
+
+pub use content::Content;
+pub use live::read_along;
+pub use report::{Cause, RunReport, Usage};
 
 /// Runs one untrusted program to its end, isolated, and reports what came of it.
 #[async_trait]
 pub trait Executor: Send + Sync + 'static {
     /// Dropping the future kills the program and removes its container.
-    async fn run(&self, program: Program) -> Result<RunReport, ExecutorError>;
+    ///
+    /// What it prints is offered to `live` as it comes, where somebody listens. A listener who is
+    /// slow slows the program down, and never its end.
+    async fn run(&self, program: Program, live: mpsc::Sender<Printed>) -> Result<RunReport, ExecutorError>;
 
     /// The languages it has an image for.
     fn languages(&self) -> Vec<String>;
+}
+
+/// A piece of what a program prints, cut anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Printed {
+    pub stream: LogStream,
+    pub bytes: Vec<u8>,
 }
 
 /// One program to run.
@@ -25,67 +42,57 @@ pub struct Program {
     pub label: String,
     /// One of [`Executor::languages`].
     pub language: String,
-    /// The program's text. What runs it is its image's business.
-    pub source: String,
+    pub entry: Entry,
+    /// Found in the folder that the program starts in, by their paths from there.
+    pub files: BTreeMap<String, Vec<u8>>,
     pub args: Vec<String>,
     pub stdin: Vec<u8>,
     pub env: BTreeMap<String, String>,
+    pub limits: Limits,
+    /// Which of the files that it leaves are wanted: `*` and `?` within a folder, `**` across them.
+    pub artifacts: Vec<String>,
+}
+
+/// What to begin with. How a program in its language is run is its image's business.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// The program's text.
+    Source(String),
+    /// One of its files, by its path.
+    File(String),
+}
+
+/// What a program may use. An executor gives no more than its operator allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
     /// Wall time from the program's start.
     pub wall: Duration,
+    /// CPU time of each of its processes, where it is not merely bounded by the wall time.
+    pub cpu: Option<Duration>,
+    /// Memory in bytes, of the program, its files and the sandbox round it.
+    pub memory: u64,
 }
 
-/// What came of a program. A program that exits non-zero is a report, not an error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RunReport {
-    pub cause: Cause,
-    /// The exit status, when the program ended by itself.
-    pub exit_code: Option<i64>,
-    /// The signal that ended it, by number.
-    pub signal: Option<i64>,
-    /// What it printed, with U+FFFD in place of bytes that are no UTF-8.
-    pub stdout: String,
-    /// Likewise.
-    pub stderr: String,
-    /// Whether one of the two was cut at the executor's cap.
-    pub truncated: bool,
-    pub usage: Usage,
-    /// The image it ran in, by content.
-    pub image_digest: String,
-    /// The container runtime, `runsc` for gVisor.
-    pub runtime: String,
+impl Limits {
+    /// Each as it is, or as `most` has it where that is less.
+    #[must_use]
+    pub fn within(self, most: &Self) -> Self {
+        Self {
+            wall: self.wall.min(most.wall),
+            cpu: [self.cpu, most.cpu].into_iter().flatten().min(),
+            memory: self.memory.min(most.memory),
+        }
+    }
 }
 
-/// Why a program ended, from the platform's own facts and never from what the program says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// By itself; its exit code says how.
-    Exited,
-    /// It was killed at the end of its wall time.
-    Timeout,
-    /// It used up its CPU time.
-    CpuLimit,
-    /// It was killed for want of memory.
-    Oom,
-    /// It was killed for printing more than anybody reads.
-    OutputLimit,
-    /// By a signal that did not come from the platform.
-    Signal,
-    /// The sandbox round it failed: the platform's fault.
-    SandboxCrashed,
-    /// Nobody wanted its result any more.
-    Cancelled,
-    /// It never began: the platform's fault, too.
-    StartFailed,
-}
-
-/// What a run took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Usage {
-    /// From the container's start to its end, in ms.
-    pub wall_ms: u64,
-    /// From the request to the container's start, in ms.
-    pub boot_ms: u64,
+/// Whether a path names something below the folder it is joined to: relative, with no way up, at
+/// most 16 folders deep and 512 bytes long, and without control characters.
+pub fn is_inside(path: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && part.len() <= 255;
+    path.len() <= 512
+        && path.split('/').count() <= 16
+        && path.split('/').all(plain)
+        && !path.chars().any(char::is_control)
 }
 
 /// Why no report could be made.
@@ -109,6 +116,33 @@ impl From<ExecutorError> for Failure {
             ExecutorError::Unavailable(_) => Self::retry("sandbox_unavailable", message),
             ExecutorError::NoImage { .. } => Self::fatal("no_image", message),
             ExecutorError::Platform(_) => Self::retry("sandbox_failed", message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_the_least_of_those_who_set_one() {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        let asked = Limits { wall: minute, cpu: None, memory: 64 };
+        let most = Limits { wall: second, cpu: Some(minute), memory: 128 };
+        assert_eq!(asked.within(&most), Limits { wall: second, cpu: Some(minute), memory: 64 });
+        let cpu = Limits { cpu: Some(second), ..asked };
+        assert_eq!(cpu.within(&most).cpu, Some(second));
+        assert_eq!(cpu.within(&Limits { cpu: None, ..most }).cpu, Some(second));
+        assert_eq!(asked.within(&asked).cpu, None);
+    }
+
+    #[test]
+    fn a_path_stays_inside() {
+        for inside in ["a", "a/b.txt", "...", "ä b", ".hidden"] {
+            assert!(is_inside(inside), "{inside}");
+        }
+        for outside in ["", "/etc", "a/", "a//b", "..", "a/../b", "./a", "a\0b", "a\u{1b}b", &"a/".repeat(20)] {
+            assert!(!is_inside(outside), "{outside}");
         }
     }
 }

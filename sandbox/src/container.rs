@@ -17,12 +17,13 @@ use tokio::io::AsyncWrite;
 
 use crate::docker::{self, DockerError, LONG, SHORT, ask, explain};
 
+#[derive(Clone)]
 pub(crate) struct Container {
     docker: Docker,
     id: String,
 }
 
-/// The program's standard streams. Dropping it closes them.
+/// The first process's standard streams. Dropping it closes them.
 pub(crate) struct Attached {
     pub(crate) input: Pin<Box<dyn AsyncWrite + Send>>,
     pub(crate) output: Pin<Box<dyn Stream<Item = Result<LogOutput, BollardError>> + Send>>,
@@ -30,11 +31,9 @@ pub(crate) struct Attached {
 
 /// How Docker says a container ended.
 pub(crate) struct Ended {
-    /// The program's exit status, or 128 + n where signal n ended it.
+    /// The first process's exit status, or 128 + n where signal n ended it.
     pub(crate) status: i64,
     pub(crate) oom_killed: bool,
-    /// What went wrong in running it, empty where nothing did.
-    pub(crate) error: String,
 }
 
 impl Container {
@@ -75,11 +74,7 @@ impl Container {
     pub(crate) async fn ended(&self) -> Result<Ended, DockerError> {
         let answer = self.docker.inspect_container(&self.id, None::<InspectContainerOptions>);
         let state = ask("inspect a container", SHORT, answer).await?.state.unwrap_or_default();
-        Ok(Ended {
-            status: state.exit_code.unwrap_or_default(),
-            oom_killed: state.oom_killed.unwrap_or_default(),
-            error: state.error.unwrap_or_default(),
-        })
+        Ok(Ended { status: state.exit_code.unwrap_or_default(), oom_killed: state.oom_killed.unwrap_or_default() })
     }
 
     /// Whether Docker told of an out-of-memory kill in this container, or does so within `patience`.

@@ -89,6 +89,8 @@ pub(crate) struct StoredImage {
     pub(crate) id: String,
     /// Whether it declares volumes. Docker keeps those on the host's disk, writable, whatever the profile says.
     pub(crate) volumes: bool,
+    /// Whether it has a name. One that was built anew under the same name has taken it.
+    pub(crate) named: bool,
 }
 
 /// The image that `reference` names now, if there is one.
@@ -96,6 +98,7 @@ pub(crate) async fn image(docker: &Docker, reference: &str) -> Result<Option<Sto
     match ask("find an image", SHORT, docker.inspect_image(reference)).await {
         Ok(image) => Ok(image.id.map(|id| StoredImage {
             id,
+            named: image.repo_tags.is_some_and(|names| !names.is_empty()),
             volumes: image.config.and_then(|config| config.volumes).is_some_and(|volumes| !volumes.is_empty()),
         })),
         Err(DockerError::NotFound { .. }) => Ok(None),

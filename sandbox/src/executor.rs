@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use bollard::Docker;
 use golden_jobs::{
     WorkerId,
-    sandbox::{Executor, ExecutorError, Program, RunReport},
+    sandbox::{Entry, Executor, ExecutorError, Limits, Printed, Program, RunReport},
 };
+use golden_sandbox_protocol::{Launch, Run};
 use tokio::{
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -17,15 +18,15 @@ use tracing::Instrument;
 
 use crate::{
     docker,
-    images::{Image, Images},
+    errand::Errand,
+    images::{Image, Images, Runnable},
     leftovers,
     missing::Missing,
-    profile,
-    run::{self, Run},
+    profile, supervisor,
 };
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
-const HOUSEKEEPING: Duration = Duration::from_secs(30);
+const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
 /// Which Docker runs programs, for whom, and in which languages.
 #[derive(Debug, Clone)]
@@ -36,12 +37,15 @@ pub struct SandboxOptions {
     pub worker: WorkerId,
     /// One for each language.
     pub images: Vec<Image>,
+    /// The most that a program may use. One that asks for more gets this.
+    pub most: Limits,
 }
 
 impl SandboxOptions {
-    /// Docker and the images where they are by default.
+    /// Docker, the images and the limits as they are by default.
     pub fn new(worker: WorkerId) -> Self {
-        Self { docker_host: None, worker, images: Image::defaults() }
+        let most = Limits { wall: Duration::from_secs(50), cpu: None, memory: 1 << 30 };
+        Self { docker_host: None, worker, images: Image::defaults(), most }
     }
 }
 
@@ -50,6 +54,7 @@ pub struct GvisorExecutor {
     docker: Docker,
     worker: WorkerId,
     images: Arc<Images>,
+    most: Limits,
     runs: TaskTracker,
     _housekeeping: AbortOnDropHandle<()>,
 }
@@ -58,7 +63,11 @@ impl GvisorExecutor {
     /// Makes sure of everything a program needs: Docker, the runtime, and an image for one language at least.
     /// Images for the others may come later.
     pub async fn connect(options: SandboxOptions) -> Result<Self, Missing> {
-        let host = options.docker_host.unwrap_or_else(|| DEFAULT_HOST.to_owned());
+        let SandboxOptions { docker_host, worker, images, most } = options;
+        if supervisor::BINARY.is_empty() {
+            return Err(Missing::System);
+        }
+        let host = docker_host.unwrap_or_else(|| DEFAULT_HOST.to_owned());
         let silent = |error: docker::DockerError| {
             let reason = match error {
                 // The sentence round it says already that nothing answers.
@@ -76,14 +85,14 @@ impl GvisorExecutor {
         if !docker::has_runtime(&docker, profile::RUNTIME).await.map_err(silent)? {
             return Err(Missing::Runtime { host });
         }
-        let images = Arc::new(Images::new(options.images));
+        let images = Arc::new(Images::new(images));
         images.look(&docker).await.map_err(silent)?;
         if images.present().is_empty() {
             return Err(Missing::Images { host, images: images.configured().to_vec() });
         }
 
         let housekeeping = AbortOnDropHandle::new(tokio::spawn(keep_house(docker.clone(), images.clone())));
-        Ok(Self { docker, worker: options.worker, images, runs: TaskTracker::new(), _housekeeping: housekeeping })
+        Ok(Self { docker, worker, images, most, runs: TaskTracker::new(), _housekeeping: housekeeping })
     }
 
     /// Waits until no run has a container left. To be called last: a process that ends before leaves
@@ -96,16 +105,24 @@ impl GvisorExecutor {
 
 #[async_trait]
 impl Executor for GvisorExecutor {
-    async fn run(&self, program: Program) -> Result<RunReport, ExecutorError> {
+    async fn run(&self, program: Program, live: mpsc::Sender<Printed>) -> Result<RunReport, ExecutorError> {
         let asked = Instant::now();
+        let limits = program.limits.within(&self.most);
         let image = self.images.find(&self.docker, &program.language).await?;
-        let deadline = leftovers::now() + program.wall + run::OVERHEAD;
-        let body = profile::container(&image, &program, self.worker, deadline);
-        let run = Run { asked, image_id: image.id, stdin: program.stdin, wall: program.wall };
+        let errand = Errand {
+            docker: self.docker.clone(),
+            images: Arc::clone(&self.images),
+            worker: self.worker,
+            job: program.label.clone(),
+            limits,
+            asked,
+            request: request(program, &image, &limits),
+            image,
+        };
 
         // The container outlives this future by its removal, so it belongs to a task of its own.
         let (reply, report) = oneshot::channel();
-        self.runs.spawn(run.carry_out(self.docker.clone(), body, reply).in_current_span());
+        self.runs.spawn(errand.carry_out(live, reply).in_current_span());
         report.await.unwrap_or_else(|_| Err(ExecutorError::Platform("the run was cut short".to_owned())))
     }
 
@@ -114,7 +131,30 @@ impl Executor for GvisorExecutor {
     }
 }
 
+/// What to ask of a supervisor for this program.
+fn request(program: Program, image: &Runnable, limits: &Limits) -> Run {
+    let mut files: Vec<_> = program.files.into_iter().collect();
+    let entry = match program.entry {
+        Entry::File(path) => path,
+        Entry::Source(text) => {
+            // Written last: the program is what was said to be the program.
+            files.push((image.source_file.clone(), text.into_bytes()));
+            image.source_file.clone()
+        }
+    };
+    let argv = image.command.iter().cloned().chain([entry]).chain(program.args).collect();
+    Run {
+        files,
+        launch: Launch { argv, env: program.env.into_iter().collect(), limits: profile::process(limits) },
+        stdin: program.stdin,
+        artifacts: program.artifacts,
+    }
+}
+
 async fn keep_house(docker: Docker, images: Arc<Images>) {
+    if let Err(error) = supervisor::forget_old(&docker, &images.bases()).await {
+        tracing::warn!(%error, "cannot look through the images of sandboxes");
+    }
     let mut every = interval(HOUSEKEEPING);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -1,11 +1,17 @@
 //! The languages, each with the image that programs in it run in.
 
-use std::{collections::BTreeSet, sync::Mutex};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use bollard::Docker;
 use golden_jobs::sandbox::ExecutorError;
 
-use crate::docker::{self, DockerError, StoredImage};
+use crate::{
+    docker::{self, DockerError, StoredImage},
+    supervisor,
+};
 
 /// A language and where its programs run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +20,10 @@ pub struct Image {
     pub language: String,
     /// The image's name in Docker. It runs by the content this names when a program starts.
     pub reference: String,
-    /// What the program's text is the next argument of, such as `["python3", "-c"]`.
+    /// What the path of a program's file is the next argument of, such as `["python3"]`.
     pub command: Vec<String>,
+    /// The file that a program's text is written to where it comes alone, such as `main.py`.
+    pub source_file: String,
 }
 
 impl Image {
@@ -24,7 +32,8 @@ impl Image {
         vec![Self {
             language: "python".to_owned(),
             reference: "golden-sandbox-python:local".to_owned(),
-            command: vec!["python3".to_owned(), "-c".to_owned()],
+            command: vec!["python3".to_owned()],
+            source_file: "main.py".to_owned(),
         }]
     }
 
@@ -43,20 +52,33 @@ impl Image {
 }
 
 /// An image to run, by content.
+#[derive(Clone)]
 pub(crate) struct Runnable {
-    pub(crate) id: String,
+    /// The one that is configured.
+    pub(crate) base: String,
+    /// The same with the supervisor in it.
+    pub(crate) supervised: String,
     pub(crate) command: Vec<String>,
+    pub(crate) source_file: String,
 }
 
-/// The configured images, and which of them Docker had when last asked.
+/// The configured images, and what was last known of them in Docker.
 pub(crate) struct Images {
     configured: Vec<Image>,
-    present: Mutex<BTreeSet<String>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// The ids of those that were there, by language.
+    present: BTreeMap<String, String>,
+    /// The ids of those with the supervisor in them, by the ids of those without.
+    supervised: HashMap<String, String>,
 }
 
 impl Images {
     pub(crate) fn new(configured: Vec<Image>) -> Self {
-        Self { configured, present: Mutex::default() }
+        Self { configured, known: Mutex::default() }
     }
 
     pub(crate) fn configured(&self) -> &[Image] {
@@ -65,22 +87,27 @@ impl Images {
 
     /// The languages whose image was there when last looked.
     pub(crate) fn present(&self) -> Vec<String> {
-        self.lock().iter().cloned().collect()
+        self.lock().present.keys().cloned().collect()
+    }
+
+    /// The ids of their images.
+    pub(crate) fn bases(&self) -> Vec<String> {
+        self.lock().present.values().cloned().collect()
     }
 
     /// Looks which images there are: they may be built, and removed, at any time.
     pub(crate) async fn look(&self, docker: &Docker) -> Result<(), DockerError> {
-        let mut present = BTreeSet::new();
+        let mut present = BTreeMap::new();
         for image in &self.configured {
-            if docker::image(docker, &image.reference).await?.is_some_and(|stored| !stored.volumes) {
-                present.insert(image.language.clone());
+            if let Some(StoredImage { id, volumes: false, .. }) = docker::image(docker, &image.reference).await? {
+                present.insert(image.language.clone(), id);
             }
         }
-        *self.lock() = present;
+        self.lock().present = present;
         Ok(())
     }
 
-    /// The image for a language, as Docker has it now.
+    /// The image for a language, as Docker has it now, with the supervisor in it.
     pub(crate) async fn find(&self, docker: &Docker, language: &str) -> Result<Runnable, ExecutorError> {
         let none = |hint| ExecutorError::NoImage { language: language.to_owned(), hint };
         let Some(image) = self.configured.iter().find(|image| image.language == language) else {
@@ -88,16 +115,36 @@ impl Images {
             return Err(none(format!("known are {}", known.join(", "))));
         };
         match docker::image(docker, &image.reference).await? {
-            Some(StoredImage { id, volumes: false }) => {
-                self.lock().insert(image.language.clone());
-                Ok(Runnable { id, command: image.command.clone() })
+            Some(StoredImage { id: base, volumes: false, .. }) => {
+                let supervised = self.supervised(docker, &base).await?;
+                self.lock().present.insert(image.language.clone(), base.clone());
+                let (command, source_file) = (image.command.clone(), image.source_file.clone());
+                Ok(Runnable { base, supervised, command, source_file })
             }
             Some(_) => Err(none(format!("{} declares volumes, which are on the host's disk", image.reference))),
             None => Err(none(image.hint())),
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
-        self.present.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// The id of this image with the supervisor in it.
+    pub(crate) async fn supervised(&self, docker: &Docker, base: &str) -> Result<String, DockerError> {
+        let known = self.lock().supervised.get(base).cloned();
+        match known {
+            Some(id) => Ok(id),
+            None => {
+                let id = supervisor::supervised(docker, base).await?;
+                self.lock().supervised.insert(base.to_owned(), id.clone());
+                Ok(id)
+            }
+        }
+    }
+
+    /// Docker says that an image is gone which was there before.
+    pub(crate) fn gone(&self, image: &Runnable) {
+        self.lock().supervised.remove(&image.base);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,11 +18,16 @@ const JOB: &str = "golden.job";
 /// In seconds of Unix time.
 const DEADLINE: &str = "golden.deadline";
 
-/// The labels of a container whose run is over, one way or the other, at `deadline` (Unix time).
-pub(crate) fn labels(worker: WorkerId, job: &str, deadline: Duration) -> HashMap<String, String> {
-    [(WORKER, worker.to_string()), (JOB, job.to_owned()), (DEADLINE, deadline.as_secs().to_string())]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+/// The labels of a container whose run is over, one way or the other, at `until` (Unix time).
+pub(crate) fn labels(worker: WorkerId, job: &str, until: Duration) -> HashMap<String, String> {
+    let mut labels = deadline(until);
+    labels.extend([(WORKER, worker.to_string()), (JOB, job.to_owned())].map(|(name, value)| (name.to_owned(), value)));
+    labels
+}
+
+/// The label of a container that nobody needs after `until` (Unix time).
+pub(crate) fn deadline(until: Duration) -> HashMap<String, String> {
+    HashMap::from([(DEADLINE.to_owned(), until.as_secs().to_string())])
 }
 
 /// The Unix time by this machine's clock.

@@ -11,20 +11,24 @@
 //! | `missing` | what there may be too little of, and how to get it |
 //! | `images` | the languages, each with its image |
 //! | `profile` | what every container may do: the whole policy, on one screen |
-//! | `run` | one program, from its container's creation to its removal |
-//! | `output` | what is kept of what it prints |
+//! | `supervisor` | the first process of every sandbox, and how it gets into images |
+//! | `errand` | a program's way through a sandbox, to the container's removal |
+//! | `boot` | a sandbox, up to the moment it waits for a program |
+//! | `run` | one program from there to its end, and why it ended |
 //! | `leftovers` | removes the containers of workers that died |
 //! | `docker`, `container` | the calls to Docker, each with its deadline, and nothing else |
 
+mod boot;
 mod container;
 mod docker;
+mod errand;
 mod executor;
 mod images;
 mod leftovers;
 mod missing;
-mod output;
 mod profile;
 mod run;
+mod supervisor;
 
 pub use executor::{GvisorExecutor, SandboxOptions};
 pub use images::Image;

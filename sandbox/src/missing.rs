@@ -5,6 +5,10 @@ use crate::images::Image;
 /// Why there is no sandbox, in words for the person who can change it.
 #[derive(Debug, thiserror::Error)]
 pub enum Missing {
+    /// It was built for something else.
+    #[error("sandboxes need gVisor, which needs Linux: run this on Linux")]
+    System,
+
     #[error(
         "no Docker answers at {host} ({reason}). \
          On Debian, as root: `apt-get install docker.io runsc`; another address goes into DOCKER_HOST"

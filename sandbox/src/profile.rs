@@ -1,7 +1,8 @@
 //! What every container may do: the whole policy, on one screen.
 //!
-//! Each field is set here and nowhere else. A submission chooses the image by its
-//! language, the program's text, arguments and environment, and nothing more.
+//! Each field is set here and nowhere else. Of a submission, a container gets its image, by the
+//! language, and its memory. Everything else reaches the program through the supervisor, which
+//! sets of the limits what holds for each process, since gVisor ignores some of Docker's.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -9,9 +10,10 @@ use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ResourcesUlimits,
     RestartPolicy, RestartPolicyNameEnum,
 };
-use golden_jobs::{WorkerId, sandbox::Program};
+use golden_jobs::{WorkerId, sandbox::Limits};
+use golden_sandbox_protocol::{self as protocol, SUPERVISOR};
 
-use crate::{images::Runnable, leftovers};
+use crate::leftovers;
 
 /// gVisor. A container never runs on anything else.
 pub(crate) const RUNTIME: &str = "runsc";
@@ -19,8 +21,11 @@ pub(crate) const RUNTIME: &str = "runsc";
 pub(crate) const API: (usize, usize) = (1, 41);
 
 const MIB: i64 = 1 << 20;
-const MEMORY: i64 = 256 * MIB;
+/// With less, gVisor itself may not start.
+const LEAST_MEMORY: i64 = 64 * MIB;
 const NPROC: i64 = 64;
+const NOFILE: i64 = 256;
+const FSIZE: i64 = 32 * MIB;
 /// Counts gVisor's own threads, too, and kills gVisor when reached: the program must meet `NPROC` first.
 const PIDS: i64 = 512;
 const _: () = assert!(PIDS >= 64 + 6 * NPROC);
@@ -28,22 +33,24 @@ const _: () = assert!(PIDS >= 64 + 6 * NPROC);
 const TMP: &str = "rw,noexec,nosuid,nodev,size=64m,mode=1777";
 const WORK: &str = "rw,exec,nosuid,nodev,size=64m,mode=0700,uid=65534,gid=65534";
 
+/// `image` is the id of one that has the supervisor.
 pub(crate) fn container(
-    image: &Runnable,
-    program: &Program,
+    image: &str,
+    limits: &Limits,
     worker: WorkerId,
+    job: &str,
     deadline: Duration,
 ) -> ContainerCreateBody {
     let yes = Some(true);
     let no = Some(false);
+    let memory = Some(i64::try_from(limits.memory).unwrap_or(i64::MAX).max(LEAST_MEMORY));
     ContainerCreateBody {
-        image: Some(image.id.clone()),
+        image: Some(image.to_owned()),
         // Both are set, so that nothing an image brings is run in their place.
-        entrypoint: Some(image.command.clone()),
-        cmd: Some(std::iter::once(&program.source).chain(&program.args).cloned().collect()),
-        env: Some(program.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        entrypoint: Some(vec![SUPERVISOR.to_owned()]),
+        cmd: Some(vec![]),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
-        labels: Some(leftovers::labels(worker, &program.label, deadline)),
+        labels: Some(leftovers::labels(worker, job, deadline)),
         user: Some("65534:65534".to_owned()),
         working_dir: Some("/work".to_owned()),
         network_disabled: yes,
@@ -64,8 +71,8 @@ pub(crate) fn container(
             ipc_mode: Some("private".to_owned()),
             cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
             restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None }),
-            memory: Some(MEMORY),
-            memory_swap: Some(MEMORY),
+            memory,
+            memory_swap: memory,
             nano_cpus: Some(1_000_000_000),
             cpu_shares: Some(256),
             pids_limit: Some(PIDS),
@@ -75,14 +82,24 @@ pub(crate) fn container(
             log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
             ulimits: Some(vec![
                 ulimit("nproc", NPROC),
-                ulimit("nofile", 256),
-                ulimit("fsize", 32 * MIB),
+                ulimit("nofile", NOFILE),
+                ulimit("fsize", FSIZE),
                 ulimit("core", 0),
             ]),
             tmpfs: Some(HashMap::from([("/tmp".to_owned(), TMP.to_owned()), ("/work".to_owned(), WORK.to_owned())])),
             ..Default::default()
         }),
         ..Default::default()
+    }
+}
+
+/// What the supervisor sets for the program: the same again, and its CPU time.
+pub(crate) fn process(limits: &Limits) -> protocol::Limits {
+    protocol::Limits {
+        cpu: limits.cpu.map_or(u64::MAX, |cpu| cpu.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)),
+        nproc: NPROC.unsigned_abs(),
+        nofile: NOFILE.unsigned_abs(),
+        fsize: FSIZE.unsigned_abs(),
     }
 }
 

@@ -1,177 +1,190 @@
-//! One program, from its container's creation to its removal.
+//! One program, from the moment its sandbox waits for it to its end.
 
-use std::{
-    pin::{Pin, pin},
-    time::Duration,
+use std::time::Duration;
+
+use golden_jobs::{
+    sandbox::{Cause, Printed},
+    store::LogStream,
 };
-
-use bollard::{Docker, models::ContainerCreateBody};
-use futures_util::StreamExt;
-use golden_jobs::sandbox::{Cause, ExecutorError, RunReport, Usage};
+use golden_sandbox_protocol::{End, Kind, Outcome, Progress, Run, Stream, encode};
 use tokio::{
-    io::{AsyncWrite, AsyncWriteExt},
-    sync::oneshot,
-    time::{Instant, sleep},
+    io::AsyncWriteExt,
+    sync::mpsc,
+    time::{Instant, sleep_until},
 };
 
 use crate::{
-    container::{Attached, Container},
+    boot::{Booted, Output},
+    container::Container,
     docker::DockerError,
-    output::{Flooded, Output},
-    profile,
 };
 
-/// What a run may take at most beside the program's wall time: every call's deadline, and some air.
-pub(crate) const OVERHEAD: Duration = Duration::from_secs(120);
-/// How long output may still arrive after the program's end.
-const DRAIN: Duration = Duration::from_secs(2);
+/// How long the files may take that a program left, and a container's end after its supervisor's.
+const AFTERWARDS: Duration = Duration::from_secs(10);
 /// How long the news of an out-of-memory kill may take. Up to 0.2 s was seen, on a busy machine.
 const OOM_NEWS: Duration = Duration::from_secs(1);
 
-pub(crate) struct Run {
-    /// When it was asked for.
-    pub(crate) asked: Instant,
-    pub(crate) image_id: String,
-    pub(crate) stdin: Vec<u8>,
-    /// What the program may take, from its start.
+/// What is known of a program that has ended or was stopped.
+pub(crate) struct Ended {
+    pub(crate) cause: Cause,
+    pub(crate) outcome: Outcome,
     pub(crate) wall: Duration,
 }
 
-/// Why a program ended.
-#[derive(Clone, Copy)]
-enum End {
-    Exited(i64),
-    Signal(i64),
-    /// By something else than the program.
-    Other(Cause),
+/// Why nothing more is read of a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// It said all that there is to say.
+    Done,
+    /// The stream ended before that: there is no supervisor any more.
+    Silent,
+    /// It says what no supervisor would.
+    Nonsense,
+    Flooding,
+    OutOfTime,
 }
 
-impl Run {
-    /// Runs the program, removes its container, then replies. When nobody waits for the reply any
-    /// more, the program is killed.
-    pub(crate) async fn carry_out(
-        self,
-        docker: Docker,
-        body: ContainerCreateBody,
-        mut reply: oneshot::Sender<Result<RunReport, ExecutorError>>,
-    ) {
-        // Not to be given up half-way: there would be a container whose id nobody knows.
-        let container = match Container::create(docker, body).await {
-            Ok(container) => container,
-            Err(error) => return drop(reply.send(Err(error.into()))),
+/// Runs the program and follows it to its end, or for as long as `wall`. Its container is then to
+/// be removed, whatever is still in it; its streams are closed, one way or the other.
+pub(crate) async fn run(
+    sandbox: Booted,
+    run: &Run,
+    wall: Duration,
+    live: mpsc::Sender<Printed>,
+) -> Result<Ended, DockerError> {
+    let Booted { container, mut input, mut output } = sandbox;
+    let started = Instant::now();
+    let mut ended_after = None;
+    let stopped = {
+        let request = encode(Kind::Run, &run.encode());
+        // The input stays open: its end would be the program's.
+        let asking = async {
+            let _ = input.write_all(&request).await;
+            std::future::pending::<()>().await;
         };
-        let report = tokio::select! {
-            report = self.live(&container) => Some(report),
-            () = reply.closed() => None,
-        };
-        // By now its streams are closed, however it ended: one that nobody reads would hold the kill up.
-        if let Err(error) = container.remove().await {
-            tracing::warn!(container = container.id(), %error, "a sandbox is left to the next sweep");
+        let following = follow(&mut output, started, started + wall, live, &mut ended_after);
+        tokio::select! {
+            stopped = following => stopped,
+            () = asking => Stopped::Silent,
         }
-        if let Some(report) = report {
-            drop(reply.send(report.map_err(Into::into)));
-        }
-    }
+    };
+    let wall = ended_after.unwrap_or_else(|| started.elapsed());
+    drop(input);
+    let outcome = output.into_outcome();
+    let cause = match (stopped, &outcome.exit) {
+        (Stopped::OutOfTime, None) => Ok(Cause::Timeout),
+        (Stopped::Flooding, _) => Ok(Cause::OutputLimit),
+        (Stopped::Nonsense, _) => Ok(Cause::SandboxCrashed),
+        (_, Some(exit)) => Ok(match exit.end {
+            End::Status(_) => Cause::Exited,
+            End::Signal(signal) if used_up(signal, exit.cpu_ms, run.launch.limits.cpu) => Cause::CpuLimit,
+            End::Signal(_) => Cause::Signal,
+        }),
+        (Stopped::Silent | Stopped::Done, None) => verdict(&container).await,
+    };
+    Ok(Ended { cause: cause?, outcome, wall })
+}
 
-    async fn live(&self, container: &Container) -> Result<RunReport, DockerError> {
-        let streams = container.attach().await?;
-        let mut output = Output::default();
-        let start = container.start().await;
-        let started = Instant::now();
-        let stopped = match start {
-            Ok(()) => self.follow(container, streams, &mut output).await?,
-            Err(error @ DockerError::Unreachable { .. }) => return Err(error),
-            Err(error) => {
-                tracing::warn!(container = container.id(), %error, "a sandbox did not start");
-                Some(Cause::StartFailed)
+/// Reads what the sandbox says until there is a reason to stop. After `deadline`, and some time after
+/// the program's end, there is.
+async fn follow(
+    output: &mut Output,
+    started: Instant,
+    deadline: Instant,
+    live: mpsc::Sender<Printed>,
+    ended_after: &mut Option<Duration>,
+) -> Stopped {
+    let mut patience = std::pin::pin!(sleep_until(deadline));
+    let mut printed = Vec::new();
+    loop {
+        // What was read is shown before more is read: whoever reads along slows the program down,
+        // though not its deadline.
+        let showing = show(&live, &mut printed);
+        tokio::select! {
+            biased;
+            () = &mut patience => return Stopped::OutOfTime,
+            () = showing => {}
+        }
+        let mut stopped = None;
+        let mut ended = false;
+        let next = output.next(|progress| match progress {
+            Progress::Ready => {}
+            Progress::Printed(stream, bytes) => {
+                printed.push(Printed { stream: log_stream(stream), bytes: bytes.into() })
             }
+            Progress::Flooded => stopped = stopped.or(Some(Stopped::Flooding)),
+            Progress::Ended => ended = true,
+            Progress::Done => stopped = stopped.or(Some(Stopped::Done)),
+        });
+        let more = tokio::select! {
+            biased;
+            more = next => more,
+            () = &mut patience => return Stopped::OutOfTime,
         };
-        let wall = started.elapsed();
-        let end = match stopped {
-            Some(cause) => End::Other(cause),
-            None => verdict(container).await?,
-        };
-
-        let (stdout, stdout_cut) = output.stdout.into_text();
-        let (stderr, stderr_cut) = output.stderr.into_text();
-        let (cause, exit_code, signal) = match end {
-            End::Exited(status) => (Cause::Exited, Some(status), None),
-            End::Signal(signal) => (Cause::Signal, None, Some(signal)),
-            End::Other(cause) => (cause, None, None),
-        };
-        Ok(RunReport {
-            cause,
-            exit_code,
-            signal,
-            stdout,
-            stderr,
-            truncated: stdout_cut || stderr_cut,
-            usage: Usage { wall_ms: millis(wall), boot_ms: millis(started - self.asked) },
-            image_digest: self.image_id.clone(),
-            runtime: profile::RUNTIME.to_owned(),
-        })
-    }
-
-    /// Follows a started program until it ended by itself (`None`) or has to be stopped.
-    async fn follow(
-        &self,
-        container: &Container,
-        streams: Attached,
-        output: &mut Output,
-    ) -> Result<Option<Cause>, DockerError> {
-        let Attached { input, output: mut printed } = streams;
-        let mut feeding = pin!(feed(input, &self.stdin));
-        let mut ending = pin!(container.wait());
-        let mut patience = pin!(sleep(self.wall));
-        let (mut fed, mut ended, mut closed) = (false, false, false);
-        // A program may close its output and go on, and may end before all it printed has arrived.
-        while !(ended && closed) {
-            tokio::select! {
-                next = printed.next(), if !closed => match next {
-                    Some(Ok(chunk)) => if let Err(Flooded) = output.take(chunk) {
-                        return Ok(Some(Cause::OutputLimit));
-                    },
-                    Some(Err(_)) | None => closed = true,
-                },
-                () = &mut feeding, if !fed => fed = true,
-                answer = &mut ending, if !ended => {
-                    answer?;
-                    ended = true;
-                    patience.as_mut().reset(Instant::now() + DRAIN);
+        if ended {
+            *ended_after = Some(started.elapsed());
+            patience.as_mut().reset(Instant::now() + AFTERWARDS);
+        }
+        match (stopped, more) {
+            (Some(stopped), _) => {
+                // The last words, as far as somebody still listens.
+                for last in printed.drain(..) {
+                    let _ = live.try_send(last);
                 }
-                () = &mut patience => return Ok((!ended).then_some(Cause::Timeout)),
+                return stopped;
             }
+            (None, Ok(true)) => {}
+            (None, Ok(false)) => return Stopped::Silent,
+            (None, Err(_)) => return Stopped::Nonsense,
         }
-        Ok(None)
     }
 }
 
-/// Gives a program its input. It need not read it.
-async fn feed(mut input: Pin<Box<dyn AsyncWrite + Send>>, bytes: &[u8]) {
-    if input.write_all(bytes).await.is_ok() {
-        let _ = input.shutdown().await;
+async fn show(live: &mpsc::Sender<Printed>, printed: &mut Vec<Printed>) {
+    while let Some(first) = printed.first() {
+        // Given up and begun again, this shows nothing twice: a piece leaves the list when it is taken.
+        match live.reserve().await {
+            Ok(place) => {
+                place.send(first.clone());
+                printed.remove(0);
+            }
+            // Nobody reads along.
+            Err(_) => printed.clear(),
+        }
     }
 }
 
-/// Why a program that nobody stopped has ended, as far as Docker knows.
+/// Whether this signal is what a process gets that has had its CPU time: SIGXCPU, or SIGKILL where it
+/// goes on regardless.
+fn used_up(signal: i32, cpu_ms: u64, limit_secs: u64) -> bool {
+    const SIGKILL: i32 = 9;
+    const SIGXCPU: i32 = 24;
+    [SIGKILL, SIGXCPU].contains(&signal) && cpu_ms / 1000 >= limit_secs
+}
+
+/// Why a sandbox has ended that nobody stopped and that did not say it would, as far as Docker knows.
 ///
-/// A status of 137 is SIGKILL, be it the program's own or the kernel's for want of memory. Docker's
-/// record of the latter is made when the container ends, and misses news that come later: those
-/// are in its events. News are lost when the kill comes in the first 0.1 s, which then is told as
-/// a signal. A crash of gVisor itself looks like the program's exit (status 2, no output), so
-/// only what Docker reports as an error counts as a crash.
-async fn verdict(container: &Container) -> Result<End, DockerError> {
+/// Docker's record of an out-of-memory kill is made when the container ends, and misses news that
+/// come later: those are in its events.
+async fn verdict(container: &Container) -> Result<Cause, DockerError> {
     const KILLED: i64 = 128 + 9;
+    // The stream may end a moment before the container does.
+    match tokio::time::timeout(AFTERWARDS, container.wait()).await {
+        Ok(ended) => ended?,
+        // Its first process lives and has closed its streams.
+        Err(_) => return Ok(Cause::SandboxCrashed),
+    }
     let ended = container.ended().await?;
     Ok(match ended.status {
-        _ if ended.oom_killed => End::Other(Cause::Oom),
-        _ if !ended.error.is_empty() => End::Other(Cause::SandboxCrashed),
-        KILLED if container.oom_told(OOM_NEWS).await => End::Other(Cause::Oom),
-        status @ 129..=192 => End::Signal(status - 128),
-        status => End::Exited(status),
+        _ if ended.oom_killed => Cause::Oom,
+        KILLED if container.oom_told(OOM_NEWS).await => Cause::Oom,
+        _ => Cause::SandboxCrashed,
     })
 }
 
-fn millis(duration: Duration) -> u64 {
-    duration.as_millis().try_into().unwrap_or(u64::MAX)
+fn log_stream(stream: Stream) -> LogStream {
+    match stream {
+        Stream::Out => LogStream::Stdout,
+        Stream::Err => LogStream::Stderr,
+    }
 }

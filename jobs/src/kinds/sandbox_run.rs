@@ -4,27 +4,38 @@ use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use crate::{
     context::Context,
     job::{Invalid, Job, Policy},
     outcome::{Failure, Outcome, done},
     role::Role,
-    sandbox::{Cause, Program, RunReport},
-    store::LogStream,
+    sandbox::{Cause, Content, Entry, Limits, Program, RunReport, is_inside, read_along},
 };
 
 /// Runs one untrusted program and keeps its output. A program that exits non-zero is a
 /// succeeded run with that exit code, unless `fail_on_nonzero` says otherwise.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["source"]}, {"required": ["entry", "files"]}]))]
 pub struct SandboxRun {
-    /// The language of `source`, one that an image is configured for.
+    /// The language of the program, one that an image is configured for.
     #[schemars(length(min = 1, max = 64))]
     pub language: String,
-    /// The program's text, at most 96 KiB.
-    #[schemars(length(min = 1, max = SOURCE_LIMIT), regex(pattern = NO_NUL))]
-    pub source: String,
+    /// The program's text. Either this or `entry` is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub source: Option<String>,
+    /// Which of `files` is the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub entry: Option<String>,
+    /// Files for the program to find in the folder it starts in, by their paths from there: each a
+    /// text, or `{"base64": …}`. At most 256.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = FILES, "propertyNames" = {"minLength": 1, "maxLength": 512}))]
+    pub files: BTreeMap<String, Content>,
     /// Its command-line arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(regex(pattern = NO_NUL)))]
@@ -40,28 +51,57 @@ pub struct SandboxRun {
     ))]
     pub env: BTreeMap<String, String>,
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: AskedLimits,
+    /// Which of the files that the program leaves in its folder are wanted in the result. `*` and
+    /// `?` stand for characters within a name, `**` for folders: `["report.json", "plots/**"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 512)))]
+    pub artifacts: Vec<String>,
+    /// What it may reach: nothing.
+    #[serde(default)]
+    pub network: Network,
     /// Makes an exit status other than 0 a failed attempt. What the program printed is then in the
     /// job's log.
     #[serde(default)]
     pub fail_on_nonzero: bool,
 }
 
-/// How much a program may use, within what every sandbox allows.
+/// How much a program may use, within what the operator allows.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+#[schemars(rename = "Limits")]
+pub struct AskedLimits {
     /// Wall time in ms, 10 s where absent, 50 s at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 100, max = 50_000))]
     pub wall_ms: Option<u64>,
+    /// CPU time of each process in ms, counted in whole seconds; what the wall time allows where
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1000, max = 3_600_000))]
+    pub cpu_ms: Option<u64>,
+    /// Memory in MiB, 256 where absent, of the program, the files it writes, and some 40 for the
+    /// sandbox round it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 64, max = 65_536))]
+    pub memory_mib: Option<u64>,
+}
+
+/// What a program may reach.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    #[default]
+    None,
 }
 
 /// A NUL character cannot be passed to a program.
 const NO_NUL: &str = r"^[^\x00]*$";
-/// The source travels as one argument of the interpreter, and Linux takes 128 KiB for one.
-const SOURCE_LIMIT: usize = 96 * 1024;
+const FILES: usize = 256;
 const DEFAULT_WALL: Duration = Duration::from_secs(10);
+const DEFAULT_MEMORY_MIB: u64 = 256;
+/// Pieces of output that may wait for the log.
+const READ_AHEAD: usize = 8;
 
 impl Job for SandboxRun {
     const KIND: &'static str = "sandbox.run";
@@ -70,12 +110,33 @@ impl Job for SandboxRun {
     type Output = RunReport;
 
     fn check(&self) -> Result<(), Invalid> {
-        if self.source.len() > SOURCE_LIMIT {
-            return Err(Invalid::new("/source", format!("keep the source under {SOURCE_LIMIT} bytes")));
+        match (&self.source, &self.entry) {
+            (Some(_), None) => {}
+            (None, Some(entry)) if self.files.contains_key(entry) => {}
+            (None, Some(_)) => return Err(Invalid::new("/entry", "name one of the files")),
+            _ => return Err(Invalid::new("", "give either a source, or files and an entry")),
         }
-        if let Some(at) = std::iter::once(&self.source).chain(&self.args).position(|text| text.contains('\0')) {
-            let pointer = if at == 0 { "/source".to_owned() } else { format!("/args/{}", at - 1) };
-            return Err(Invalid::new(pointer, "a NUL character cannot be passed to a program"));
+        if self.files.len() > FILES {
+            return Err(Invalid::new("/files", format!("at most {FILES} files")));
+        }
+        for (path, content) in &self.files {
+            let pointer = || format!("/files/{}", path.replace('~', "~0").replace('/', "~1"));
+            if !is_inside(path) {
+                return Err(Invalid::new(
+                    pointer(),
+                    "a path is relative, with no `.` or `..`, at most 16 folders deep and 512 bytes long",
+                ));
+            }
+            if content.clone().into_bytes().is_none() {
+                return Err(Invalid::new(pointer() + "/base64", "this is not base64 with padding"));
+            }
+            // What is a file cannot be a folder, too.
+            if path.match_indices('/').any(|(at, _)| self.files.contains_key(&path[..at])) {
+                return Err(Invalid::new(pointer(), "another file has the name of its folder"));
+            }
+        }
+        if let Some(at) = self.args.iter().position(|text| text.contains('\0')) {
+            return Err(Invalid::new(format!("/args/{at}"), "a NUL character cannot be passed to a program"));
         }
         for (name, value) in &self.env {
             let named = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !name.is_empty();
@@ -87,37 +148,107 @@ impl Job for SandboxRun {
     }
 
     async fn run(self, cx: &Context) -> Outcome<RunReport> {
-        let wall = self.limits.wall_ms.map_or(DEFAULT_WALL, Duration::from_millis);
+        let fail_on_nonzero = self.fail_on_nonzero;
+        let program = self.into_program(cx.claimed().run.id.to_string())?;
+        let (live, printed) = mpsc::channel(READ_AHEAD);
         let executor = cx.executor()?;
-        let report = executor
-            .run(Program {
-                label: cx.claimed().run.id.to_string(),
-                language: self.language,
-                source: self.source,
-                args: self.args,
-                stdin: self.stdin.into_bytes(),
-                env: self.env,
-                wall,
-            })
-            .await?;
-        match report.cause {
-            Cause::SandboxCrashed | Cause::StartFailed => {
-                let cause = if report.cause == Cause::StartFailed { "start_failed" } else { "sandbox_crashed" };
-                cx.metrics().sandbox_failures.with_label_values(&[cause]).inc();
-                // The platform's fault is worth one more try, and no more: the program may be the cause.
-                if cx.claimed().attempt < 2 {
-                    return Err(Failure::retry(cause, "the sandbox failed before the program ended"));
-                }
+        let (report, ()) = tokio::join!(executor.run(program, live), read_along(cx, printed));
+        let mut report = report?;
+
+        if let Cause::SandboxCrashed | Cause::StartFailed = report.cause {
+            let cause = if report.cause == Cause::StartFailed { "start_failed" } else { "sandbox_crashed" };
+            cx.metrics().sandbox_failures.with_label_values(&[cause]).inc();
+            // The platform's fault is worth one more try, and no more: the program may be the cause.
+            if cx.claimed().attempt < 2 {
+                return Err(Failure::retry(cause, "the sandbox failed before the program ended"));
             }
-            _ => {}
         }
-        if self.fail_on_nonzero && (report.cause != Cause::Exited || report.exit_code != Some(0)) {
-            // The failure keeps nothing of what the program printed; the log does.
-            cx.log(LogStream::Stdout, &report.stdout).await;
-            cx.log(LogStream::Stderr, &report.stderr).await;
+        if fail_on_nonzero && (report.cause != Cause::Exited || report.exit_code != Some(0)) {
             let how = report.exit_code.map_or_else(|| format!("{:?}", report.cause), |code| format!("status {code}"));
             return Err(Failure::retry("nonzero_exit", format!("the program ended with {how}")));
         }
+        report.fit(cx.result_limit().await?);
         done(report)
+    }
+}
+
+impl SandboxRun {
+    fn into_program(self, label: String) -> Result<Program, Failure> {
+        // Seen at intake; a payload of another build may not have been.
+        self.check().map_err(|invalid| Failure::fatal("payload_invalid", invalid.to_string()))?;
+        let AskedLimits { wall_ms, cpu_ms, memory_mib } = self.limits;
+        Ok(Program {
+            label,
+            language: self.language,
+            entry: match (self.source, self.entry) {
+                (Some(source), _) => Entry::Source(source),
+                (None, entry) => Entry::File(entry.unwrap_or_default()),
+            },
+            files: self
+                .files
+                .into_iter()
+                .filter_map(|(path, content)| content.into_bytes().map(|bytes| (path, bytes)))
+                .collect(),
+            args: self.args,
+            stdin: self.stdin.into_bytes(),
+            env: self.env,
+            limits: Limits {
+                wall: wall_ms.map_or(DEFAULT_WALL, Duration::from_millis),
+                cpu: cpu_ms.map(Duration::from_millis),
+                memory: memory_mib.unwrap_or(DEFAULT_MEMORY_MIB).saturating_mul(1 << 20),
+            },
+            artifacts: self.artifacts,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json, value::to_raw_value};
+
+    use super::*;
+    use crate::registry::Registry;
+
+    /// Where the first thing is that is wrong with this payload for Python.
+    fn wrong(mut payload: Value) -> Option<String> {
+        payload["language"] = json!("python");
+        let registry = Registry::default().with::<SandboxRun>();
+        let checked = registry.get("sandbox.run").unwrap().validate(&to_raw_value(&payload).unwrap());
+        checked.err().map(|wrong| wrong[0].pointer.clone())
+    }
+
+    #[test]
+    fn a_program_is_a_source_or_one_of_its_files() {
+        assert_eq!(wrong(json!({"source": "1"})), None);
+        assert_eq!(wrong(json!({"source": "1", "files": {"a/b.txt": "text", "c": {"base64": "AA=="}}})), None);
+        assert_eq!(wrong(json!({"entry": "main.py", "files": {"main.py": "1"}})), None);
+        assert_eq!(wrong(json!({"entry": "other.py", "files": {"main.py": "1"}})).as_deref(), Some("/entry"));
+        assert_eq!(wrong(json!({"files": {"main.py": "1"}})).as_deref(), Some(""));
+        assert_eq!(wrong(json!({"source": "1", "entry": "main.py", "files": {"main.py": "1"}})).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn files_stay_inside_and_are_what_they_say() {
+        let file = |path: &str, content: Value| wrong(json!({"source": "1", "files": {path: content}}));
+        assert_eq!(file("../x", json!("")).as_deref(), Some("/files/..~1x"));
+        assert_eq!(file("/etc/passwd", json!("")).as_deref(), Some("/files/~1etc~1passwd"));
+        assert_eq!(file("a", json!({"base64": "###"})).as_deref(), Some("/files/a/base64"));
+        assert_eq!(file("a", json!({"hex": "00"})).as_deref(), Some("/files/a"));
+        let both = wrong(json!({"source": "1", "files": {"a": "", "a/b": ""}}));
+        assert_eq!(both.as_deref(), Some("/files/a~1b"));
+        let many: serde_json::Map<_, _> = (0..10_000).map(|n| (n.to_string(), json!(""))).collect();
+        assert_eq!(wrong(json!({"source": "1", "files": many})).as_deref(), Some("/files"));
+    }
+
+    #[test]
+    fn nothing_else_can_be_asked_for() {
+        for smuggled in ["privileged", "HostConfig", "runtime", "user", "mounts", "image_pull"] {
+            assert!(wrong(json!({"source": "1", smuggled: true})).is_some(), "{smuggled}");
+            assert!(wrong(json!({"source": "1", "limits": {smuggled: 1}})).is_some(), "{smuggled}");
+        }
+        assert_eq!(wrong(json!({"source": "1", "network": "host"})).as_deref(), Some("/network"));
+        assert_eq!(wrong(json!({"source": "1", "network": "none"})), None);
+        assert_eq!(wrong(json!({"source": "1", "env": {"A=B": ""}})).as_deref(), Some("/env"));
+        assert_eq!(wrong(json!({"source": "1", "args": ["a\0b"]})).as_deref(), Some("/args/0"));
     }
 }

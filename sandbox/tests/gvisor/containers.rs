@@ -11,11 +11,11 @@ use bollard::{
     },
 };
 use futures_util::StreamExt;
-use golden_jobs::sandbox::{Executor, Program};
+use golden_jobs::sandbox::Program;
 use golden_sandbox::Image;
 use tokio::time::timeout;
 
-use crate::{executor, options, python};
+use crate::{executor, limits, options, python, unread};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -46,11 +46,11 @@ async fn containers_of(docker: &Docker, job: &str) -> usize {
 #[tokio::test]
 async fn dropping_a_run_kills_its_program_and_removes_its_container() {
     let (executor, docker) = (executor().await, docker().await);
-    let program = Program { wall: Duration::from_secs(60), ..python("import time; time.sleep(60)") };
+    let program = Program { limits: limits(60_000), ..python("import time; time.sleep(60)") };
     let job = program.label.clone();
 
     tokio::select! {
-        report = executor.run(program) => panic!("it ended: {report:?}"),
+        report = unread(&executor, program) => panic!("it ended: {report:?}"),
         _ = started(&docker, &job) => {}
     }
 
@@ -65,7 +65,7 @@ async fn a_run_dropped_before_its_container_exists_leaves_none() {
     let job = program.label.clone();
 
     // Long enough to ask Docker for a container, too short for an answer.
-    let dropped = timeout(Duration::from_millis(4), executor.run(program)).await;
+    let dropped = timeout(Duration::from_millis(4), unread(&executor, program)).await;
 
     assert!(dropped.is_err());
     timeout(PATIENCE, executor.close()).await.expect("it is removed soon");
@@ -78,7 +78,7 @@ async fn an_ended_run_leaves_no_container() {
     let program = python("print(1)");
     let job = program.label.clone();
 
-    executor.run(program).await.unwrap();
+    unread(&executor, program).await.unwrap();
 
     assert_eq!(containers_of(&docker, &job).await, 0);
 }
@@ -108,7 +108,7 @@ async fn the_container_is_confined_as_the_profile_says() {
     let program = python("import sys; sys.stdin.read(); import time; time.sleep(60)");
     let job = program.label.clone();
     let container = tokio::select! {
-        report = executor.run(program) => panic!("it ended: {report:?}"),
+        report = unread(&executor, program) => panic!("it ended: {report:?}"),
         container = started(&docker, &job) => container,
     };
     executor.close().await;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use golden_jobs::sandbox::{Cause, Program};
+use golden_jobs::sandbox::{Cause, Limits, Program};
 
-use crate::{python, run};
+use crate::{limits, python, run};
 
 const KEPT: usize = 256 * 1024;
 
@@ -12,7 +12,7 @@ const KEPT: usize = 256 * 1024;
 async fn wall_time_ends_a_program_that_ignores_signals() {
     let begun = Instant::now();
     let report = run(Program {
-        wall: Duration::from_secs(1),
+        limits: limits(1000),
         ..python(
             "import signal\n\
              for n in {1, 2, 3, 15}: signal.signal(n, signal.SIG_IGN)\n\
@@ -113,4 +113,25 @@ async fn files_and_threads_are_bounded() {
 
     assert_eq!(report.stdout, "File too large\ncan't start new thread True\n", "{report:?}");
     assert_eq!(report.exit_code, Some(0));
+}
+
+#[tokio::test]
+async fn cpu_time_ends_a_program_whether_it_heeds_the_signal_or_not() {
+    let limited =
+        |source| Program { limits: Limits { cpu: Some(Duration::from_secs(1)), ..limits(20_000) }, ..python(source) };
+    let heeding = run(limited("while True: pass")).await;
+    let ignoring = run(limited("import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass")).await;
+
+    for report in [heeding, ignoring] {
+        assert_eq!((report.cause, report.exit_code, report.signal), (Cause::CpuLimit, None, None), "{report:?}");
+        assert!(report.usage.cpu_ms >= Some(1000), "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn usage_is_told() {
+    let report = run(python("hoard = bytearray(40 << 20)\nfor _ in range(3_000_000): pass")).await;
+
+    assert!(report.usage.cpu_ms >= Some(20), "{report:?}");
+    assert!(report.usage.max_rss_kib >= Some(40 << 10), "{report:?}");
 }

@@ -2,15 +2,18 @@
 //! `tests/services up` does, and `eval "$(tests/services env)"` says where they are.
 
 mod containers;
+mod files;
 mod limits;
 mod missing;
 mod programs;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use tokio::sync::mpsc;
+
 use golden_jobs::{
     JobId, WorkerId,
-    sandbox::{Executor, Program, RunReport},
+    sandbox::{Entry, Executor, ExecutorError, Limits, Program, RunReport},
 };
 use golden_sandbox::{GvisorExecutor, SandboxOptions};
 
@@ -27,14 +30,29 @@ fn python(source: &str) -> Program {
     Program {
         label: JobId::new().to_string(),
         language: "python".to_owned(),
-        source: source.to_owned(),
+        entry: Entry::Source(source.to_owned()),
+        files: BTreeMap::new(),
         args: vec![],
         stdin: vec![],
         env: BTreeMap::new(),
-        wall: Duration::from_secs(20),
+        limits: limits(20_000),
+        artifacts: vec![],
     }
 }
 
+fn limits(wall_ms: u64) -> Limits {
+    Limits { wall: Duration::from_millis(wall_ms), cpu: None, memory: 256 << 20 }
+}
+
+/// Runs a program that nobody reads along with.
+async fn unread(executor: &GvisorExecutor, program: Program) -> Result<RunReport, ExecutorError> {
+    let (live, _) = mpsc::channel(1);
+    let report = executor.run(program, live).await;
+    // Nothing is left of a test when its process ends.
+    executor.close().await;
+    report
+}
+
 async fn run(program: Program) -> RunReport {
-    executor().await.run(program).await.expect("the sandbox works")
+    unread(&executor().await, program).await.expect("the sandbox works")
 }

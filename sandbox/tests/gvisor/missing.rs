@@ -3,10 +3,15 @@
 use golden_jobs::sandbox::{Cause, Executor, ExecutorError, Program};
 use golden_sandbox::{GvisorExecutor, Image, Missing, SandboxOptions};
 
-use crate::{executor, options, python};
+use crate::{executor, options, python, unread};
 
 fn image(language: &str, reference: &str, command: &str) -> Image {
-    Image { language: language.to_owned(), reference: reference.to_owned(), command: vec![command.to_owned()] }
+    Image {
+        language: language.to_owned(),
+        reference: reference.to_owned(),
+        command: vec![command.to_owned()],
+        source_file: "main".to_owned(),
+    }
 }
 
 async fn missing(options: SandboxOptions) -> Missing {
@@ -41,22 +46,23 @@ async fn a_language_without_an_image_is_refused_alone() {
             .unwrap();
 
     for (language, hint) in [("javascript", "golden-sandbox-absent:local"), ("cobol", "known are python, javascript")] {
-        let refused = executor.run(Program { language: language.to_owned(), ..python("") }).await.unwrap_err();
+        let refused = unread(&executor, Program { language: language.to_owned(), ..python("") }).await.unwrap_err();
         assert!(matches!(&refused, ExecutorError::NoImage { hint: said, .. } if said.contains(hint)), "{refused:?}");
     }
     assert_eq!(executor.languages(), ["python"]);
-    assert_eq!(executor.run(python("print(1)")).await.unwrap().stdout, "1\n");
+    assert_eq!(unread(&executor, python("print(1)")).await.unwrap().stdout, "1\n");
 }
 
 #[tokio::test]
-async fn an_image_that_lacks_its_command_is_a_failed_start() {
+async fn a_command_that_its_image_lacks_is_status_127() {
     let reference = &Image::defaults()[0].reference;
     let broken = image("python", reference, "/nonexistent");
     let executor = GvisorExecutor::connect(SandboxOptions { images: vec![broken], ..options() }).await.unwrap();
 
-    let report = executor.run(python("print(1)")).await.unwrap();
+    let report = unread(&executor, python("print(1)")).await.unwrap();
 
-    assert_eq!((report.cause, report.exit_code, report.signal), (Cause::StartFailed, None, None));
+    assert_eq!((report.cause, report.exit_code), (Cause::Exited, Some(127)));
+    assert!(report.stderr.contains("cannot run /nonexistent: No such file"), "{report:?}");
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use golden_jobs::sandbox::{Cause, Executor, Program, RunReport};
+use golden_jobs::sandbox::{Cause, Program, RunReport};
 
-use crate::{executor, python, run};
+use crate::{executor, python, run, unread};
 
 #[tokio::test]
 async fn a_program_reads_prints_and_exits() {
@@ -94,8 +94,8 @@ async fn a_program_may_close_its_output_and_go_on() {
 #[tokio::test]
 async fn many_run_at_once_and_each_gets_its_own() {
     let executor = executor().await;
-    let runs =
-        (0..8).map(|n| executor.run(Program { args: vec![n.to_string()], ..python("import sys; print(sys.argv[1])") }));
+    let runs = (0..8)
+        .map(|n| unread(&executor, Program { args: vec![n.to_string()], ..python("import sys; print(sys.argv[1])") }));
 
     let reports: Vec<RunReport> = join_all(runs).await.into_iter().map(Result::unwrap).collect();
 

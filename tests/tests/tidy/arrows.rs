@@ -7,11 +7,13 @@ use serde_json::Value;
 use super::{assert_tidy, repository};
 
 /// Every member of the workspace, and the members it may import.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("golden-jobs", &[]),
     ("golden-api", &["golden-jobs"]),
     ("golden-workers", &["golden-jobs"]),
-    ("golden-sandbox", &["golden-jobs"]),
+    ("golden-sandbox", &["golden-jobs", "golden-sandbox-protocol"]),
+    ("golden-sandbox-protocol", &[]),
+    ("golden-supervisor", &["golden-sandbox-protocol"]),
     ("golden-cli", ALL),
     ("golden-tests", ALL),
     ("golden-bench", ALL),

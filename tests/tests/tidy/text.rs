@@ -23,7 +23,7 @@ const RULES: [Rule; 4] = [
     },
     Rule {
         words: &["env::var"],
-        home: &["cli/"],
+        home: &["cli/", "sandbox/build.rs"],
         free_in_tests: true,
         instead: "make it a setting that the cli reads and hands down",
     },
