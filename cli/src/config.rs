@@ -15,6 +15,7 @@ use std::{
 use golden_api::{RateLimits, auth::Expected};
 use golden_jobs::{
     egress::Egress,
+    sandbox::Limits,
     store::{Keep, LOST_AFTER},
     webhooks::HOST_LIMIT,
 };
@@ -50,6 +51,8 @@ Settings are taken from flags, else from the environment, else from golden.toml:
   GOLDEN_EGRESS_ALLOW      hosts and networks that jobs may reach though they are not public
   GOLDEN_EGRESS_PORTS      ports that jobs may reach, or any [443]
   GOLDEN_EGRESS_HTTP       whether jobs may use plain http: on or off [off]
+  GOLDEN_SANDBOX_LIMITS    the most that a sandboxed program gets, whatever it asks for
+                           [wall=50s,memory_mib=1024; cpu=10s is each process's CPU time]
   DOCKER_HOST              where Docker listens, for sandbox jobs
   GOLDEN_LOG               log filter, for example info or golden_workers=debug [info]
   GOLDEN_LOG_FORMAT        pretty or json [pretty]
@@ -71,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) trusted_proxies: usize,
     pub(crate) docker_host: Option<String>,
+    /// The most that a sandboxed program gets.
+    pub(crate) sandbox_limits: Limits,
     /// What to log; `None` lets the command choose.
     pub(crate) log: Option<EnvFilter>,
     pub(crate) log_format: LogFormat,
@@ -122,6 +127,7 @@ impl Settings {
             rate_limits: layers.parse(Key::RATE_LIMITS, str::parse)?,
             trusted_proxies: layers.parse_or(Key::TRUSTED_PROXIES, "0", values::trusted_proxies)?,
             docker_host: layers.text(Key::DOCKER_HOST),
+            sandbox_limits: layers.parse(Key::SANDBOX_LIMITS, values::sandbox_limits)?.unwrap_or(Limits::MOST),
             log: layers.parse(Key::LOG, values::log)?,
             log_format: layers.parse(Key::LOG_FORMAT, str::parse)?.unwrap_or_default(),
             drain_timeout: layers.parse_or(Key::DRAIN_TIMEOUT, "30s", duration::parse)?,

@@ -168,7 +168,11 @@ pub(crate) async fn auth(settings: &Settings) -> anyhow::Result<Auth> {
 
 /// Connects to the sandbox, or says what is missing for one.
 pub(crate) async fn sandbox(settings: &Settings) -> Result<Arc<GvisorExecutor>, Missing> {
-    let options = SandboxOptions { docker_host: settings.docker_host.clone(), ..SandboxOptions::new(WorkerId::new()) };
+    let options = SandboxOptions {
+        docker_host: settings.docker_host.clone(),
+        most: settings.sandbox_limits,
+        ..SandboxOptions::new(WorkerId::new())
+    };
     GvisorExecutor::connect(options).await.map(Arc::new)
 }
 

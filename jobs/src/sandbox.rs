@@ -74,6 +74,10 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What an operator allows who says nothing else. A run of the kind `sandbox.run` takes no
+    /// longer, whatever is allowed.
+    pub const MOST: Self = Self { wall: Duration::from_secs(50), cpu: None, memory: 1 << 30 };
+
     /// Each as it is, or as `most` has it where that is less.
     #[must_use]
     pub fn within(self, most: &Self) -> Self {

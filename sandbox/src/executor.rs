@@ -44,8 +44,7 @@ pub struct SandboxOptions {
 impl SandboxOptions {
     /// Docker, the images and the limits as they are by default.
     pub fn new(worker: WorkerId) -> Self {
-        let most = Limits { wall: Duration::from_secs(50), cpu: None, memory: 1 << 30 };
-        Self { docker_host: None, worker, images: Image::defaults(), most }
+        Self { docker_host: None, worker, images: Image::defaults(), most: Limits::MOST }
     }
 }
 

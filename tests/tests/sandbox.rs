@@ -1,5 +1,10 @@
 //! Untrusted programs through the API, on real gVisor.
 
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
 use serde_json::json;
 
 use crate::support::Golden;
@@ -27,14 +32,39 @@ async fn a_program_runs_in_gvisor_and_its_end_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_program_is_gone_in_seconds() {
+async fn a_program_is_read_along_with_and_gone_two_seconds_after_its_cancellation() {
     let golden = Golden::dev().await;
-    let source = "import time\ntime.sleep(40)";
+    let source =
+        "import sys, time\nprint('begun', flush=True)\nprint('an error', file=sys.stderr, flush=True)\ntime.sleep(40)";
     let payload = json!({"language": "python", "source": source, "limits": {"wall_ms": 45_000}});
     let id = golden.submit("sandbox.run", payload).await;
-    golden.until(&id, &["running"]).await;
+
+    let mut events = golden.stream(&format!("/v1/jobs/{id}/events")).await;
+    let mut lines = Vec::new();
+    while lines.len() < 2 {
+        let (name, data) = events.next().await.expect("it runs");
+        if name == "log" {
+            lines.push((data["stream"].as_str().unwrap().to_owned(), data["text"].as_str().unwrap().to_owned()));
+        }
+    }
+    lines.sort();
+    assert_eq!(lines, [("stderr", "an error"), ("stdout", "begun")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+    assert_eq!(containers_of(&id), 1);
+
+    let cancelled = Instant::now();
     golden.call("POST", &format!("/v1/jobs/{id}/cancel"), None).await;
+    while containers_of(&id) > 0 {
+        assert!(cancelled.elapsed() < Duration::from_secs(2), "its container is still there");
+    }
     assert_eq!(golden.ended(&id).await["state"], "cancelled");
+}
+
+/// Running or not.
+fn containers_of(job: &str) -> usize {
+    let label = format!("label=golden.job={job}");
+    let listed = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &label]).output().unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    String::from_utf8_lossy(&listed.stdout).lines().count()
 }
 
 #[tokio::test(flavor = "multi_thread")]

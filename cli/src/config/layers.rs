@@ -30,6 +30,7 @@ impl Key {
     pub(crate) const DRAIN_TIMEOUT: Self = Self("GOLDEN_DRAIN_TIMEOUT");
     pub(crate) const LOST_AFTER: Self = Self("GOLDEN_LOST_AFTER");
     pub(crate) const RETENTION: Self = Self("GOLDEN_RETENTION");
+    pub(crate) const SANDBOX_LIMITS: Self = Self("GOLDEN_SANDBOX_LIMITS");
     pub(crate) const WEBHOOK_SCHEDULE: Self = Self("GOLDEN_WEBHOOK_SCHEDULE");
     pub(crate) const WEBHOOK_PER_HOST: Self = Self("GOLDEN_WEBHOOK_PER_HOST");
     pub(crate) const EGRESS_ALLOW: Self = Self("GOLDEN_EGRESS_ALLOW");
@@ -39,7 +40,7 @@ impl Key {
     pub(crate) const SERVER: Self = Self("GOLDEN_SERVER");
     pub(crate) const TOKEN: Self = Self("GOLDEN_TOKEN");
 
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::DATABASE_URL,
         Self::JWT_SECRET,
         Self::JWKS,
@@ -54,6 +55,7 @@ impl Key {
         Self::DRAIN_TIMEOUT,
         Self::LOST_AFTER,
         Self::RETENTION,
+        Self::SANDBOX_LIMITS,
         Self::WEBHOOK_SCHEDULE,
         Self::WEBHOOK_PER_HOST,
         Self::EGRESS_ALLOW,

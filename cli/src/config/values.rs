@@ -12,6 +12,7 @@ use std::{
 use golden_jobs::{
     address::{MalformedNetwork, Network},
     egress::Ports,
+    sandbox::Limits,
     store::{IDEMPOTENCY_WINDOW, Keep},
 };
 use reqwest::Url;
@@ -165,6 +166,29 @@ pub(super) fn retention(text: &str) -> Result<Keep, String> {
     Ok(keep)
 }
 
+/// With less memory a sandbox does not start.
+const LEAST_MEMORY_MIB: u64 = 64;
+
+/// What differs from the usual: `wall=20s,cpu=10s,memory_mib=512`.
+pub(super) fn sandbox_limits(text: &str) -> Result<Limits, String> {
+    let mut limits = Limits::MOST;
+    for entry in list(text) {
+        let (name, most) = entry.split_once('=').ok_or_else(|| format!("`{entry}` is not of the form limit=value"))?;
+        let duration = || duration::parse(most).map_err(|error| error.to_string());
+        match name {
+            "wall" => limits.wall = duration()?,
+            "cpu" => limits.cpu = Some(duration()?),
+            "memory_mib" => {
+                let mib: Option<u64> = most.parse().ok().filter(|mib| *mib >= LEAST_MEMORY_MIB);
+                let mib = mib.ok_or_else(|| format!("`{entry}`: use a number of {LEAST_MEMORY_MIB} or more"))?;
+                limits.memory = mib.saturating_mul(1 << 20);
+            }
+            _ => return Err(format!("unknown limit `{name}`: expected one of wall, cpu, memory_mib")),
+        }
+    }
+    Ok(limits)
+}
+
 pub(super) fn webhook_schedule(text: &str) -> Result<Vec<Duration>, String> {
     let waits: Vec<_> = list(text).map(duration::parse).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     match waits.first() {
@@ -271,5 +295,14 @@ mod tests {
         assert_eq!((hosts.len(), networks.len()), (1, 3));
         assert!(hosts_and_networks("10.0.0.0/40").is_err() && hosts_and_networks("https://x").is_err());
         assert!(lost_after("5s").is_err() && lost_after("1m").is_ok());
+    }
+
+    #[test]
+    fn the_most_that_a_program_gets_differs_from_the_usual_where_said() {
+        let most = sandbox_limits("cpu=10s, memory_mib=64").unwrap();
+        assert_eq!(most, Limits { cpu: Some(Duration::from_secs(10)), memory: 64 << 20, ..Limits::MOST });
+        for wrong in ["memory_mib=63", "memory_mib=much", "disk=1", "wall", "wall=-1s"] {
+            assert!(sandbox_limits(wrong).is_err(), "{wrong}");
+        }
     }
 }

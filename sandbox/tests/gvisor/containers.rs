@@ -147,3 +147,25 @@ async fn the_container_is_confined_as_the_profile_says() {
     assert_eq!(tmpfs["/work"], "rw,exec,nosuid,nodev,size=64m,mode=0700,uid=65534,gid=65534");
     assert_eq!(tmpfs.len(), 2);
 }
+
+/// What a worker's death is to its sandboxes: every connection to Docker closes, and nobody removes anything.
+#[tokio::test]
+async fn a_killed_workers_program_ends_at_once() {
+    let docker = docker().await;
+    let program = Program { limits: limits(60_000), ..python("import time; time.sleep(60)") };
+    let job = program.label.clone();
+    let worker = tokio::task::spawn_blocking(|| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.spawn(async move { unread(&executor().await, program).await });
+        runtime
+    })
+    .await
+    .unwrap();
+    let id = started(&docker, &job).await.id.unwrap();
+    let mut ended = Box::pin(docker.wait_container(&id, None::<bollard::query_parameters::WaitContainerOptions>));
+
+    worker.shutdown_background();
+
+    timeout(PATIENCE, ended.next()).await.expect("its supervisor ends it");
+    docker.remove_container(&id, None::<bollard::query_parameters::RemoveContainerOptions>).await.unwrap();
+}

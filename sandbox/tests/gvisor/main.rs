@@ -3,6 +3,7 @@
 
 mod containers;
 mod files;
+mod hostile;
 mod limits;
 mod missing;
 mod programs;

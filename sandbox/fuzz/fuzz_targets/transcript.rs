@@ -1,0 +1,20 @@
+//! What a worker reads of a sandbox, in which a guest may write as it likes.
+
+#![no_main]
+
+use golden_sandbox_protocol::{ARTIFACT_BYTES, ARTIFACTS, KEPT, Kind, Transcript, VERSION, encode, is_inside};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    // Past READY, which noise hardly ever gets, and cut where the first byte says.
+    let Some((cut, stream)) = data.split_first() else { return };
+    let mut transcript = Transcript::default();
+    transcript.take(&encode(Kind::Ready, &[VERSION]), |_| {}).expect("it is ready");
+    let _ = stream.chunks(usize::from(*cut) + 1).try_for_each(|piece| transcript.take(piece, |_| {}));
+
+    let outcome = transcript.into_outcome();
+    assert!(outcome.stdout.text.len() <= KEPT && outcome.stderr.text.len() <= KEPT);
+    assert!(outcome.artifacts.len() <= ARTIFACTS);
+    assert!(outcome.artifacts.iter().map(|file| file.content.len()).sum::<usize>() <= ARTIFACT_BYTES);
+    assert!(outcome.artifacts.iter().all(|file| is_inside(&file.path)));
+});
