@@ -54,7 +54,7 @@ pub use watch::{Glance, Moment, Watch};
 /// A worker silent for this long has lost its jobs.
 pub const LOST_AFTER: Duration = Duration::from_secs(20);
 
-/// Jobs, or deliveries, that are looked at for one page of a list, at most.
+/// Jobs, dead letters or deliveries that are looked at for one page of a list, at most.
 pub const LOOK: u32 = 10_000;
 
 /// How long an idempotency key is remembered.
@@ -157,12 +157,13 @@ pub trait Store:
 
     // Dead letters.
 
-    /// Dead letters newest first.
+    /// Dead letters newest first. A page takes no longer where few match or none: at most [`LOOK`] are
+    /// looked at for it.
     async fn dead_letters(
         &self,
         filter: &DeadLetterFilter,
         page: Page<DeadLetterId>,
-    ) -> Result<Vec<DeadLetter>, StoreError>;
+    ) -> Result<DeadLetterPage, StoreError>;
 
     /// How many unresolved dead letters match.
     async fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<u64, StoreError>;
@@ -400,6 +401,14 @@ pub struct JobPage {
     pub jobs: Vec<JobRecord>,
     /// Where looking ended before the page was full: there may be more below this one.
     pub looked_to: Option<JobId>,
+}
+
+/// What was found for a page of a list of dead letters.
+#[derive(Debug, Clone, Default)]
+pub struct DeadLetterPage {
+    pub letters: Vec<DeadLetter>,
+    /// Where looking ended before the page was full: there may be more below this one.
+    pub looked_to: Option<DeadLetterId>,
 }
 
 /// A stretch of a list: at most `limit` entries, those before `before`.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use axum::{Json, extract::State};
 use golden_jobs::{
     DeadLetterId, JobId,
-    store::{DeadLetter, DeadLetterFilter, Page, Replay},
+    store::{DeadLetter, DeadLetterFilter, DeadLetterPage, Page, Replay},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -66,8 +66,8 @@ pub(super) async fn list(
         until: filter.until.map(|time| time.0),
         include_resolved: filter.include_resolved,
     };
-    let letters = app.store.dead_letters(&filter, page).await?;
-    Ok(Json(List::of(letters, page, |letter| letter.id.0)))
+    let DeadLetterPage { letters, looked_to } = app.store.dead_letters(&filter, page).await?;
+    Ok(Json(List::as_far_as(looked_to.map(|id| id.0), letters, page, |letter| letter.id.0)))
 }
 
 pub(super) async fn show(
@@ -289,5 +289,5 @@ async fn new_payload(
 async fn find(app: &App, tenant_id: String, id: DeadLetterId) -> Result<DeadLetter, Problem> {
     let filter = DeadLetterFilter { tenant_id, ids: vec![id], include_resolved: true, ..Default::default() };
     let found = app.store.dead_letters(&filter, Page { before: None, limit: 1 }).await?;
-    found.into_iter().next().ok_or_else(|| Problem::not_found("dead letter"))
+    found.letters.into_iter().next().ok_or_else(|| Problem::not_found("dead letter"))
 }

@@ -12,7 +12,7 @@ use golden_jobs::{
     DeadLetterId, EndpointId, JobId, MessageId, Role, ScheduleId, WorkerId,
     record::{Attempt, JobRecord},
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary,
+        Claimed, DeadLetterFilter, DeadLetterPage, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary,
         LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName, Queues, Quota,
         Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch, WorkerInfo,
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
@@ -205,7 +205,7 @@ impl Store for Down {
         down()
     }
 
-    async fn dead_letters(&self, _: &DeadLetterFilter, _: Page<DeadLetterId>) -> Result<Vec<DeadLetter>> {
+    async fn dead_letters(&self, _: &DeadLetterFilter, _: Page<DeadLetterId>) -> Result<DeadLetterPage> {
         down()
     }
 

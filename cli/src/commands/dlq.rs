@@ -127,14 +127,14 @@ struct Step<'a> {
 }
 
 impl Selection {
-    /// The dead letters of `ids` or, without any, those that match now. `None` when none does.
+    /// The dead letters of `ids` or, without any, those that match now. `None` when there is none at all.
     ///
     /// Those that come later are not meant: else a replay whose jobs die again would go on for
     /// ever. The newest one there is sets the bound, by the store's own clock.
     async fn of(ids: Vec<String>, filter: FilterArgs, client: &Client) -> anyhow::Result<Option<Self>> {
         filter.check_tenant(client.tenant()?.as_deref())?;
         let until = if ids.is_empty() {
-            let newest = client.send(filter.query(Request::get(&["dlq"]).query("limit", Some(1)))).await?;
+            let newest = client.send(Request::get(&["dlq"]).query("limit", Some(1))).await?;
             let Some(newest) = newest["data"].get(0) else {
                 return Ok(None);
             };

@@ -4,11 +4,11 @@ use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
 use super::{
-    JobFilter, Page,
+    DeadLetterFilter, JobFilter, Page,
     deliveries::{DeliveryFilter, DeliveryStatus},
 };
 use crate::{
-    id::{JobId, MessageId},
+    id::{DeadLetterId, JobId, MessageId},
     record::State,
 };
 
@@ -77,6 +77,30 @@ pub(super) fn ids(filter: &JobFilter, page: Page<JobId>) -> (Uuid, Uuid) {
 /// The same for deliveries, whose ids begin with the time of their event.
 pub(super) fn delivery_ids(filter: &DeliveryFilter, page: Page<MessageId>) -> (Uuid, Uuid) {
     span(filter.since, filter.until, page.before.map(|id| id.0))
+}
+
+/// The same for dead letters, whose ids begin with the time of death.
+pub(super) fn letter_ids(filter: &DeadLetterFilter, page: Page<DeadLetterId>) -> (Uuid, Uuid) {
+    span(filter.since, filter.until, page.before.map(|id| id.0))
+}
+
+/// Where a list of dead letters is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LettersWhere {
+    /// The open ones of the tenant.
+    Open,
+    /// All of the tenant.
+    All,
+    /// Those asked for by their ids.
+    Named,
+}
+
+pub(super) fn letters_place(filter: &DeadLetterFilter) -> LettersWhere {
+    match (filter.ids.is_empty(), filter.include_resolved) {
+        (false, _) => LettersWhere::Named,
+        (true, false) => LettersWhere::Open,
+        (true, true) => LettersWhere::All,
+    }
 }
 
 fn span(after: Option<DateTime<Utc>>, before: Option<DateTime<Utc>>, cursor: Option<Uuid>) -> (Uuid, Uuid) {

@@ -39,8 +39,8 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Depths, HeldRun, Inserted, JobFilter, JobPage,
-    JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd,
+    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, HeldRun, Inserted, JobFilter,
+    JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd,
     SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect,
     listing::{self, Where},
     steps::step,
@@ -416,7 +416,7 @@ impl Store for PostgresStore {
         &self,
         filter: &DeadLetterFilter,
         page: Page<DeadLetterId>,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
+    ) -> Result<DeadLetterPage, StoreError> {
         self.list_dead_letters(filter, page).await
     }
 

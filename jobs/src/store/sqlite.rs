@@ -44,10 +44,10 @@ use sqlx::{SqliteExecutor, SqlitePool, sqlite::SqlitePoolOptions};
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetter, DeadLetterFilter, Depths, HeldRun, Inserted, JobFilter, JobPage,
-    JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT,
-    Store, StoreClock, StoreError, WorkerInfo,
-    listing::{self, Where},
+    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, HeldRun, Inserted, JobFilter,
+    JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd,
+    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo,
+    listing::{self, LettersWhere, Where},
     steps::{self, step},
 };
 use crate::{
@@ -74,9 +74,15 @@ macro_rules! jobs {
     };
 }
 
-const LETTERS: &str = include_str!("../sql/sqlite/dead_letters.sql");
-const OPEN_LETTERS: &str = step(LETTERS, "open");
-const ALL_LETTERS: &str = step(LETTERS, "all");
+/// A page of dead letters, likewise.
+macro_rules! letters {
+    ($place:literal) => {
+        concat!(
+            include_str!(concat!("../sql/sqlite/dead_letters/", $place, ".sql")),
+            include_str!("../sql/sqlite/dead_letters.sql")
+        )
+    };
+}
 
 const DEPTHS: &str = include_str!("../sql/sqlite/depths.sql");
 const DEPTHS_OF_ROLES: &str = step(DEPTHS, "roles");
@@ -328,15 +334,23 @@ impl Store for SqliteStore {
         &self,
         filter: &DeadLetterFilter,
         page: Page<DeadLetterId>,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
+    ) -> Result<DeadLetterPage, StoreError> {
+        let statement = match listing::letters_place(filter) {
+            LettersWhere::Open => letters!("open"),
+            LettersWhere::All => letters!("all"),
+            LettersWhere::Named => letters!("named"),
+        };
+        let (from, until) = listing::letter_ids(filter, page);
         self.read(async {
-            let statement = if filter.include_resolved { ALL_LETTERS } else { OPEN_LETTERS };
             let rows = bind_filter(sqlx::query(statement), filter)?
-                .bind(page.before.map(|id| id.0))
+                .bind(from)
+                .bind(until)
+                .bind(filter.include_resolved)
                 .bind(page.limit)
+                .bind(LOOK)
                 .fetch_all(&self.readers)
                 .await?;
-            rows.iter().map(rows::dead_letter).collect()
+            rows::dead_letter_page(&rows)
         })
         .await
     }

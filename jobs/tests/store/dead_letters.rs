@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 
+use chrono::DateTime;
 use golden_jobs::{
     DeadLetterId, JobId, Role, State,
     outcome::Verdict,
-    store::{DeadLetter, DeadLetterFilter, NewJob, Page, Replay, Retried, RunEnd},
+    store::{DeadLetter, DeadLetterFilter, LOOK, NewJob, Page, Replay, Retried, RunEnd},
 };
+use sqlx::Row;
 
 use crate::{
-    bed::{ALL, Bed},
+    bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{
         MINUTE, SECOND, TENANT, any_letter, dead, dead_of, everything, job, job_with_callback, json, replay, succeeded,
@@ -20,6 +22,7 @@ both_stores! {
     letters_are_found_by_what_is_known_of_them
     a_piece_of_an_error_is_not_a_pattern
     pages_are_complete_and_do_not_overlap
+    a_page_looks_at_so_many_letters_and_no_more
     a_replayed_job_runs_again_with_fresh_attempts
     a_job_is_replayed_once_however_often_it_is_asked_for
     two_replays_at_the_same_time_requeue_each_job_once
@@ -30,6 +33,13 @@ both_stores! {
     a_replay_of_what_died_before_comes_to_an_end
     a_purged_letter_is_resolved_and_its_job_stays_dead
     resolved_letters_are_left_as_they_are
+}
+
+/// The ids of letters are made by the machine's clock: from here on the store's is as far.
+fn catch_up(store: &Bed) {
+    let millis = i64::try_from(JobId::new().0.as_u128() >> 80).unwrap();
+    let now = DateTime::from_timestamp_millis(millis).unwrap();
+    store.clock.advance((now - store.clock.now()).to_std().unwrap());
 }
 
 /// Records jobs and lets them all die.
@@ -44,7 +54,7 @@ async fn bury(store: &Bed, jobs: Vec<NewJob>) {
 }
 
 async fn letters(store: &Bed, filter: &DeadLetterFilter) -> Vec<DeadLetter> {
-    store.dead_letters(filter, everything()).await.unwrap()
+    store.dead_letters(filter, everything()).await.unwrap().letters
 }
 
 /// The one letter there is, resolved or not.
@@ -55,6 +65,7 @@ async fn letter(store: &Bed) -> DeadLetter {
 }
 
 async fn letters_are_found_by_what_is_known_of_them(store: Bed) {
+    catch_up(&store);
     let first = store.through(job(), dead_of("timeout", "it took 30 s")).await;
     store.clock.advance(MINUTE);
     let between = store.clock.now();
@@ -100,13 +111,102 @@ async fn pages_are_complete_and_do_not_overlap(store: Bed) {
 
     let (mut paged, mut before) = (Vec::new(), None);
     loop {
-        let page = store.dead_letters(&any_letter(), Page { before, limit: 3 }).await.unwrap();
+        let page = store.dead_letters(&any_letter(), Page { before, limit: 3 }).await.unwrap().letters;
         let Some(last) = page.last() else { break };
         before = Some(last.id);
         paged.extend(page.into_iter().map(|letter| letter.id));
     }
 
     assert_eq!(paged, whole);
+}
+
+/// Makes 9,998 letters of the only one there is, of the same millisecond.
+async fn multiply(store: &Bed) {
+    let statement = match &store.sql {
+        Sql::Postgres(_) => {
+            "INSERT INTO dlq_messages (id, tenant_id, job_id, original_subject, kind, role, payload, error_code, error,
+                                       attempts, created_at)
+             SELECT (left(replace(id::text, '-', ''), 12) || '70008000' || lpad(to_hex(n), 12, '0'))::uuid, tenant_id,
+                    job_id, original_subject, kind, role, payload, error_code, error, attempts, created_at
+             FROM dlq_messages, generate_series(1, 9998) AS s(n) WHERE kind = 'noop'"
+        }
+        Sql::Sqlite(_) => {
+            "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 9998)
+             INSERT INTO dlq_messages (id, tenant_id, job_id, original_subject, kind, role, payload, error_code, error,
+                                       attempts, created_at)
+             SELECT unhex(substr(hex(id), 1, 12) || '70008000' || printf('%012x', n)), tenant_id, job_id,
+                    original_subject, kind, role, payload, error_code, error, attempts, created_at
+             FROM dlq_messages, s WHERE kind = 'noop'"
+        }
+    };
+    assert_eq!(store.sql.execute(statement).await.unwrap(), 9_998);
+}
+
+async fn a_page_looks_at_so_many_letters_and_no_more(store: Bed) {
+    let rare = || NewJob { kind: "rare".into(), ..job() };
+    store.through(rare(), dead()).await;
+    store.through(job(), dead()).await;
+    multiply(&store).await;
+    store.through(rare(), dead()).await;
+    assert_eq!(store.count_dead_letters(&any_letter()).await.unwrap(), u64::from(LOOK) + 1);
+
+    for include_resolved in [false, true] {
+        let filter = DeadLetterFilter { kind: Some("rare".into()), include_resolved, ..any_letter() };
+        let page = async |before, limit| store.dead_letters(&filter, Page { before, limit }).await.unwrap();
+        // One short of the first of them, and then that one alone.
+        let first = page(None, 10).await;
+        assert_eq!(first.letters.len(), 1);
+        let second = page(first.looked_to, 10).await;
+        assert_eq!((second.letters.len(), second.looked_to), (1, None));
+        assert!(second.letters[0].id < first.letters[0].id);
+        // A full page needs no such mark.
+        assert_eq!(page(None, 1).await.looked_to, None);
+    }
+}
+
+/// Not from everybody's, which it would look through for a tenant that has few.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_reads_a_tenants_letters_from_its_own() {
+    on_postgres(async |store: Bed| {
+        store.through(job(), dead()).await;
+        multiply(&store).await;
+        let Sql::Postgres(pool) = &store.sql else { unreachable!("a bed on PostgreSQL") };
+        let mut connection = pool.acquire().await.unwrap();
+        for statement in [
+            "ANALYZE dlq_messages",
+            "SET plan_cache_mode = force_generic_plan",
+            "SET enable_seqscan = off",
+            concat!(
+                "PREPARE open AS ",
+                include_str!("../../src/sql/postgres/dead_letters/open.sql"),
+                include_str!("../../src/sql/postgres/dead_letters.sql")
+            ),
+            concat!(
+                "PREPARE whole AS ",
+                include_str!("../../src/sql/postgres/dead_letters/all.sql"),
+                include_str!("../../src/sql/postgres/dead_letters.sql")
+            ),
+        ] {
+            sqlx::raw_sql(statement).execute(&mut *connection).await.unwrap();
+        }
+        for (explain, index) in [
+            (
+                "EXPLAIN EXECUTE open('small', '{}', NULL, NULL, NULL, NULL, NULL, \
+                 '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', false, 21, 10000)",
+                "using dlq_open",
+            ),
+            (
+                "EXPLAIN EXECUTE whole('small', '{}', NULL, NULL, NULL, NULL, NULL, \
+                 '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', true, 21, 10000)",
+                "using dlq_by_tenant",
+            ),
+        ] {
+            let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+            assert_eq!(plan.iter().filter(|line| line.contains(index)).count(), 2, "{plan:#?}");
+        }
+    })
+    .await;
 }
 
 async fn a_replayed_job_runs_again_with_fresh_attempts(store: Bed) {

@@ -107,7 +107,7 @@ async fn a_dead_job_leaves_a_dead_letter(store: Bed) {
     assert_eq!((error.code.as_str(), error.message.as_str()), ("boom", "it broke"));
     assert_eq!(store.outcomes(given.id).await, ["retry", "dead"]);
 
-    let letters = store.dead_letters(&any_letter(), everything()).await.unwrap();
+    let letters = store.dead_letters(&any_letter(), everything()).await.unwrap().letters;
     let [letter] = &letters[..] else { panic!("{letters:?}") };
     assert_eq!((letter.job_id, letter.original_subject.as_str()), (Some(given.id), "jobs.peer-hub.review"));
     assert_eq!((letter.kind.as_str(), letter.role), ("review", Role::PeerHub));

@@ -38,7 +38,7 @@ async fn a_dead_job_runs_again_with_fresh_attempts(store: Bed) {
     assert_eq!((read.state, read.attempt, read.finished_at), (State::Queued, 0, None));
     assert_eq!(read.run_at, store.clock.now());
     let filter = golden_jobs::store::DeadLetterFilter { include_resolved: true, ..any_letter() };
-    let letter = store.dead_letters(&filter, everything()).await.unwrap().remove(0);
+    let letter = store.dead_letters(&filter, everything()).await.unwrap().letters.remove(0);
     assert_eq!((letter.resolved, letter.resolution.as_deref()), (true, Some("replayed")));
     assert_eq!(letter.resolved_by.as_deref(), Some("ops@acme"));
     assert_eq!(letter.resolved_at, Some(store.clock.now()));

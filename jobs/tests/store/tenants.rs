@@ -59,10 +59,10 @@ async fn nobody_retries_anothers_job(store: Bed) {
 
 async fn dead_letters_are_there_for_their_tenant_only(store: Bed) {
     let id = store.through(job(), dead()).await;
-    let letter = store.dead_letters(&any_letter(), everything()).await.unwrap()[0].id;
+    let letter = store.dead_letters(&any_letter(), everything()).await.unwrap().letters[0].id;
 
     for filter in [anothers_letters(vec![]), anothers_letters(vec![letter])] {
-        assert!(store.dead_letters(&filter, everything()).await.unwrap().is_empty());
+        assert!(store.dead_letters(&filter, everything()).await.unwrap().letters.is_empty());
         assert_eq!(store.count_dead_letters(&filter).await.unwrap(), 0);
         assert!(store.replay(&replay(filter.clone()), ALL).await.unwrap().is_empty());
         assert_eq!(store.purge(&filter, "mallory", ALL).await.unwrap(), 0);

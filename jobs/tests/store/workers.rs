@@ -177,7 +177,7 @@ async fn a_job_that_kills_three_workers_is_poison(store: Bed) {
     let read = store.record(id).await;
     assert_eq!((read.state, read.attempt), (State::Dead, 3));
     assert_eq!(store.outcomes(id).await, ["lost", "lost", "lost"]);
-    let letters = store.dead_letters(&any_letter(), everything()).await.unwrap();
+    let letters = store.dead_letters(&any_letter(), everything()).await.unwrap().letters;
     assert_eq!((letters[0].job_id, letters[0].attempts), (Some(id), 3));
     assert_eq!(letters[0].error_code, "worker_lost");
 }

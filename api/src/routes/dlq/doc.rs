@@ -13,7 +13,11 @@ pub(in crate::routes) const TAG: Tag = Tag {
 };
 
 pub(in crate::routes) fn list() -> Doc {
-    Doc::new("List dead letters", "The tenant's dead letters, the newest first; unresolved ones unless asked for all.")
+    Doc::new(
+        "List dead letters",
+        "The tenant's dead letters, the newest first; unresolved ones unless asked for all. For one page, 10,000 are \
+         looked at and no more: where few match, a page may be short or empty and still have a `next_cursor`.",
+    )
 }
 
 pub(in crate::routes) fn show() -> Doc {

@@ -3,31 +3,48 @@
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{PostgresStore, rows, step};
+use super::{PostgresStore, rows};
 use crate::{
     id::{DeadLetterId, JobId},
     record::Move,
-    store::{DeadLetter, DeadLetterFilter, Page, Replay, StoreError},
+    store::{
+        DeadLetterFilter, DeadLetterPage, LOOK, Page, Replay, StoreError,
+        listing::{self, LettersWhere},
+    },
 };
 
-const LIST: &str = include_str!("../../sql/postgres/dead_letters.sql");
-const OPEN: &str = step(LIST, "open");
-const ALL: &str = step(LIST, "all");
+/// A page of dead letters: where to look, and what to do there.
+macro_rules! letters {
+    ($place:literal) => {
+        concat!(
+            include_str!(concat!("../../sql/postgres/dead_letters/", $place, ".sql")),
+            include_str!("../../sql/postgres/dead_letters.sql")
+        )
+    };
+}
 
 impl PostgresStore {
     pub(super) async fn list_dead_letters(
         &self,
         filter: &DeadLetterFilter,
         page: Page<DeadLetterId>,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        let statement = if filter.include_resolved { ALL } else { OPEN };
+    ) -> Result<DeadLetterPage, StoreError> {
+        let statement = match listing::letters_place(filter) {
+            LettersWhere::Open => letters!("open"),
+            LettersWhere::All => letters!("all"),
+            LettersWhere::Named => letters!("named"),
+        };
+        let (from, until) = listing::letter_ids(filter, page);
         self.in_time(|| async {
             let rows = rows::bind_filter(sqlx::query(statement), filter)
-                .bind(page.before.map(|id| id.0))
+                .bind(from)
+                .bind(until)
+                .bind(filter.include_resolved)
                 .bind(i64::from(page.limit))
+                .bind(i64::from(LOOK))
                 .fetch_all(&self.pool)
                 .await?;
-            rows.iter().map(rows::dead_letter).collect()
+            rows::dead_letter_page(&rows)
         })
         .await
     }

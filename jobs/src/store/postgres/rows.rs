@@ -11,8 +11,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine,
-        LostRun, Moment, Promoted, Run, StoreError, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterFilter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept,
+        LogLine, LostRun, Moment, Promoted, Run, StoreError, WorkerInfo,
     },
 };
 
@@ -259,7 +259,18 @@ pub(super) fn attempt(row: &PgRow) -> Read<Attempt> {
     })
 }
 
-pub(super) fn dead_letter(row: &PgRow) -> Read<DeadLetter> {
+pub(super) fn dead_letter_page(rows: &[PgRow]) -> Read<DeadLetterPage> {
+    let mut page = DeadLetterPage::default();
+    for row in rows {
+        page.looked_to = row.try_get::<Option<Uuid>, _>("looked_to")?.map(DeadLetterId);
+        if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+            page.letters.push(dead_letter(row)?);
+        }
+    }
+    Ok(page)
+}
+
+fn dead_letter(row: &PgRow) -> Read<DeadLetter> {
     Ok(DeadLetter {
         id: DeadLetterId(row.try_get("id")?),
         tenant_id: row.try_get("tenant_id")?,

@@ -13,8 +13,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Pause,
-        Queue, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
+        Claimed, DeadLetter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun,
+        Moment, Pause, Queue, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
     },
 };
 
@@ -253,7 +253,18 @@ pub(super) fn attempt(row: &SqliteRow) -> Read<Attempt> {
     })
 }
 
-pub(super) fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
+pub(super) fn dead_letter_page(rows: &[SqliteRow]) -> Read<DeadLetterPage> {
+    let mut page = DeadLetterPage::default();
+    for row in rows {
+        page.looked_to = row.try_get::<Option<Uuid>, _>("looked_to")?.map(DeadLetterId);
+        if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+            page.letters.push(dead_letter(row)?);
+        }
+    }
+    Ok(page)
+}
+
+fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
     Ok(DeadLetter {
         id: DeadLetterId(row.try_get("id")?),
         tenant_id: row.try_get("tenant_id")?,
