@@ -94,6 +94,13 @@ impl Auth {
         Ok(Self::new(Keys::Public(PublicKeys::open(source).await?), expected))
     }
 
+    /// How many public keys verify tokens now, or why there are none yet. `None` with a shared secret.
+    pub fn public_keys(&self) -> Option<Result<usize, String>> {
+        let Keys::Public(keys) = &self.keys else { return None };
+        let count = || keys.known().map_or(0, |known| known.set.len());
+        Some(keys.readiness()().map(|()| count()))
+    }
+
     fn new(keys: Keys, expected: Expected) -> Self {
         signatures::install();
         Self { keys, expected, verified: Mutex::default() }

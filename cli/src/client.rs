@@ -14,7 +14,7 @@ use serde_json::{
     value::{RawValue, to_raw_value},
 };
 
-use crate::config::{Secret, Settings};
+use crate::config::{Secret, Settings, without_password};
 
 /// Longer than the server waits for a job (30 s), so that its answer is not cut off.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -194,7 +194,7 @@ impl Client {
         while let Some(inner) = cause.source() {
             cause = inner;
         }
-        ClientError::Unreachable { server: self.server.to_string(), reason: cause.to_string() }
+        ClientError::Unreachable { server: without_password(self.server.as_str()), reason: cause.to_string() }
     }
 }
 

@@ -7,14 +7,16 @@ use golden_jobs::Registry;
 
 use crate::{
     client::Client,
-    config::{self, Key, Settings},
+    config::{self, Layers, Setting, Settings, SettingsError, table},
     exit::{self, Exit},
+    logging,
     output::Output,
 };
 
 mod api;
 mod dev;
 mod dlq;
+mod doctor;
 mod each;
 mod jobs;
 mod kinds;
@@ -34,7 +36,7 @@ const COMMON: &str = "Common options";
 ///
 /// `golden dev` needs nothing else and is the place to begin.
 #[derive(Debug, Parser)]
-#[command(name = "golden", verbatim_doc_comment, version, after_help = exit::HELP, after_long_help = format!("{}\n\n{}", config::HELP, exit::HELP))]
+#[command(name = "golden", verbatim_doc_comment, version, after_help = exit::HELP, after_long_help = format!("{}\n\n{}", config::help(), exit::HELP))]
 pub(crate) struct Cli {
     /// Settings file [default: golden.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE", help_heading = COMMON)]
@@ -49,6 +51,7 @@ enum Command {
     Api(api::ApiArgs),
     Worker(worker::WorkerArgs),
     Migrate(migrate::MigrateArgs),
+    Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Token(token::TokenCommand),
     Jobs(jobs::JobsArgs),
@@ -62,19 +65,31 @@ enum Command {
 
 impl Cli {
     pub(crate) async fn run(self, registry: Registry) -> anyhow::Result<Exit> {
-        let settings = Settings::load(&self.command.flags(), self.config.as_deref())?;
+        let layers = Layers::of_this_process(self.command.flags(), self.config.as_deref());
+        let serves = self.command.serves();
+        // Not before a command asks: those that need none must not end on one that is wrong.
+        let settings = || -> Result<Settings, SettingsError> {
+            let settings = Settings::from_layers(&layers)?;
+            if serves {
+                logging::start(&settings);
+            } else {
+                settings.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            }
+            Ok(settings)
+        };
         match self.command {
-            Command::Dev(_) => dev::run(settings, registry).await,
-            Command::Api(_) => api::run(settings, registry).await,
-            Command::Worker(args) => worker::run(args, settings, registry).await,
-            Command::Migrate(_) => migrate::run(settings).await,
-            Command::Token(command) => token::run(command, &settings),
-            Command::Jobs(args) => jobs::run(args, &settings).await,
-            Command::Dlq(args) => dlq::run(args, &settings).await,
-            Command::Schedules(args) => schedules::run(args, &settings).await,
-            Command::Queues(args) => queues::run(args, &settings).await,
-            Command::Webhooks(args) => webhooks::run(args, &settings).await,
-            Command::Kinds(args) => kinds::run(args, &settings).await,
+            Command::Dev(_) => dev::run(settings()?, registry).await,
+            Command::Api(_) => api::run(settings()?, registry).await,
+            Command::Worker(args) => worker::run(args, settings()?, registry).await,
+            Command::Migrate(_) => migrate::run(settings()?).await,
+            Command::Doctor(args) => doctor::run(args, &layers).await,
+            Command::Token(command) => token::run(command, &settings()?),
+            Command::Jobs(args) => jobs::run(args, &settings()?).await,
+            Command::Dlq(args) => dlq::run(args, &settings()?).await,
+            Command::Schedules(args) => schedules::run(args, &settings()?).await,
+            Command::Queues(args) => queues::run(args, &settings()?).await,
+            Command::Webhooks(args) => webhooks::run(args, &settings()?).await,
+            Command::Kinds(args) => kinds::run(args, &settings()?).await,
             Command::Openapi(_) => openapi::run(&registry),
         }
     }
@@ -82,13 +97,13 @@ impl Cli {
 
 impl Command {
     /// The settings among its flags.
-    fn flags(&self) -> Vec<(Key, String)> {
+    fn flags(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::Dev(args) => args.process.flags().with(Key::LISTEN, &args.listen),
-            Self::Api(args) => args.process.flags().with(Key::LISTEN, &args.listen),
-            Self::Worker(args) => args.process.flags().with(Key::CONCURRENCY, &args.concurrency),
-            Self::Migrate(args) => Flags::default().with(Key::DATABASE_URL, &args.database_url),
-            Self::Token(_) | Self::Openapi(_) => Flags::default(),
+            Self::Dev(args) => args.process.flags().with(&table::LISTEN, &args.listen),
+            Self::Api(args) => args.process.flags().with(&table::LISTEN, &args.listen),
+            Self::Worker(args) => args.process.flags().with(&table::CONCURRENCY, &args.concurrency),
+            Self::Migrate(args) => Flags::default().with(&table::DATABASE_URL, &args.database_url),
+            Self::Doctor(_) | Self::Token(_) | Self::Openapi(_) => Flags::default(),
             Self::Jobs(args) => args.client.flags(),
             Self::Dlq(args) => args.client.flags(),
             Self::Schedules(args) => args.client.flags(),
@@ -98,15 +113,20 @@ impl Command {
         }
         .0
     }
+
+    /// Servers log, and what is said of their settings goes there.
+    fn serves(&self) -> bool {
+        matches!(self, Self::Dev(_) | Self::Api(_) | Self::Worker(_))
+    }
 }
 
 /// Flags that are settings. Their values stay text here: settings are parsed in one place.
 #[derive(Default)]
-struct Flags(Vec<(Key, String)>);
+struct Flags(Vec<(&'static str, String)>);
 
 impl Flags {
-    fn with(mut self, key: Key, value: &Option<String>) -> Self {
-        self.0.extend(value.clone().map(|value| (key, value)));
+    fn with<T>(mut self, setting: &Setting<T>, value: &Option<String>) -> Self {
+        self.0.extend(value.clone().map(|value| (setting.name(), value)));
         self
     }
 }
@@ -120,10 +140,10 @@ struct ProcessArgs {
     /// How long runs and requests may go on after a shutdown was asked for [default: 30s]
     #[arg(long, value_name = "DURATION")]
     drain_timeout: Option<String>,
-    /// Log filter, for example info or golden_workers=debug
+    /// Log filter, for example info or golden_workers=debug [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
-    /// pretty or json
+    /// How log lines look: pretty or json [default: pretty]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
 }
@@ -131,10 +151,10 @@ struct ProcessArgs {
 impl ProcessArgs {
     fn flags(&self) -> Flags {
         Flags::default()
-            .with(Key::DATABASE_URL, &self.database_url)
-            .with(Key::DRAIN_TIMEOUT, &self.drain_timeout)
-            .with(Key::LOG, &self.log)
-            .with(Key::LOG_FORMAT, &self.log_format)
+            .with(&table::DATABASE_URL, &self.database_url)
+            .with(&table::DRAIN_TIMEOUT, &self.drain_timeout)
+            .with(&table::LOG, &self.log)
+            .with(&table::LOG_FORMAT, &self.log_format)
     }
 }
 
@@ -151,7 +171,7 @@ struct ClientArgs {
 
 impl ClientArgs {
     fn flags(&self) -> Flags {
-        Flags::default().with(Key::SERVER, &self.server)
+        Flags::default().with(&table::SERVER, &self.server)
     }
 
     fn connect(&self, settings: &Settings) -> anyhow::Result<(Client, Output)> {

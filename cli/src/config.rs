@@ -2,64 +2,47 @@
 //!
 //! The environment is read here and nowhere else. Every setting has one name: the variable
 //! `GOLDEN_DRAIN_TIMEOUT` is the key `drain_timeout` of the file and the flag
-//! `--drain-timeout`. Whatever the layer, a value is text until it is parsed below, so a
-//! wrong one is reported in the same words wherever it came from.
+//! `--drain-timeout`. Whatever the layer, a value is text until it is parsed as the one `table`
+//! says, so a wrong one is reported in the same words wherever it came from.
 
-use std::{
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use golden_api::{RateLimits, auth::Expected};
-use golden_jobs::{
-    egress::Egress,
-    sandbox::Limits,
-    store::{Keep, LOST_AFTER},
-    webhooks::HOST_LIMIT,
-};
+use golden_jobs::{egress::Egress, sandbox::Limits, store::Keep};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
-use crate::duration;
-
+pub(crate) mod example;
+mod file;
 mod layers;
+mod near;
+#[cfg(test)]
+mod page;
+mod setting;
+pub(crate) mod table;
 mod values;
 
-pub(crate) use layers::{Key, Layers, Place};
+pub(crate) use layers::Layers;
+pub(crate) use setting::{AnySetting, Setting, without_password};
 pub(crate) use values::{Jwks, LogFormat, Secret};
 
+use setting::Unset;
+
 /// The settings as help shows them.
-pub(crate) const HELP: &str = "\
-Settings are taken from flags, else from the environment, else from golden.toml:
-  DATABASE_URL             sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE
-  JWT_SECRET               signs tokens; at least 32 bytes
-  GOLDEN_JWKS              instead of JWT_SECRET: file or https address of the public keys of an issuer
-  GOLDEN_JWT_ISSUER        what tokens must say in `iss`
-  GOLDEN_JWT_AUDIENCE      what tokens must say in `aud`
-  GOLDEN_LISTEN            address of the API [127.0.0.1:8000]
-  GOLDEN_RATE_LIMITS       off, on, or role=requests a minute: admin=1000,developer=300
-  GOLDEN_TRUSTED_PROXIES   proxies of yours before the API: where to read X-Forwarded-For [0]
-  GOLDEN_CONCURRENCY       runs at once in each pool [by role]
-  GOLDEN_DRAIN_TIMEOUT     how long runs may go on after a shutdown was asked for [30s]
-  GOLDEN_LOST_AFTER        silence after which a worker loses its jobs [20s]
-  GOLDEN_RETENTION         how long jobs stay after they ended, or off
-                           [succeeded=7d,cancelled=7d,dead=30d; dead counts from its resolution]
-  GOLDEN_WEBHOOK_SCHEDULE  wait before each attempt to deliver a webhook: 0s,5s,5m,30m
-  GOLDEN_WEBHOOK_PER_HOST  webhooks that a process delivers to one host at once [10]
-  GOLDEN_EGRESS_ALLOW      hosts and networks that jobs may reach though they are not public
-  GOLDEN_EGRESS_PORTS      ports that jobs may reach, or any [443]
-  GOLDEN_EGRESS_HTTP       whether jobs may use plain http: on or off [off]
-  GOLDEN_SANDBOX_LIMITS    the most that a sandboxed program gets, whatever it asks for
-                           [wall=50s,memory_mib=1024; cpu=10s is each process's CPU time]
-  DOCKER_HOST              where Docker listens, for sandbox jobs
-  GOLDEN_LOG               log filter, for example info or golden_workers=debug [info]
-  GOLDEN_LOG_FORMAT        pretty or json [pretty]
-  GOLDEN_SERVER            the API that client commands talk to [http://localhost:8000]
-  GOLDEN_TOKEN             the token they show; `golden token mint` makes one
+pub(crate) fn help() -> String {
+    let mut help = "Settings are taken from flags, else from the environment, else from golden.toml:\n".to_owned();
+    for about in table::all().map(AnySetting::about) {
+        let default = match about.unset {
+            Unset::Value(value) => format!(" [{value}]"),
+            Unset::Otherwise(_) => String::new(),
+        };
+        help += &format!("  {:<24} {}{default}\n", about.name, about.what);
+    }
+    help + "\
 In the file, a key is the name in lower case without GOLDEN_: drain_timeout = \"1m\".
-A duration is 500ms, 90s, 5m, 2h, 7d or 1h30m; a bare number is seconds.";
+A duration is 500ms, 90s, 5m, 2h, 7d or 1h30m; a bare number is seconds.
+`golden doctor` shows which are set, and where."
+}
 
 /// What a process is told, parsed and checked.
 #[derive(Debug)]
@@ -76,8 +59,8 @@ pub(crate) struct Settings {
     pub(crate) docker_host: Option<String>,
     /// The most that a sandboxed program gets.
     pub(crate) sandbox_limits: Limits,
-    /// What to log; `None` lets the command choose.
-    pub(crate) log: Option<EnvFilter>,
+    /// What servers log.
+    pub(crate) log: EnvFilter,
     pub(crate) log_format: LogFormat,
     pub(crate) drain_timeout: Duration,
     pub(crate) lost_after: Duration,
@@ -96,50 +79,73 @@ pub(crate) struct Settings {
     pub(crate) token: Option<Secret>,
     /// Colour is unwanted, terminal or not (see no-color.org).
     pub(crate) no_color: bool,
+    /// What is probably not as it was meant, to be told once.
+    pub(crate) warnings: Vec<String>,
 }
 
-/// A setting that cannot be used: which, where it came from, and what is wrong with it.
+/// Why no process can be run with these settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SettingsError {
-    #[error("{name} {place}: {problem}")]
-    Wrong { name: String, place: Place, problem: String },
+    /// All that cannot be used, so that it can be mended in one go.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong(Vec<Fault>),
     #[error("{name} is not set: {hint}")]
     Missing { name: &'static str, hint: &'static str },
     #[error("{0}")]
     Together(&'static str),
-    #[error("{}: {problem}", file.display())]
-    File { file: PathBuf, problem: String },
+}
+
+/// Something in a layer that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Where it stands, and what it is called there.
+    pub(crate) place: String,
+    /// What is wrong with it, and what would be right. Quotes no secret.
+    pub(crate) problem: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
 }
 
 impl Settings {
-    /// Reads every layer of this process.
-    pub(crate) fn load(flags: &[(Key, String)], file: Option<&Path>) -> Result<Self, SettingsError> {
-        Self::from_layers(&Layers::of_this_process(flags, file)?)
-    }
-
     pub(crate) fn from_layers(layers: &Layers) -> Result<Self, SettingsError> {
+        let faults = layers.faults();
+        if !faults.is_empty() {
+            return Err(SettingsError::Wrong(faults));
+        }
+        let (allow_hosts, allow_networks) = layers.get(&table::EGRESS_ALLOW)?.unwrap_or_default();
         Ok(Self {
-            database_url: layers.text(Key::DATABASE_URL).map(Secret::from),
-            jwt_secret: layers.parse(Key::JWT_SECRET, values::jwt_secret)?,
-            jwks: layers.parse(Key::JWKS, str::parse)?,
-            expected: Expected { issuer: layers.text(Key::JWT_ISSUER), audience: layers.text(Key::JWT_AUDIENCE) },
-            listen: layers.parse_or(Key::LISTEN, "127.0.0.1:8000", values::listen)?,
-            rate_limits: layers.parse(Key::RATE_LIMITS, str::parse)?,
-            trusted_proxies: layers.parse_or(Key::TRUSTED_PROXIES, "0", values::trusted_proxies)?,
-            docker_host: layers.text(Key::DOCKER_HOST),
-            sandbox_limits: layers.parse(Key::SANDBOX_LIMITS, values::sandbox_limits)?.unwrap_or(Limits::MOST),
-            log: layers.parse(Key::LOG, values::log)?,
-            log_format: layers.parse(Key::LOG_FORMAT, str::parse)?.unwrap_or_default(),
-            drain_timeout: layers.parse_or(Key::DRAIN_TIMEOUT, "30s", duration::parse)?,
-            lost_after: layers.parse(Key::LOST_AFTER, values::lost_after)?.unwrap_or(LOST_AFTER),
-            keep: layers.parse(Key::RETENTION, values::retention)?.unwrap_or_default(),
-            webhook_schedule: layers.parse(Key::WEBHOOK_SCHEDULE, values::webhook_schedule)?,
-            webhook_per_host: layers.parse(Key::WEBHOOK_PER_HOST, values::concurrency)?.unwrap_or(HOST_LIMIT),
-            egress: egress(layers)?,
-            concurrency: layers.parse(Key::CONCURRENCY, values::concurrency)?,
-            server: layers.parse_or(Key::SERVER, "http://localhost:8000", values::server)?,
-            token: layers.text(Key::TOKEN).map(Secret::from),
+            database_url: layers.get(&table::DATABASE_URL)?,
+            jwt_secret: layers.get(&table::JWT_SECRET)?,
+            jwks: layers.get(&table::JWKS)?,
+            expected: Expected { issuer: layers.get(&table::JWT_ISSUER)?, audience: layers.get(&table::JWT_AUDIENCE)? },
+            listen: layers.value(&table::LISTEN)?,
+            rate_limits: layers.get(&table::RATE_LIMITS)?,
+            trusted_proxies: layers.value(&table::TRUSTED_PROXIES)?,
+            docker_host: layers.get(&table::DOCKER_HOST)?,
+            sandbox_limits: layers.value(&table::SANDBOX_LIMITS)?,
+            log: layers.value(&table::LOG)?,
+            log_format: layers.value(&table::LOG_FORMAT)?,
+            drain_timeout: layers.value(&table::DRAIN_TIMEOUT)?,
+            lost_after: layers.value(&table::LOST_AFTER)?,
+            keep: layers.value(&table::RETENTION)?,
+            webhook_schedule: layers.get(&table::WEBHOOK_SCHEDULE)?,
+            webhook_per_host: layers.value(&table::WEBHOOK_PER_HOST)?,
+            egress: Egress {
+                allow_http: layers.value(&table::EGRESS_HTTP)?,
+                allow_ports: layers.value(&table::EGRESS_PORTS)?,
+                allow_hosts,
+                allow_networks,
+                allow_loopback: false,
+            },
+            concurrency: layers.get(&table::CONCURRENCY)?,
+            server: layers.value(&table::SERVER)?,
+            token: layers.get(&table::TOKEN)?,
             no_color: layers.environment("NO_COLOR").is_some(),
+            warnings: layers.warnings(),
         })
     }
 
@@ -173,15 +179,4 @@ impl Settings {
 pub(crate) enum Verifier<'a> {
     Secret(&'a str),
     Jwks(&'a Jwks),
-}
-
-fn egress(layers: &Layers) -> Result<Egress, SettingsError> {
-    let (allow_hosts, allow_networks) = layers.parse_or(Key::EGRESS_ALLOW, "", values::hosts_and_networks)?;
-    Ok(Egress {
-        allow_http: layers.parse_or(Key::EGRESS_HTTP, "off", values::on_or_off)?,
-        allow_ports: layers.parse_or(Key::EGRESS_PORTS, "443", values::ports)?,
-        allow_hosts,
-        allow_networks,
-        allow_loopback: false,
-    })
 }

@@ -158,6 +158,10 @@ impl Cell {
         };
         cell
     }
+
+    pub(crate) fn in_colour(text: &str, colour: AnsiColor) -> Self {
+        Self { style: colour.on_default(), ..Self::plain(text) }
+    }
 }
 
 impl fmt::Display for Cell {

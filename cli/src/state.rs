@@ -46,6 +46,12 @@ impl StateDir {
         read_secret(&Path::new(DIRECTORY).join(SECRET)).ok()
     }
 
+    /// The database of the current directory's `golden dev`, if one ever ran here.
+    pub(crate) fn known_database_url() -> Option<String> {
+        let state = Self(DIRECTORY.into());
+        state.0.join(DATABASE).exists().then(|| state.database_url())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

@@ -210,6 +210,15 @@ mod tests {
     use crate::config::Layers;
 
     #[test]
+    fn docs_say_how_many_runs_a_pool_has() {
+        let page = include_str!("../../docs/configuration.md");
+        for role in Role::ALL {
+            let words = format!("{role} {}", concurrency(role, None));
+            assert!(page.contains(&words), "docs/configuration.md does not say `{words}`");
+        }
+    }
+
+    #[test]
     fn the_schedule_sets_how_often_and_when_a_webhook_is_tried() {
         let mut layers = Layers::default();
         layers.environment.insert("GOLDEN_WEBHOOK_SCHEDULE".to_owned(), "0s,5s,5m".to_owned());

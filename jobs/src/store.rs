@@ -38,7 +38,7 @@ pub mod watch;
 
 pub use batch::{Batches, InsertedBatch, NewBatch};
 pub use clock::StoreClock;
-pub use connect::{ConnectError, ConnectOptions, connect, migrate};
+pub use connect::{ConnectError, ConnectOptions, Inspection, connect, inspect, migrate};
 pub use deliveries::Deliveries;
 pub use endpoints::Endpoints;
 pub use events::Events;

@@ -38,7 +38,7 @@ impl Image {
     }
 
     /// How to get it into Docker.
-    pub(crate) fn hint(&self) -> String {
+    pub fn hint(&self) -> String {
         let Self { language, reference, .. } = self;
         if Self::defaults().contains(self) {
             format!(

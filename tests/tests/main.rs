@@ -4,6 +4,7 @@
 
 mod api;
 mod chaos;
+mod doctor;
 mod sandbox;
 mod scale;
 mod support;

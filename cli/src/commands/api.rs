@@ -7,7 +7,6 @@ use super::ProcessArgs;
 use crate::{
     config::Settings,
     exit::Exit,
-    logging,
     signals::Signals,
     wire::{self, Process},
 };
@@ -27,7 +26,6 @@ pub(crate) struct ApiArgs {
 }
 
 pub(crate) async fn run(settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
-    logging::start(&settings);
     let auth = wire::auth(&settings).await?;
     let url = settings.database_url()?.to_owned();
     let mut process = Process::start(settings, registry, &url).await?;

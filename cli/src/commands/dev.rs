@@ -13,7 +13,6 @@ use super::ProcessArgs;
 use crate::{
     config::{Settings, SettingsError, Verifier},
     exit::Exit,
-    logging,
     output::Output,
     signals::Signals,
     state::StateDir,
@@ -42,7 +41,6 @@ const TENANT: &str = "dev";
 const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
-    logging::start(&settings);
     let listener = wire::listen(settings.listen).await?;
     let secret = match settings.verifier() {
         Ok(Verifier::Secret(secret)) => secret.to_owned(),

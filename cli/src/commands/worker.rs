@@ -7,7 +7,6 @@ use super::ProcessArgs;
 use crate::{
     config::Settings,
     exit::Exit,
-    logging,
     signals::Signals,
     wire::{self, Process},
 };
@@ -34,7 +33,6 @@ pub(crate) struct WorkerArgs {
 }
 
 pub(crate) async fn run(mut args: WorkerArgs, settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
-    logging::start(&settings);
     args.roles.sort_unstable();
     args.roles.dedup();
     let sandbox = if args.roles.contains(&Role::Sandbox) {

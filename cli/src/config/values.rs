@@ -18,7 +18,8 @@ use golden_jobs::{
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
-use crate::duration;
+use super::without_password;
+use crate::duration as durations;
 
 /// Workers beat every 5 s; a shorter silence than two beats takes jobs from the living.
 const LEAST_LOST_AFTER: Duration = Duration::from_secs(10);
@@ -33,12 +34,6 @@ pub(crate) struct Secret(String);
 impl Secret {
     pub(crate) fn reveal(&self) -> &str {
         &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
     }
 }
 
@@ -63,7 +58,8 @@ impl FromStr for Jwks {
         if !text.contains("://") {
             return Ok(Self::File(text.into()));
         }
-        let url = Url::parse(text).map_err(|error| format!("`{text}` is no address: {error}"))?;
+        let shown = without_password(text);
+        let url = Url::parse(text).map_err(|error| format!("`{shown}` is no address: {error}"))?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
         if !url.username().is_empty() || url.password().is_some() {
@@ -73,7 +69,7 @@ impl FromStr for Jwks {
             "https" => Ok(Self::Url(url)),
             "http" if loopback => Ok(Self::Url(url)),
             _ => Err(format!(
-                "`{text}` is neither a path nor an https address (http only to this machine): whoever is in \
+                "`{shown}` is neither a path nor an https address (http only to this machine): whoever is in \
                  between could put keys of their own there"
             )),
         }
@@ -105,6 +101,18 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
+pub(super) fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+pub(super) fn secret(text: &str) -> Result<Secret, String> {
+    Ok(Secret(text.to_owned()))
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    durations::parse(text).map_err(|error| error.to_string())
+}
+
 pub(super) fn jwt_secret(text: &str) -> Result<Secret, String> {
     match text.len() {
         length if length < LEAST_JWT_SECRET => Err(format!(
@@ -121,12 +129,15 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
 pub(super) fn server(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
-        _ => Err(format!("`{text}` is not an address like http://localhost:8000 or https://golden.example.com")),
+        _ => Err(format!(
+            "`{}` is not an address like http://localhost:8000 or https://golden.example.com",
+            without_password(text)
+        )),
     }
 }
 
 pub(super) fn lost_after(text: &str) -> Result<Duration, String> {
-    match duration::parse(text).map_err(|error| error.to_string())? {
+    match duration(text)? {
         silence if silence < LEAST_LOST_AFTER => Err(format!(
             "`{text}` is too short: workers beat every 5 s, and taking jobs from a living one costs an attempt; use 10s or more"
         )),
@@ -155,7 +166,7 @@ pub(super) fn retention(text: &str) -> Result<Keep, String> {
         };
         *kept = match age {
             "off" => None,
-            age => Some(duration::parse(age).map_err(|error| error.to_string())?),
+            age => Some(duration(age)?),
         };
         if kept.is_some_and(|age| age < LEAST_KEEP) {
             return Err(format!(
@@ -190,7 +201,7 @@ pub(super) fn sandbox_limits(text: &str) -> Result<Limits, String> {
 }
 
 pub(super) fn webhook_schedule(text: &str) -> Result<Vec<Duration>, String> {
-    let waits: Vec<_> = list(text).map(duration::parse).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let waits: Vec<_> = list(text).map(duration).collect::<Result<_, _>>()?;
     match waits.first() {
         Some(&Duration::ZERO) => Ok(waits),
         _ => Err(format!(

@@ -97,3 +97,17 @@ fn tokens_count_while_their_key_is_published() {
         assert!(begun.elapsed() < Duration::from_secs(30), "the file is not read again");
     }
 }
+
+#[test]
+fn doctor_counts_the_keys_that_can_be_used() {
+    let dir = Dir::new();
+    let doctor = || run(dir.golden(&["doctor"]).env("GOLDEN_JWKS", "keys.json").env("GOLDEN_LISTEN", "127.0.0.1:0"));
+    let without = doctor();
+    assert_eq!(without.code, 1);
+    assert!(without.out.contains("failure\ttokens\tGOLDEN_JWKS: "), "{}", without.out);
+    Issuer::new().publish(&dir);
+    let with = doctor();
+    assert_eq!(with.code, 0, "{}", with.out);
+    assert!(with.out.contains("ok\ttokens\tverified by the public keys at keys.json: 1 can be used"), "{}", with.out);
+    assert!(with.out.contains("warning\ttokens\tGOLDEN_JWT_AUDIENCE is not set"), "{}", with.out);
+}

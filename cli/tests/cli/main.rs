@@ -5,6 +5,7 @@ mod support;
 
 mod client;
 mod docs;
+mod doctor;
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 mod keys;
 mod live;

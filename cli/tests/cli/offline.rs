@@ -14,6 +14,7 @@ fn every_command_explains_itself_with_an_example() {
         "api",
         "worker",
         "migrate",
+        "doctor",
         "token mint",
         "kinds",
         "jobs submit",
@@ -155,9 +156,9 @@ fn a_missing_or_wrong_setting_is_named_with_its_place() {
     assert!(!ran.err.contains("hunter2"));
 
     fs::write(dir.path("golden.toml"), "drain_timeout = \"soon\"").unwrap();
-    refused(&["dev"], &[], "drain_timeout in golden.toml: `soon` is not a duration");
+    refused(&["dev"], &[], "drain_timeout in golden.toml, line 1: `soon` is not a duration");
     fs::write(dir.path("golden.toml"), "lisen = \"x\"").unwrap();
-    refused(&["kinds"], &[], "golden.toml: unknown key `lisen`");
+    refused(&["kinds"], &[], "golden.toml, line 1: unknown key `lisen`: did you mean `listen`?");
     refused(&["--config", "other.toml", "kinds"], &[], "other.toml: ");
 }
 

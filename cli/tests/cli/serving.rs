@@ -25,6 +25,8 @@ fn the_printed_line_runs_a_job_and_ctrl_c_ends_in_good_order() {
 fn a_second_signal_ends_at_once() {
     let mut dev = Dev::start();
     dev.submit(&["noop", r#"{"sleep_ms": 60000}"#]);
+    // What is still queued is not waited for.
+    while dev.run(&["jobs", "list", "--state", "running"]).out.is_empty() {}
     let mut log = BufReader::new(dev.child.stderr.take().unwrap()).lines();
     dev.interrupt();
     assert!(log.any(|line| line.unwrap().contains("draining")));

@@ -1,6 +1,6 @@
 //! From a database URL to a store.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use sqlx::migrate::Migrator;
 
@@ -44,6 +44,25 @@ pub async fn connect(options: ConnectOptions) -> Result<SharedStore, ConnectErro
     match scheme(&options.url)? {
         Dialect::Postgres => Ok(Arc::new(PostgresStore::connect(options).await?)),
         Dialect::Sqlite => Ok(Arc::new(SqliteStore::connect(options).await?)),
+    }
+}
+
+/// What answers at a database URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The product and its version, for example `PostgreSQL 17.5`.
+    pub product: String,
+    /// The number of the newest migration that was applied.
+    pub schema: i64,
+    /// The folder that its file is in, where it is one.
+    pub folder: Option<PathBuf>,
+}
+
+/// Looks at a database without working in it. Refuses a schema older than this binary's, as [`connect`] does.
+pub async fn inspect(url: &str) -> Result<Inspection, ConnectError> {
+    match scheme(url)? {
+        Dialect::Postgres => super::postgres::inspect(url).await,
+        Dialect::Sqlite => super::sqlite::inspect(url).await,
     }
 }
 

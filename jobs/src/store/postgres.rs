@@ -39,9 +39,9 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, HeldRun, Inserted, JobFilter,
-    JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd,
-    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect,
+    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, HeldRun, Inserted, Inspection,
+    JobFilter, JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run,
+    RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect,
     listing::{self, Where},
     steps::step,
 };
@@ -163,6 +163,17 @@ pub(super) async fn migrate(url: &str) -> Result<i64, ConnectError> {
     pool.close().await;
     migrated.map_err(|error| ConnectError::Migration(error.to_string()))?;
     Ok(connect::needed_version(&MIGRATIONS))
+}
+
+/// Says what server this is, and with which schema.
+pub(super) async fn inspect(url: &str) -> Result<Inspection, ConnectError> {
+    let unreachable = |error: sqlx::Error| ConnectError::Unreachable(error.to_string());
+    let pool = open(connect_options(url)?, 1).await?;
+    let schema = schema_version(&pool).await.map_err(unreachable)?;
+    let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&pool).await.map_err(unreachable)?;
+    pool.close().await;
+    connect::check_version(schema, &MIGRATIONS)?;
+    Ok(Inspection { product: format!("PostgreSQL {version}"), schema, folder: None })
 }
 
 /// The newest migration that was applied; 0 for an empty database.

@@ -56,7 +56,7 @@ use crate::{
     role::Role,
     wake::Wakes,
 };
-pub(super) use open::migrate;
+pub(super) use open::{inspect, migrate};
 use params::{hex, list, micros};
 use users::bind_filter;
 use writer::Writer;

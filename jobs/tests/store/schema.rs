@@ -2,7 +2,7 @@
 
 use golden_jobs::{
     Role,
-    store::{ConnectError, ConnectOptions, StoreError, connect, migrate},
+    store::{ConnectError, ConnectOptions, StoreError, connect, inspect, migrate},
 };
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
 both_stores! {
     migrating_twice_is_harmless
     an_older_schema_is_refused
+    whoever_looks_is_told_what_database_it_is
     the_runbooks_statements_run_as_they_stand
     what_the_runbooks_read_is_what_died
     a_row_that_makes_no_sense_is_refused
@@ -46,6 +47,16 @@ async fn an_older_schema_is_refused(store: Bed) {
         "{refused}"
     );
     assert!(refused.to_string().contains("golden migrate"), "{refused}");
+    assert!(matches!(inspect(&store.url).await, Err(ConnectError::OldSchema { .. })));
+}
+
+async fn whoever_looks_is_told_what_database_it_is(store: Bed) {
+    let seen = inspect(&store.url).await.unwrap();
+
+    let version = seen.product.split_once(' ').unwrap().1;
+    assert!(version.starts_with(|c: char| c.is_ascii_digit()), "{seen:?}");
+    assert_eq!(seen.product.starts_with("SQLite"), seen.folder.is_some_and(|folder| folder.is_dir()));
+    assert_eq!(seen.schema, migrate(&store.url).await.unwrap());
 }
 
 async fn the_runbooks_statements_run_as_they_stand(store: Bed) {

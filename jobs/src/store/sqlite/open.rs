@@ -1,6 +1,12 @@
 //! From a URL to connections, and to a schema.
 
-use std::{fs::File, io, path::Path, str::FromStr, time::Duration};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use sqlx::{
     ConnectOptions as _, Connection, SqliteConnection,
@@ -8,7 +14,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::store::{ConnectError, connect};
+use crate::store::{ConnectError, Inspection, connect};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
@@ -43,6 +49,22 @@ pub(in crate::store) async fn migrate(url: &str) -> Result<i64, ConnectError> {
     let _ = connection.close().await;
     migrated.map_err(|error| ConnectError::Migration(error.to_string()))?;
     Ok(connect::needed_version(&MIGRATIONS))
+}
+
+/// Says which SQLite this binary has, with which schema the file is, and where.
+pub(in crate::store) async fn inspect(url: &str) -> Result<Inspection, ConnectError> {
+    let options = connect_options(url)?;
+    let mut connection = open(&options).await?;
+    let schema = schema_version(&mut connection).await.map_err(unreachable)?;
+    let version: String =
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await.map_err(unreachable)?;
+    // Nothing was written; closing only folds the log into the file.
+    let _ = connection.close().await;
+    let folder = options.get_filename().parent().map(|folder| match folder {
+        here if here == Path::new("") => PathBuf::from("."),
+        folder => folder.to_owned(),
+    });
+    Ok(Inspection { product: format!("SQLite {version}"), schema, folder })
 }
 
 /// Waits until no other process migrates a database in the folder of `file`, and keeps others

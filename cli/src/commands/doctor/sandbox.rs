@@ -1,0 +1,70 @@
+//! The sandbox: whether a program really runs in it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use golden_jobs::sandbox::{Cause, Executor, Program};
+use golden_sandbox::{GvisorExecutor, Image, Missing};
+
+use super::Check;
+use crate::{config::Settings, wire};
+
+/// What the program prints.
+const WORD: &str = "golden";
+/// From its start; a cold container takes less than a second of it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) async fn check(settings: &Settings) -> Vec<Check> {
+    let executor = match wire::sandbox(settings).await {
+        Ok(executor) => executor,
+        // Whoever names a Docker wants one; without that, the role is off.
+        Err(missing @ Missing::Docker { .. }) if settings.docker_host.is_some() => {
+            return vec![Check::failure("sandbox", missing.to_string())];
+        }
+        Err(missing) => return vec![Check::warning("sandbox", format!("sandbox jobs cannot run here: {missing}"))],
+    };
+    let present = executor.languages();
+    let mut checks = Vec::new();
+    for image in Image::defaults() {
+        let name = format!("sandbox {}", image.language);
+        checks.push(if present.contains(&image.language) {
+            tried(name, &image.language, &executor).await
+        } else {
+            Check::warning(name, format!("no image: {}", image.hint()))
+        });
+    }
+    executor.close().await;
+    checks
+}
+
+/// Has a program in that language print a word.
+async fn tried(name: String, language: &str, executor: &GvisorExecutor) -> Check {
+    let source = match language {
+        "python" => format!("print('{WORD}')"),
+        "javascript" => format!("console.log('{WORD}')"),
+        "bash" => format!("echo {WORD}"),
+        _ => return Check::ok(name, "there is an image; no program was tried in it"),
+    };
+    let program = Program {
+        label: "doctor".to_owned(),
+        language: language.to_owned(),
+        source,
+        args: Vec::new(),
+        stdin: Vec::new(),
+        env: BTreeMap::new(),
+        wall: PATIENCE,
+    };
+    match executor.run(program).await {
+        Ok(report) if report.cause == Cause::Exited && report.stdout.trim() == WORD => Check::ok(
+            name,
+            format!("a program ran in gVisor ({}), {} ms after it was asked for", report.runtime, report.usage.boot_ms),
+        ),
+        Ok(report) => Check::failure(
+            name,
+            format!(
+                "a program that prints a word ended with {:?} and {:?}: {}",
+                report.cause, report.exit_code, report.stderr
+            ),
+        ),
+        Err(error) => Check::failure(name, error.to_string()),
+    }
+}

@@ -1,0 +1,311 @@
+//! Every setting there is. Help, the settings file, `golden doctor` and docs/configuration.md
+//! are made of this table; a new setting is an entry here and a field of `Settings`.
+
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+
+use golden_api::RateLimits;
+use golden_jobs::{address::Network, egress::Ports, sandbox::Limits, store::Keep};
+use reqwest::Url;
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    setting::{
+        About, AnySetting, Setting,
+        Shown::{Address, Nothing, Whole},
+        Unset::{Otherwise, Value},
+    },
+    values::{self, Jwks, LogFormat, Secret},
+};
+
+/// The settings by what they are about, as people are shown them.
+pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 9] = [
+    ("Database", &[&DATABASE_URL]),
+    ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
+    ("API", &[&LISTEN, &RATE_LIMITS, &TRUSTED_PROXIES]),
+    ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION]),
+    ("Sandbox", &[&DOCKER_HOST, &SANDBOX_LIMITS]),
+    ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
+    ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
+    ("Log", &[&LOG, &LOG_FORMAT]),
+    ("Client commands", &[&SERVER, &TOKEN]),
+];
+
+pub(crate) fn all() -> impl Iterator<Item = &'static dyn AnySetting> {
+    TABLE.iter().flat_map(|(_, settings)| settings.iter().copied())
+}
+
+pub(crate) static DATABASE_URL: Setting<Secret> = Setting {
+    about: About {
+        name: "DATABASE_URL",
+        what: "where jobs are: sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE",
+        takes: "SQLite is for one machine, PostgreSQL for any number of them.",
+        unset: Otherwise("`golden dev` keeps .golden/golden.db; others do not start"),
+        example: "postgres://golden:password@localhost/golden",
+        shown: Address,
+    },
+    parse: values::secret,
+};
+
+pub(crate) static JWT_SECRET: Setting<Secret> = Setting {
+    about: About {
+        name: "JWT_SECRET",
+        what: "signs tokens; at least 32 bytes",
+        takes: "The same for all API processes; `openssl rand -hex 32` makes one.",
+        unset: Otherwise("`golden dev` makes .golden/jwt-secret; `golden api` needs this or GOLDEN_JWKS"),
+        example: "the 64 characters that `openssl rand -hex 32` prints",
+        shown: Nothing,
+    },
+    parse: values::jwt_secret,
+};
+
+pub(crate) static JWKS: Setting<Jwks> = Setting {
+    about: About {
+        name: "GOLDEN_JWKS",
+        what: "instead of JWT_SECRET: file or https address of the public keys of an issuer",
+        takes: "Plain http only to this machine. See [auth.md](auth.md).",
+        unset: Otherwise("JWT_SECRET verifies tokens"),
+        example: "https://id.example.com/.well-known/jwks.json",
+        shown: Address,
+    },
+    parse: |text| text.parse(),
+};
+
+pub(crate) static JWT_ISSUER: Setting<String> = Setting {
+    about: About {
+        name: "GOLDEN_JWT_ISSUER",
+        what: "what tokens must say in `iss`",
+        takes: "`golden token mint` writes it, too.",
+        unset: Otherwise("they may say anything"),
+        example: "https://id.example.com/",
+        shown: Whole,
+    },
+    parse: values::text,
+};
+
+pub(crate) static JWT_AUDIENCE: Setting<String> = Setting {
+    about: About {
+        name: "GOLDEN_JWT_AUDIENCE",
+        what: "what tokens must say in `aud`",
+        takes: "`golden token mint` writes it, too. Set it with GOLDEN_JWKS.",
+        unset: Otherwise("they may say anything"),
+        example: "golden",
+        shown: Whole,
+    },
+    parse: values::text,
+};
+
+pub(crate) static LISTEN: Setting<SocketAddr> = Setting {
+    about: About {
+        name: "GOLDEN_LISTEN",
+        what: "address of the API",
+        takes: "An IP address and a port; 0.0.0.0 or [::] is every address of the machine, port 0 any free one.",
+        unset: Value("127.0.0.1:8000"),
+        example: "0.0.0.0:8000",
+        shown: Whole,
+    },
+    parse: values::listen,
+};
+
+pub(crate) static RATE_LIMITS: Setting<RateLimits> = Setting {
+    about: About {
+        name: "GOLDEN_RATE_LIMITS",
+        what: "requests a minute: off, on, or by role: admin=1000,developer=300",
+        takes: "Roles that are not named keep theirs. See [auth.md](auth.md#limits).",
+        unset: Otherwise("on, and off in `golden dev`"),
+        example: "admin=1000,developer=300",
+        shown: Whole,
+    },
+    parse: |text| text.parse().map_err(|error: golden_api::MalformedLimits| error.to_string()),
+};
+
+pub(crate) static TRUSTED_PROXIES: Setting<usize> = Setting {
+    about: About {
+        name: "GOLDEN_TRUSTED_PROXIES",
+        what: "proxies of yours before the API: where to read X-Forwarded-For",
+        takes: "A number from 0 to 16. See [auth.md](auth.md#limits).",
+        unset: Value("0"),
+        example: "1",
+        shown: Whole,
+    },
+    parse: values::trusted_proxies,
+};
+
+pub(crate) static CONCURRENCY: Setting<NonZeroUsize> = Setting {
+    about: About {
+        name: "GOLDEN_CONCURRENCY",
+        what: "runs at once in each pool",
+        takes: "A number from 1 to 10000, for each role of the process.",
+        unset: Otherwise("by role: orchestrator 64, peer-hub 16, sandbox 4, supervisor 8, webhook 50"),
+        example: "8",
+        shown: Whole,
+    },
+    parse: values::concurrency,
+};
+
+pub(crate) static DRAIN_TIMEOUT: Setting<Duration> = Setting {
+    about: About {
+        name: "GOLDEN_DRAIN_TIMEOUT",
+        what: "how long runs may go on after a shutdown was asked for",
+        takes: "A duration. What is left then goes back to its queue with no attempt spent.",
+        unset: Value("30s"),
+        example: "1m",
+        shown: Whole,
+    },
+    parse: values::duration,
+};
+
+pub(crate) static LOST_AFTER: Setting<Duration> = Setting {
+    about: About {
+        name: "GOLDEN_LOST_AFTER",
+        what: "silence after which a worker loses its jobs",
+        takes: "A duration, 10s or more. The same for all worker processes.",
+        unset: Value("20s"),
+        example: "30s",
+        shown: Whole,
+    },
+    parse: values::lost_after,
+};
+
+pub(crate) static RETENTION: Setting<Keep> = Setting {
+    about: About {
+        name: "GOLDEN_RETENTION",
+        what: "how long jobs stay after they ended, by state, or off",
+        takes: "A duration or `off` for each state, 1d or more. States that are not named keep theirs; `dead` counts from when its dead letter was resolved.",
+        unset: Value("succeeded=7d,cancelled=7d,dead=30d"),
+        example: "succeeded=2d,dead=off",
+        shown: Whole,
+    },
+    parse: values::retention,
+};
+
+pub(crate) static DOCKER_HOST: Setting<String> = Setting {
+    about: About {
+        name: "DOCKER_HOST",
+        what: "where Docker listens, for sandbox jobs",
+        takes: "The address of a Unix socket.",
+        unset: Otherwise("unix:///var/run/docker.sock"),
+        example: "unix:///run/user/1000/docker.sock",
+        shown: Address,
+    },
+    parse: values::text,
+};
+
+pub(crate) static SANDBOX_LIMITS: Setting<Limits> = Setting {
+    about: About {
+        name: "GOLDEN_SANDBOX_LIMITS",
+        what: "the most that a sandboxed program gets, whatever it asks for",
+        takes: "`wall` (a duration), `cpu` (a duration of each process's CPU time) and `memory_mib` (64 or more). What is not named keeps its own.",
+        unset: Value("wall=50s,memory_mib=1024"),
+        example: "wall=20s,cpu=10s,memory_mib=512",
+        shown: Whole,
+    },
+    parse: values::sandbox_limits,
+};
+
+pub(crate) static WEBHOOK_SCHEDULE: Setting<Vec<Duration>> = Setting {
+    about: About {
+        name: "GOLDEN_WEBHOOK_SCHEDULE",
+        what: "wait before each attempt to deliver a webhook: 0s,5s,5m,30m",
+        takes: "Durations, the first of them 0s: as many as there are attempts.",
+        unset: Otherwise("0s,5s,5m,30m,2h,5h,10h,14h,20h,24h"),
+        example: "0s,5s,5m,30m",
+        shown: Whole,
+    },
+    parse: values::webhook_schedule,
+};
+
+pub(crate) static WEBHOOK_PER_HOST: Setting<NonZeroUsize> = Setting {
+    about: About {
+        name: "GOLDEN_WEBHOOK_PER_HOST",
+        what: "webhooks that a process delivers to one host at once",
+        takes: "A number from 1 to 10000.",
+        unset: Value("10"),
+        example: "4",
+        shown: Whole,
+    },
+    parse: values::concurrency,
+};
+
+pub(crate) static EGRESS_ALLOW: Setting<(Vec<String>, Vec<Network>)> = Setting {
+    about: About {
+        name: "GOLDEN_EGRESS_ALLOW",
+        what: "hosts and networks that jobs may reach though they are not public",
+        takes: "Host names, addresses and networks, with commas between.",
+        unset: Otherwise("public addresses only, and in `golden dev` this machine"),
+        example: "hooks.internal,10.1.0.0/16",
+        shown: Whole,
+    },
+    parse: values::hosts_and_networks,
+};
+
+pub(crate) static EGRESS_PORTS: Setting<Ports> = Setting {
+    about: About {
+        name: "GOLDEN_EGRESS_PORTS",
+        what: "ports that jobs may reach, or any",
+        takes: "With commas between.",
+        unset: Value("443"),
+        example: "443,8443",
+        shown: Whole,
+    },
+    parse: values::ports,
+};
+
+pub(crate) static EGRESS_HTTP: Setting<bool> = Setting {
+    about: About {
+        name: "GOLDEN_EGRESS_HTTP",
+        what: "whether jobs may use plain http: on or off",
+        takes: "Off is https alone.",
+        unset: Value("off"),
+        example: "on",
+        shown: Whole,
+    },
+    parse: values::on_or_off,
+};
+
+pub(crate) static LOG: Setting<EnvFilter> = Setting {
+    about: About {
+        name: "GOLDEN_LOG",
+        what: "log filter, for example info or golden_workers=debug",
+        takes: "A level (error, warn, info, debug, trace), or levels by module with commas between.",
+        unset: Value("info"),
+        example: "info,golden_workers=debug",
+        shown: Whole,
+    },
+    parse: values::log,
+};
+
+pub(crate) static LOG_FORMAT: Setting<LogFormat> = Setting {
+    about: About {
+        name: "GOLDEN_LOG_FORMAT",
+        what: "how log lines look: pretty or json",
+        takes: "`json` is one object a line. The log is on standard error.",
+        unset: Value("pretty"),
+        example: "json",
+        shown: Whole,
+    },
+    parse: |text| text.parse(),
+};
+
+pub(crate) static SERVER: Setting<Url> = Setting {
+    about: About {
+        name: "GOLDEN_SERVER",
+        what: "the API that client commands talk to",
+        takes: "An http or https address.",
+        unset: Value("http://localhost:8000"),
+        example: "https://golden.example.com",
+        shown: Address,
+    },
+    parse: values::server,
+};
+
+pub(crate) static TOKEN: Setting<Secret> = Setting {
+    about: About {
+        name: "GOLDEN_TOKEN",
+        what: "the token they show; `golden token mint` makes one",
+        takes: "See [auth.md](auth.md).",
+        unset: Otherwise("they show what anybody may see"),
+        example: "the line that `golden token mint` prints",
+        shown: Nothing,
+    },
+    parse: values::secret,
+};

@@ -1,0 +1,28 @@
+//! `golden doctor` where every part is there.
+
+use serde_json::Value;
+
+use crate::support::Golden;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_part_that_is_there_is_found_well() {
+    let golden = Golden::api_only().await;
+    let (status, printed) = golden.cli(&["doctor", "--json"]);
+    let found: Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
+    let checks = found["checks"].as_array().unwrap();
+    let check =
+        |name: &str| checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("{name}: {found}"));
+    for (name, words) in [
+        ("database", "PostgreSQL 1"),
+        ("clock", "differ by 0.0"),
+        ("tokens", "verified by JWT_SECRET"),
+        ("sandbox python", "a program ran in gVisor (runsc)"),
+        ("address", "a golden answers"),
+        ("server", "takes the token"),
+    ] {
+        let check = check(name);
+        assert_eq!(check["status"], "ok", "{check}");
+        assert!(check["found"].as_str().unwrap().contains(words), "{check}");
+    }
+    assert_eq!(status, Some(0), "{found}");
+}
