@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod api;
+mod completions;
 mod dev;
 mod dlq;
 mod doctor;
@@ -32,11 +33,23 @@ mod worker;
 /// Where help lists the flags that many commands have, so that they do not hide a command's own.
 const COMMON: &str = "Common options";
 
+const EXAMPLES: &str = "\
+Examples:
+  golden dev                                                everything in one process, to try things out
+  golden jobs submit noop '{\"output\": \"hello\"}' --wait 10   a job, and how it ended
+  golden doctor                                             what is configured, and what is wrong with it";
+
 /// Turns HTTP requests into typed jobs, runs them, and calls you back when they end.
 ///
 /// `golden dev` needs nothing else and is the place to begin.
 #[derive(Debug, Parser)]
-#[command(name = "golden", verbatim_doc_comment, version, after_help = exit::HELP, after_long_help = format!("{}\n\n{}", config::help(), exit::HELP))]
+#[command(
+    name = "golden",
+    verbatim_doc_comment,
+    version,
+    after_help = format!("{EXAMPLES}\n\n{}", exit::HELP),
+    after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}", config::help(), exit::HELP),
+)]
 pub(crate) struct Cli {
     /// Settings file [default: golden.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE", help_heading = COMMON)]
@@ -61,6 +74,7 @@ enum Command {
     Webhooks(webhooks::WebhooksArgs),
     Kinds(kinds::KindsArgs),
     Openapi(openapi::OpenapiArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 impl Cli {
@@ -91,6 +105,7 @@ impl Cli {
             Command::Webhooks(args) => webhooks::run(args, &settings()?).await,
             Command::Kinds(args) => kinds::run(args, &settings()?).await,
             Command::Openapi(_) => openapi::run(&registry),
+            Command::Completions(args) => completions::run(&args),
         }
     }
 }
@@ -103,7 +118,7 @@ impl Command {
             Self::Api(args) => args.process.flags().with(&table::LISTEN, &args.listen),
             Self::Worker(args) => args.process.flags().with(&table::CONCURRENCY, &args.concurrency),
             Self::Migrate(args) => Flags::default().with(&table::DATABASE_URL, &args.database_url),
-            Self::Doctor(_) | Self::Token(_) | Self::Openapi(_) => Flags::default(),
+            Self::Doctor(_) | Self::Token(_) | Self::Openapi(_) | Self::Completions(_) => Flags::default(),
             Self::Jobs(args) => args.client.flags(),
             Self::Dlq(args) => args.client.flags(),
             Self::Schedules(args) => args.client.flags(),
@@ -176,5 +191,29 @@ impl ClientArgs {
 
     fn connect(&self, settings: &Settings) -> anyhow::Result<(Client, Output)> {
         Ok((Client::new(settings)?, Output::new(self.json, settings.no_color)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Commands that only have others below them are explained by those.
+    #[test]
+    fn every_command_and_flag_is_explained() {
+        fn walk(command: &clap::Command, path: &str) {
+            assert!(command.get_about().is_some(), "{path} does not say what it does");
+            for flag in command.get_arguments() {
+                assert!(flag.get_help().is_some(), "{path} does not say what {} is", flag.get_id());
+            }
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(command.has_subcommands() || help.contains("Example"), "{path} has no example");
+            for command in command.get_subcommands() {
+                walk(command, &format!("{path} {}", command.get_name()));
+            }
+        }
+        walk(&Cli::command(), "golden");
     }
 }

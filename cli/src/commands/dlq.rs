@@ -24,7 +24,7 @@ mod replay;
 /// The most that the API does in one request.
 const CHUNK: u32 = 1000;
 
-/// Look at dead letters, put their jobs back to work, or give them up
+/// Look at dead letters (jobs that failed for good), put them back to work, or give them up
 #[derive(Debug, Args)]
 pub(crate) struct DlqArgs {
     #[command(flatten)]

@@ -31,6 +31,7 @@ enum QueuesCommand {
     /// Show a tenant's queue in a role: its figures, quotas, and whether it is paused
     #[command(after_help = "Example:\n  golden queues show sandbox --tenant acme")]
     Show {
+        /// orchestrator, peer-hub, sandbox, supervisor or webhook
         role: Role,
         /// Another tenant's than the token's, for an admin
         #[arg(long)]
@@ -39,6 +40,7 @@ enum QueuesCommand {
     /// Begin no more jobs of a queue; what runs goes on, and jobs still come in
     #[command(after_help = "Examples:\n  golden queues pause sandbox\n  golden queues pause sandbox --all-tenants")]
     Pause {
+        /// orchestrator, peer-hub, sandbox, supervisor or webhook
         role: Role,
         #[command(flatten)]
         whose: Whose,
@@ -46,6 +48,7 @@ enum QueuesCommand {
     /// Let a queue go on
     #[command(after_help = "Example:\n  golden queues resume sandbox")]
     Resume {
+        /// orchestrator, peer-hub, sandbox, supervisor or webhook
         role: Role,
         #[command(flatten)]
         whose: Whose,
@@ -55,6 +58,7 @@ enum QueuesCommand {
         after_help = "Examples:\n  golden queues limit sandbox --tenant acme --max-running 8\n  golden queues limit sandbox --tenant acme --max-queued none"
     )]
     Limit {
+        /// orchestrator, peer-hub, sandbox, supervisor or webhook
         role: Role,
         /// Another tenant's than the token's
         #[arg(long)]

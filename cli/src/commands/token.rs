@@ -14,7 +14,7 @@ use crate::{
     state::StateDir,
 };
 
-/// Make tokens.
+/// Make tokens that the API accepts
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
     /// Make a token and print it, and nothing else, on standard output

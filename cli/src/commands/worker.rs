@@ -19,7 +19,12 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:\n  golden worker --role orchestrator,webhook\n  golden worker --role sandbox --concurrency 8"
+    after_help = "\
+Examples:
+  golden worker --role orchestrator,webhook
+  golden worker --role sandbox --concurrency 8
+`golden kinds` shows which role runs what. Webhooks, retries and schedules need some worker, of whatever role;
+callbacks are sent by the role webhook."
 )]
 pub(crate) struct WorkerArgs {
     /// orchestrator, peer-hub, sandbox, supervisor, webhook; several with commas between

@@ -4,6 +4,7 @@
 mod support;
 
 mod client;
+mod completions;
 mod docs;
 mod doctor;
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]

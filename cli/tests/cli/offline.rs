@@ -52,6 +52,7 @@ fn every_command_explains_itself_with_an_example() {
         "webhooks deliveries show",
         "webhooks deliveries replay",
         "openapi",
+        "completions",
     ] {
         let args: Vec<_> = command.split(' ').chain(["--help"]).collect();
         let ran = run(&mut dir.golden(&args));
