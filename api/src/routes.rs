@@ -56,6 +56,7 @@ mod live;
 mod queues;
 mod schedules;
 mod webhooks;
+mod workers;
 
 struct Route {
     method: HttpMethod,
@@ -119,6 +120,9 @@ fn table() -> Vec<Route> {
         post("/v1/queues/{role}/tenants/{tenant}/pause", Pause, queues::pause_tenants),
         post("/v1/queues/{role}/tenants/{tenant}/resume", Pause, queues::resume_tenants),
         put("/v1/queues/{role}/tenants/{tenant}/quota", Platform, queues::limit),
+        get("/v1/workers", Read, workers::list),
+        get("/v1/workers/{id}", Read, workers::show),
+        post("/v1/workers/{id}/drain", Platform, workers::drain),
         get("/v1/webhooks/secret", Webhooks, webhooks::secret),
         get("/v1/webhooks/events", Anybody, webhooks::events),
         get("/v1/webhooks/endpoints", Read, endpoints::list),

@@ -29,6 +29,7 @@ mod schedules;
 mod token;
 mod webhooks;
 mod worker;
+mod workers;
 
 /// Where help lists the flags that many commands have, so that they do not hide a command's own.
 const COMMON: &str = "Common options";
@@ -71,6 +72,7 @@ enum Command {
     Dlq(dlq::DlqArgs),
     Schedules(schedules::SchedulesArgs),
     Queues(queues::QueuesArgs),
+    Workers(workers::WorkersArgs),
     Webhooks(webhooks::WebhooksArgs),
     Kinds(kinds::KindsArgs),
     Openapi(openapi::OpenapiArgs),
@@ -102,6 +104,7 @@ impl Cli {
             Command::Dlq(args) => dlq::run(args, &settings()?).await,
             Command::Schedules(args) => schedules::run(args, &settings()?).await,
             Command::Queues(args) => queues::run(args, &settings()?).await,
+            Command::Workers(args) => workers::run(args, &settings()?).await,
             Command::Webhooks(args) => webhooks::run(args, &settings()?).await,
             Command::Kinds(args) => kinds::run(args, &settings()?).await,
             Command::Openapi(_) => openapi::run(&registry),
@@ -123,6 +126,7 @@ impl Command {
             Self::Dlq(args) => args.client.flags(),
             Self::Schedules(args) => args.client.flags(),
             Self::Queues(args) => args.client.flags(),
+            Self::Workers(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),
             Self::Kinds(args) => args.client.flags(),
         }

@@ -35,6 +35,7 @@ pub mod sqlite;
 mod steps;
 pub mod tenants;
 pub mod watch;
+pub mod workers;
 
 pub use batch::{Batches, InsertedBatch, NewBatch};
 pub use clock::StoreClock;
@@ -50,6 +51,7 @@ pub use retention::{Keep, Next, Pruned, Retention};
 pub use schedules::Schedules;
 pub use tenants::{Deleted, Tenant, Tenants, Terms};
 pub use watch::{Glance, Moment, Watch};
+pub use workers::{DRAIN_KEPT, Heard, HeldRun, LostRun, RunUnderWay, UnderWay, WorkerInfo, Workers};
 
 /// A worker silent for this long has lost its jobs.
 pub const LOST_AFTER: Duration = Duration::from_secs(20);
@@ -76,6 +78,7 @@ pub trait Store:
     + Schedules
     + Tenants
     + Watch
+    + Workers
     + Send
     + Sync
     + 'static
@@ -104,26 +107,6 @@ pub trait Store:
 
     /// Makes jobs ready whose time has come, at most `limit`, and says who has work.
     async fn promote(&self, limit: u32) -> Result<Promoted, StoreError>;
-
-    // Workers live and die.
-
-    /// Records that a worker process lives. Answers `false` when it was taken for lost: then
-    /// its runs are not its own any more and it goes on under a new id.
-    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<bool, StoreError>;
-
-    /// A worker process ends in good order.
-    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError>;
-
-    /// Runs whose worker has been silent for `silence`, or is not known at all. Its rows are
-    /// removed once it has none left, so that it learns of it from its next heartbeat.
-    async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError>;
-
-    /// The runs that `worker` holds leases for, and which of them were asked to stop.
-    async fn held(&self, worker: WorkerId) -> Result<Vec<HeldRun>, StoreError>;
-
-    /// Worker processes, oldest first. One that fell silent is among them until
-    /// [`lost`](Self::lost) finds nothing left of it.
-    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError>;
 
     // Users act.
 
@@ -316,42 +299,6 @@ pub struct Promoted {
     pub ready: Vec<Role>,
     /// How long until the next scheduled job is due.
     pub next_due: Option<Duration>,
-}
-
-/// A worker process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerInfo {
-    pub id: WorkerId,
-    pub host: String,
-    pub pid: u32,
-    pub roles: Vec<Role>,
-    /// Of its binary.
-    pub version: String,
-    /// By the store's clock, when read; ignored when written.
-    pub started_at: DateTime<Utc>,
-    /// Its last sign of life; likewise.
-    pub heartbeat_at: DateTime<Utc>,
-}
-
-/// A run whose worker is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LostRun {
-    pub run: Run,
-    pub role: Role,
-    /// The number of the run that was lost.
-    pub attempt: u32,
-    pub max_attempts: u32,
-    /// Workers this job lost in a row before.
-    pub lost_before: u32,
-}
-
-/// A run under a worker's lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldRun {
-    pub run: Run,
-    pub role: Role,
-    /// Whether its job was cancelled meanwhile.
-    pub cancel: bool,
 }
 
 /// What [`Store::retry`] did.

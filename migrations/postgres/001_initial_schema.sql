@@ -168,7 +168,9 @@ CREATE TABLE workers (
     roles        text[]      NOT NULL,
     version      text        NOT NULL,
     started_at   timestamptz NOT NULL,
-    heartbeat_at timestamptz NOT NULL
+    heartbeat_at timestamptz NOT NULL,
+    -- Since when it is asked to drain: to claim nothing more, and to end once nothing runs.
+    draining_at  timestamptz
 );
 
 -- The answer to "has this request been accepted before?", written with the job.

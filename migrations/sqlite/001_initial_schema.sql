@@ -163,7 +163,9 @@ CREATE TABLE workers (
     roles        TEXT    NOT NULL CHECK (json_valid(roles)),
     version      TEXT    NOT NULL,
     started_at   INTEGER NOT NULL,
-    heartbeat_at INTEGER NOT NULL
+    heartbeat_at INTEGER NOT NULL,
+    -- Since when it is asked to drain: to claim nothing more, and to end once nothing runs.
+    draining_at  INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- The answer to "has this request been accepted before?", written with the job.

@@ -87,6 +87,40 @@ async fn a_draining_worker_gives_back_what_it_cannot_finish() {
     assert_eq!(golden.store.column("SELECT host FROM workers").await, Vec::<String>::new());
 }
 
+/// Asked to by API and command line: a worker takes nothing more, finishes what it runs, and exits 0. A queue
+/// that is paused before gives out nothing, and all there is once it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_is_drained_and_a_queue_is_paused_by_its_operators() {
+    let golden = Golden::api_only().await;
+    let worker = golden.worker_with("orchestrator,webhook", &["--concurrency", "1", "--drain-timeout", "1"]);
+    // Longer than it takes the worker to hear of it, and than a shutdown would have given it.
+    let running = golden.submit("noop", json!({"sleep_ms": 8000})).await;
+    golden.until(&running, &["running"]).await;
+    let (_, workers) = golden.call("GET", "/v1/workers", None).await;
+    let seen = &workers["data"][0];
+    assert_eq!((&seen["running"], &seen["runs"][0]["job_id"]), (&json!(1), &json!(running)), "{workers}");
+
+    let (code, text) = golden.cli(&["workers", "drain", seen["id"].as_str().unwrap()]);
+    assert!(code == Some(0) && text.contains("\tdraining\t"), "{text}");
+    let waiting = golden.submit("noop", json!({})).await;
+    assert_eq!(worker.ended().await, Some(0));
+    assert_eq!(golden.job(&running).await["state"], "succeeded");
+    let left = golden.job(&waiting).await;
+    assert_eq!((&left["state"], &left["attempt"]), (&json!("queued"), &json!(0)), "{left}");
+    assert_eq!(golden.call("GET", "/v1/workers", None).await.1["data"], json!([]));
+
+    assert_eq!(golden.cli(&["queues", "pause", "orchestrator"]).0, Some(0));
+    let mut another = golden.worker("orchestrator");
+    another.says("worker started").await;
+    let other = format!("Bearer {}", golden.mint("developer", "other"));
+    let headers = [("authorization", other.as_str()), ("prefer", "wait=30")];
+    let (status, job) = golden.call_with("POST", "/v1/jobs", Some(json!({"kind": "noop"})), &headers).await;
+    assert_eq!((status, &job["state"]), (200, &json!("succeeded")), "what is another tenant's runs");
+    assert_eq!(golden.job(&waiting).await["state"], "queued");
+    assert_eq!(golden.cli(&["queues", "resume", "orchestrator"]).0, Some(0));
+    assert_eq!(golden.ended(&waiting).await["state"], "succeeded");
+}
+
 /// Jobs that were accepted before the only process died are there when it comes back.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_accepted_job_survives_the_death_of_golden_dev() {

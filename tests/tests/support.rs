@@ -73,8 +73,13 @@ impl Process {
     }
 
     /// Asks it to end and gives its exit status.
-    pub(crate) async fn terminate(mut self) -> Option<i32> {
+    pub(crate) async fn terminate(self) -> Option<i32> {
         self.signal("-TERM");
+        self.ended().await
+    }
+
+    /// Waits until it has ended and gives its exit status.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

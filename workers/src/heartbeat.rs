@@ -9,8 +9,9 @@ use chrono::DateTime;
 use golden_jobs::{
     Role, WorkerId,
     outcome::{Verdict, lost_is_dead},
-    store::{RunEnd, SharedStore, StoreError, WorkerInfo},
+    store::{Heard, RunEnd, SharedStore, StoreError, WorkerInfo},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Options,
@@ -28,6 +29,8 @@ pub(crate) struct Heartbeat {
     runs: Arc<Runs>,
     roles: Vec<Role>,
     lost_after: Duration,
+    /// Cancelled once the store asks this process to drain. That is for good, whatever becomes of its row.
+    draining: CancellationToken,
     state: Mutex<State>,
 }
 
@@ -44,6 +47,7 @@ impl Heartbeat {
             runs,
             roles: options.pools.iter().map(|(role, _)| *role).collect(),
             lost_after: options.lost_after,
+            draining: CancellationToken::new(),
             state: Mutex::new(State { worker: WorkerId::new(), unbroken: None }),
         }
     }
@@ -52,30 +56,40 @@ impl Heartbeat {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).worker
     }
 
-    /// One heartbeat.
-    /// `false` when the process had been taken for lost, and goes on under a new id.
-    pub(crate) async fn beat(&self) -> Result<bool, StoreError> {
-        let alive = self.store.heartbeat(&self.info()).await;
-        let taken_for_lost = {
+    /// Waits until the store asks this process to drain.
+    pub(crate) async fn asked_to_drain(&self) {
+        self.draining.cancelled().await;
+    }
+
+    /// One heartbeat. A process that had been taken for lost goes on under a new id.
+    pub(crate) async fn beat(&self) -> Result<Heard, StoreError> {
+        let heard = self.store.heartbeat(&self.info()).await;
+        {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            match &alive {
-                Ok(true) => {
+            match &heard {
+                Ok(Heard::Alive | Heard::Draining) => {
                     let now = Instant::now();
                     // A process that was stopped for a while has not been heard throughout either.
                     let since = state.unbroken.filter(|(_, last)| now - *last < self.lost_after / 2);
                     state.unbroken = Some((since.map_or(now, |(since, _)| since), now));
                 }
-                Ok(false) => *state = State { worker: WorkerId::new(), unbroken: None },
+                Ok(Heard::Lost) => *state = State { worker: WorkerId::new(), unbroken: None },
                 Err(_) => state.unbroken = None,
             }
-            matches!(alive, Ok(false))
-        };
-        if taken_for_lost {
-            tracing::warn!("this process was taken for lost: dropping its runs, going on under a new id");
-            self.runs.stop_all(Stop::Lost);
-            self.store.heartbeat(&self.info()).await?;
         }
-        alive
+        match heard {
+            Ok(Heard::Lost) => {
+                tracing::warn!("this process was taken for lost: dropping its runs, going on under a new id");
+                self.runs.stop_all(Stop::Lost);
+                self.store.heartbeat(&self.info()).await?;
+            }
+            Ok(Heard::Draining) if !self.draining.is_cancelled() => {
+                tracing::info!("asked to drain: claiming nothing more, ending once nothing runs");
+                self.draining.cancel();
+            }
+            _ => {}
+        }
+        heard
     }
 
     fn heard_throughout(&self) -> bool {
@@ -90,7 +104,7 @@ impl Heartbeat {
             match self.beat().await {
                 // After an outage everybody looks silent, and all but the dead will beat again:
                 // only who has been heard throughout may judge others.
-                Ok(true) if self.heard_throughout() => {}
+                Ok(Heard::Alive | Heard::Draining) if self.heard_throughout() => {}
                 Ok(_) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "heartbeat failed");
@@ -129,6 +143,7 @@ impl Heartbeat {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: DateTime::UNIX_EPOCH,
             heartbeat_at: DateTime::UNIX_EPOCH,
+            draining_since: None,
         }
     }
 }

@@ -83,6 +83,9 @@ const GIVE_BACK: Duration = Duration::from_secs(10);
 /// Runs the pools until `shutdown`, then drains: stops claiming, lets runs finish for
 /// `drain_timeout`, gives the rest back without spending an attempt, and returns.
 ///
+/// Drains and returns as well once the store asks this process to ([`Workers::drain`](golden_jobs::store::Workers::drain)). Then runs
+/// take the time they take, unless `shutdown` comes meanwhile.
+///
 /// Fails when the worker cannot be registered, and, once drained, when a part of it had ended
 /// by itself.
 pub async fn run(
@@ -99,8 +102,8 @@ pub async fn run(
     let recorder = Recorder::start(Arc::clone(&store), Arc::clone(&desk));
     let terms = Arc::new(KnownTerms::new(Arc::clone(&store), TERMS_KNOWN));
 
-    // Ends with the caller's shutdown, or when a part of this process fails.
-    let shutdown = shutdown.child_token();
+    // Ends with the caller's shutdown, when this process is asked to drain, or when a part of it fails.
+    let stopping = shutdown.child_token();
     // What keeps the process's house in order; these loops never end by themselves.
     let mut keepers = JoinSet::new();
     keepers.spawn(Arc::clone(&heartbeat).keep_beating());
@@ -125,7 +128,7 @@ pub async fn run(
             desk: Arc::clone(&desk),
             terms: Arc::clone(&terms),
             recorder: recorder.sender(),
-            shutdown: shutdown.clone(),
+            shutdown: stopping.clone(),
         }));
     }
     let pools_of: Vec<String> = options.pools.iter().map(|(role, slots)| format!("{role}={slots}")).collect();
@@ -135,12 +138,17 @@ pub async fn run(
         // First: a pool that ends because of it may be seen to have ended at the same moment.
         biased;
         () = shutdown.cancelled() => Ok(()),
+        () = heartbeat.asked_to_drain() => Ok(()),
         // A process without its heartbeat or one of its pools is no good to anybody.
         Some(_) = keepers.join_next() => Err(RunError::PartFailed),
         Some(_) = pools.join_next() => Err(RunError::PartFailed),
     };
-    shutdown.cancel();
-    drain(&options, &runs, pools).await;
+    stopping.cancel();
+    let hurried = shutdown.child_token();
+    if ended.is_err() {
+        hurried.cancel();
+    }
+    drain(&options, &runs, pools, &hurried).await;
     recorder.close(GIVE_BACK).await;
     keepers.shutdown().await;
     leave(&*store, heartbeat.worker()).await;
@@ -148,9 +156,13 @@ pub async fn run(
     ended
 }
 
-/// Lets runs finish in their time, and stops the rest.
-async fn drain(options: &Options, runs: &Runs, mut pools: JoinSet<()>) {
+/// Lets runs finish, in `drain_timeout` from when it is `hurried`, and stops the rest.
+async fn drain(options: &Options, runs: &Runs, mut pools: JoinSet<()>, hurried: &CancellationToken) {
     let mut drained = async || while pools.join_next().await.is_some() {};
+    tokio::select! {
+        () = drained() => return,
+        () = hurried.cancelled() => {}
+    }
     if tokio::time::timeout(options.drain_timeout, drained()).await.is_ok() {
         return;
     }

@@ -12,9 +12,7 @@ use golden_jobs::{
     DeadLetterId, EndpointId, JobId, MessageId, Role, ScheduleId, WorkerId,
     record::{Attempt, JobRecord},
     store::{
-        Claimed, DeadLetterFilter, DeadLetterPage, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary,
-        LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName, Queues, Quota,
-        Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch, WorkerInfo,
+    Claimed, DeadLetterFilter, DeadLetterPage, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName, Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch, WorkerInfo, Heard, UnderWay, Workers,
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
         events::{Event, Events, Telling},
@@ -47,6 +45,37 @@ impl Queues for Down {
     }
 
     async fn limit(&self, _: Role, _: &str, _: Quota) -> Result<()> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Workers for Down {
+    async fn heartbeat(&self, _: &WorkerInfo) -> Result<Heard> {
+        down()
+    }
+
+    async fn retire(&self, _: WorkerId) -> Result<()> {
+        down()
+    }
+
+    async fn lost(&self, _: Duration, _: u32) -> Result<Vec<LostRun>> {
+        down()
+    }
+
+    async fn held(&self, _: WorkerId) -> Result<Vec<HeldRun>> {
+        down()
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>> {
+        down()
+    }
+
+    async fn drain(&self, _: WorkerId) -> Result<bool> {
+        down()
+    }
+
+    async fn under_way(&self, _: Option<WorkerId>, _: Option<&str>, _: u32) -> Result<Vec<UnderWay>> {
         down()
     }
 }
@@ -150,26 +179,6 @@ impl Store for Down {
     }
 
     async fn promote(&self, _: u32) -> Result<Promoted> {
-        down()
-    }
-
-    async fn heartbeat(&self, _: &WorkerInfo) -> Result<bool> {
-        down()
-    }
-
-    async fn retire(&self, _: WorkerId) -> Result<()> {
-        down()
-    }
-
-    async fn lost(&self, _: Duration, _: u32) -> Result<Vec<LostRun>> {
-        down()
-    }
-
-    async fn held(&self, _: WorkerId) -> Result<Vec<HeldRun>> {
-        down()
-    }
-
-    async fn workers(&self) -> Result<Vec<WorkerInfo>> {
         down()
     }
 

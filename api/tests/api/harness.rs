@@ -159,7 +159,7 @@ pub(crate) fn id(job: &Value) -> JobId {
     text(&job["id"]).parse().unwrap()
 }
 
-fn worker(role: Role) -> WorkerInfo {
+pub(crate) fn worker(role: Role) -> WorkerInfo {
     WorkerInfo {
         id: WorkerId::new(),
         host: "test".into(),
@@ -168,6 +168,7 @@ fn worker(role: Role) -> WorkerInfo {
         version: "test".into(),
         started_at: chrono::DateTime::UNIX_EPOCH,
         heartbeat_at: chrono::DateTime::UNIX_EPOCH,
+        draining_since: None,
     }
 }
 

@@ -27,3 +27,4 @@ mod submit;
 mod terms;
 mod wait;
 mod webhooks;
+mod workers;

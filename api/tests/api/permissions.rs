@@ -21,10 +21,10 @@ use golden_jobs::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Golden, request, text, token};
+use crate::harness::{Golden, request, text, token, worker};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 57] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 60] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -58,6 +58,9 @@ const TABLE: [(&str, &str, Option<CallerRole>); 57] = [
     ("POST", "/v1/queues/{role}/tenants/{tenant}/pause", Some(Operator)),
     ("POST", "/v1/queues/{role}/tenants/{tenant}/resume", Some(Operator)),
     ("PUT", "/v1/queues/{role}/tenants/{tenant}/quota", Some(Admin)),
+    ("GET", "/v1/workers", Some(Observer)),
+    ("GET", "/v1/workers/{id}", Some(Observer)),
+    ("POST", "/v1/workers/{id}/drain", Some(Admin)),
     ("GET", "/v1/webhooks/secret", Some(Developer)),
     ("GET", "/v1/webhooks/events", None),
     ("GET", "/v1/webhooks/endpoints", Some(Observer)),
@@ -126,6 +129,12 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
             // One that the others do not wait for.
             let of = |tenant| path.replace("{role}", "supervisor").replace("{tenant}", tenant);
             return (of("acme"), of("nobody"));
+        }
+        // Workers are nobody's: both are read, and drained, by whoever may.
+        "/v1/workers" => {
+            let worker = worker(Role::Supervisor);
+            golden.store.heartbeat(&worker).await.unwrap();
+            (worker.id.to_string(), worker.id.to_string())
         }
         "/v1/kinds" => ("noop".to_owned(), "never".to_owned()),
         "/docs/problems" => ("not-found".to_owned(), "never".to_owned()),
@@ -207,7 +216,7 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
 }
 
 /// What says the same to all tenants, because it belongs to none.
-const COMMON: [&str; 2] = ["/metrics", "/v1/queues"];
+const COMMON: [&str; 3] = ["/metrics", "/v1/queues", "/v1/workers"];
 
 /// Whether an admin, who runs the installation, reaches these things of every tenant. Its own tests show that
 /// nobody else does.

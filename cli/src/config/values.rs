@@ -185,7 +185,7 @@ pub(super) fn sandbox_limits(text: &str) -> Result<Limits, String> {
     let mut limits = Limits::MOST;
     for entry in list(text) {
         let (name, most) = entry.split_once('=').ok_or_else(|| format!("`{entry}` is not of the form limit=value"))?;
-        let duration = || duration::parse(most).map_err(|error| error.to_string());
+        let duration = || duration(most);
         match name {
             "wall" => limits.wall = duration()?,
             "cpu" => limits.cpu = Some(duration()?),

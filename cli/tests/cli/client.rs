@@ -236,3 +236,25 @@ fn a_queue_is_held_back_let_go_and_limited() {
     assert_eq!(dev.run(&["queues", "show", "nope"]).code, 2);
     assert_eq!(dev.run(&["queues", "show", "sandbox", "--tenant", "nobody"]).code, 4);
 }
+
+#[test]
+fn workers_are_listed_shown_and_drained() {
+    let dev = Dev::start();
+    let listed = dev.run(&["workers", "list"]).out;
+    let columns: Vec<_> = listed.split('\t').collect();
+    assert_eq!(
+        (listed.lines().count(), columns[3], columns[4], columns[5]),
+        (1, "orchestrator,peer-hub,sandbox,supervisor,webhook", "0", "open")
+    );
+    let id = columns[0];
+    dev.run(&["jobs", "submit", "noop", r#"{"sleep_ms": 4000}"#, "--wait", "1s"]);
+    let shown = dev.run(&["workers", "show", id]).out;
+    assert!(shown.contains("running         1") && shown.contains("  noop  dev  attempt 1 since "), "{shown}");
+
+    let none = "wrk_01981d2a-0b3e-7c21-9f60-5a4c8e1d7b32";
+    let drained = dev.run(&["workers", "drain", none, id]);
+    assert_eq!((drained.code, drained.out.contains("\tdraining\t")), (4, true), "{}", drained.out);
+    assert!(drained.err.contains(none), "{}", drained.err);
+    assert_eq!(dev.run(&["workers", "show", "x"]).code, 2);
+    assert_eq!(dev.wait().code(), Some(0));
+}

@@ -8,7 +8,6 @@ mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod events;
-mod heartbeat;
 mod insert;
 mod logs;
 mod notify;
@@ -21,11 +20,12 @@ mod settle;
 mod steer;
 mod tenants;
 mod watch;
+mod workers;
 
 use std::{
     collections::{HashMap, HashSet},
     future::Future,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -39,9 +39,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, HeldRun, Inserted, Inspection,
-    JobFilter, JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run,
-    RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo, connect,
+    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, Inserted, Inspection, JobFilter, JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, connect,
     listing::{self, Where},
     steps::step,
 };
@@ -298,47 +296,6 @@ impl Store for PostgresStore {
             self.stir();
         }
         Ok(promoted)
-    }
-
-    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<bool, StoreError> {
-        self.beat(worker).await
-    }
-
-    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError> {
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
-        self.in_time(|| sqlx::query(include_str!("../sql/postgres/retire.sql")).bind(worker.0).execute(&self.pool))
-            .await?;
-        Ok(())
-    }
-
-    async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError> {
-        self.in_time(|| async {
-            let rows = sqlx::query(include_str!("../sql/postgres/lost.sql"))
-                .bind(millis(silence))
-                .bind(i64::from(limit))
-                .bind(self.now())
-                .fetch_all(&self.pool)
-                .await?;
-            rows.iter().map(rows::lost).collect()
-        })
-        .await
-    }
-
-    async fn held(&self, worker: WorkerId) -> Result<Vec<HeldRun>, StoreError> {
-        self.in_time(|| async {
-            let rows =
-                sqlx::query(include_str!("../sql/postgres/held.sql")).bind(worker.0).fetch_all(&self.pool).await?;
-            rows.iter().map(rows::held).collect()
-        })
-        .await
-    }
-
-    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
-        self.in_time(|| async {
-            let rows = sqlx::query(include_str!("../sql/postgres/workers.sql")).fetch_all(&self.pool).await?;
-            rows.iter().map(rows::worker).collect()
-        })
-        .await
     }
 
     async fn cancel(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError> {

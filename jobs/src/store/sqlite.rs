@@ -25,6 +25,7 @@ mod settle;
 mod tenants;
 mod users;
 mod watch;
+mod workers;
 mod writer;
 
 #[cfg(test)]
@@ -44,10 +45,7 @@ use sqlx::{SqliteExecutor, SqlitePool, sqlite::SqlitePoolOptions};
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, HeldRun, Inserted, JobFilter,
-    JobPage, JobSummary, LOOK, LostRun, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd,
-    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, WorkerInfo,
-    listing::{self, LettersWhere, Where},
+    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, Inserted, JobFilter, JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, listing::{self, LettersWhere, Where}, listing::{self, Where},
     steps::{self, step},
 };
 use crate::{
@@ -203,44 +201,6 @@ impl Store for SqliteStore {
 
     async fn promote(&self, limit: u32) -> Result<Promoted, StoreError> {
         self.writer.call(chores::Promote { limit }).await
-    }
-
-    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<bool, StoreError> {
-        let registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(&worker.id);
-        let alive = self.writer.call(chores::Heartbeat { worker: worker.clone(), registered }).await?;
-        let mut known = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
-        if alive {
-            known.insert(worker.id)
-        } else {
-            known.remove(&worker.id)
-        };
-        Ok(alive)
-    }
-
-    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError> {
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
-        self.writer.call(chores::Retire { worker }).await
-    }
-
-    async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError> {
-        self.writer.call(chores::Lost { silence, limit }).await
-    }
-
-    async fn held(&self, worker: WorkerId) -> Result<Vec<HeldRun>, StoreError> {
-        self.read(async {
-            let rows =
-                sqlx::query(include_str!("../sql/sqlite/held.sql")).bind(worker.0).fetch_all(&self.readers).await?;
-            rows.iter().map(rows::held).collect()
-        })
-        .await
-    }
-
-    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
-        self.read(async {
-            let rows = sqlx::query(include_str!("../sql/sqlite/workers.sql")).fetch_all(&self.readers).await?;
-            rows.iter().map(rows::worker).collect()
-        })
-        .await
     }
 
     async fn cancel(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError> {

@@ -96,6 +96,7 @@ pub(crate) fn worker() -> WorkerInfo {
         version: "1.2.3".into(),
         started_at: Default::default(),
         heartbeat_at: Default::default(),
+        draining_since: None,
     }
 }
 

@@ -3,13 +3,16 @@
 use golden_jobs::{
     Role, State, WorkerId,
     outcome::{POISON_AFTER, Verdict, lost_is_dead},
-    store::{Claimed, ConnectOptions, LOST_AFTER, LostRun, NewJob, RunEnd, StoreClock, WorkerInfo, connect},
+    store::{
+        Claimed, ConnectOptions, DRAIN_KEPT, Heard, LOST_AFTER, LostRun, NewJob, RunEnd, RunUnderWay, StoreClock,
+        WorkerInfo, connect,
+    },
 };
 
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{SECOND, any_letter, everything, job, retry_in, succeeded, worker},
+    given::{SECOND, TENANT, any_letter, everything, job, job_of, retry_in, succeeded, worker},
 };
 
 both_stores! {
@@ -25,6 +28,9 @@ both_stores! {
     a_job_that_kills_three_workers_is_poison
     a_run_that_ends_breaks_the_row_of_losses
     a_worker_lost_in_the_last_attempt_ends_the_job
+    a_worker_asked_to_drain_learns_of_it
+    a_worker_that_comes_back_drains_still
+    what_workers_run_is_seen_by_worker_and_by_tenant
 }
 
 /// What the rescue of lost runs does, in all: finds them, decides, ends them.
@@ -45,10 +51,10 @@ async fn claim_as(store: &Bed, worker: &WorkerInfo) -> Vec<Claimed> {
 
 async fn a_heartbeat_makes_a_worker_known(store: Bed) {
     let given = worker();
-    assert!(store.heartbeat(&given).await.unwrap());
+    assert_eq!(store.heartbeat(&given).await.unwrap(), Heard::Alive);
     let started = store.clock.now();
     store.clock.advance(SECOND);
-    assert!(store.heartbeat(&given).await.unwrap());
+    assert_eq!(store.heartbeat(&given).await.unwrap(), Heard::Alive);
 
     let expected = WorkerInfo { started_at: started, heartbeat_at: store.clock.now(), ..given };
     assert_eq!(store.workers().await.unwrap(), [expected]);
@@ -85,7 +91,7 @@ async fn a_live_workers_runs_are_its_own(store: Bed) {
     for _ in 0..3 {
         store.clock.advance(LOST_AFTER - SECOND);
         assert_eq!(store.lost(LOST_AFTER, ALL).await.unwrap(), []);
-        assert!(store.heartbeat(&live).await.unwrap());
+        assert_eq!(store.heartbeat(&live).await.unwrap(), Heard::Alive);
     }
 
     store.end(&run, succeeded()).await;
@@ -111,10 +117,10 @@ async fn a_worker_taken_for_lost_is_told_so(store: Bed) {
     rescue(&store).await;
     assert!(rescue(&store).await.is_empty());
 
-    assert!(!store.heartbeat(&silent).await.unwrap());
+    assert_eq!(store.heartbeat(&silent).await.unwrap(), Heard::Lost);
     assert!(store.workers().await.unwrap().is_empty());
     // It goes on under a new id.
-    assert!(store.heartbeat(&WorkerInfo { id: WorkerId::new(), ..silent }).await.unwrap());
+    assert_eq!(store.heartbeat(&WorkerInfo { id: WorkerId::new(), ..silent }).await.unwrap(), Heard::Alive);
     assert_eq!(store.workers().await.unwrap().len(), 1);
 }
 
@@ -124,11 +130,11 @@ async fn a_worker_registered_by_a_call_without_an_answer_is_told_so_too(store: B
     let url = store.url.clone();
     let other = ConnectOptions { clock: StoreClock::Held(store.clock.clone()), ..ConnectOptions::new(url) };
     connect(other).await.unwrap().heartbeat(&silent).await.unwrap();
-    assert!(store.heartbeat(&silent).await.unwrap());
+    assert_eq!(store.heartbeat(&silent).await.unwrap(), Heard::Alive);
     store.clock.advance(LOST_AFTER + SECOND);
     assert!(rescue(&store).await.is_empty());
 
-    assert!(!store.heartbeat(&silent).await.unwrap());
+    assert_eq!(store.heartbeat(&silent).await.unwrap(), Heard::Lost);
 }
 
 async fn a_silent_worker_without_runs_is_forgotten(store: Bed) {
@@ -141,7 +147,7 @@ async fn a_silent_worker_without_runs_is_forgotten(store: Bed) {
 
     let known: Vec<_> = store.workers().await.unwrap().into_iter().map(|worker| worker.id).collect();
     assert_eq!(known, [live.id]);
-    assert!(!store.heartbeat(&silent).await.unwrap());
+    assert_eq!(store.heartbeat(&silent).await.unwrap(), Heard::Lost);
 }
 
 async fn a_retired_worker_is_gone_and_what_it_left_is_lost(store: Bed) {
@@ -201,4 +207,69 @@ async fn a_worker_lost_in_the_last_attempt_ends_the_job(store: Bed) {
     let run = store.start(NewJob { max_attempts: 1, ..job() }).await;
     rescue(&store).await;
     assert_eq!(store.state(run.run.id).await, State::Dead);
+}
+
+async fn a_worker_asked_to_drain_learns_of_it(store: Bed) {
+    let (asked, other) = (worker(), worker());
+    for worker in [&asked, &other] {
+        store.heartbeat(worker).await.unwrap();
+    }
+    assert!(!store.drain(WorkerId::new()).await.unwrap());
+    assert!(store.drain(asked.id).await.unwrap());
+    let since = store.clock.now();
+    store.clock.advance(SECOND);
+    assert!(store.drain(asked.id).await.unwrap());
+
+    assert_eq!(store.heartbeat(&asked).await.unwrap(), Heard::Draining);
+    assert_eq!(store.heartbeat(&other).await.unwrap(), Heard::Alive);
+    let draining: Vec<_> = store.workers().await.unwrap().into_iter().map(|w| (w.id, w.draining_since)).collect();
+    assert_eq!(draining, [(asked.id, Some(since)), (other.id, None)]);
+    store.retire(asked.id).await.unwrap();
+    assert_eq!(store.workers().await.unwrap().len(), 1);
+}
+
+/// It was cut off, its runs were taken from it, and it was asked to drain meanwhile or before.
+async fn a_worker_that_comes_back_drains_still(store: Bed) {
+    let silent = worker();
+    store.heartbeat(&silent).await.unwrap();
+    store.submit(job()).await;
+    claim_as(&store, &silent).await;
+    store.drain(silent.id).await.unwrap();
+    store.clock.advance(LOST_AFTER + SECOND);
+    assert_eq!(rescue(&store).await.len(), 1);
+    assert!(rescue(&store).await.is_empty());
+
+    assert_eq!(store.heartbeat(&silent).await.unwrap(), Heard::Draining);
+    store.clock.advance(DRAIN_KEPT + SECOND);
+    assert!(rescue(&store).await.is_empty());
+    assert!(store.workers().await.unwrap().is_empty(), "it is not waited for for ever");
+}
+
+async fn what_workers_run_is_seen_by_worker_and_by_tenant(store: Bed) {
+    let (one, two) = (worker(), worker());
+    store.insert(vec![job(), job_of("other"), job()]).await.unwrap();
+    let first = claim_as(&store, &one).await;
+    let since = store.clock.now();
+    let id = store.submit(job()).await;
+    assert_eq!(claim_as(&store, &two).await.len(), 1);
+    store.cancel(TENANT, id).await.unwrap();
+
+    let counts = async |worker, tenant, most| {
+        let found = store.under_way(worker, tenant, most).await.unwrap();
+        found.into_iter().map(|of| (of.worker, of.count, of.runs.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(counts(None, None, ALL).await, [(one.id, 3, 3), (two.id, 1, 1)]);
+    assert_eq!(counts(None, Some("other"), ALL).await, [(one.id, 1, 1)]);
+    assert_eq!(counts(Some(one.id), None, 2).await, [(one.id, 3, 2)]);
+    assert_eq!(counts(Some(WorkerId::new()), None, ALL).await, []);
+
+    let of_two = store.under_way(Some(two.id), None, ALL).await.unwrap().remove(0).runs.remove(0);
+    let role = Role::Orchestrator;
+    let (tenant_id, kind) = (TENANT.to_owned(), "noop".to_owned());
+    assert_eq!(of_two, RunUnderWay { job: id, tenant_id, kind, role, attempt: 1, started_at: since, cancel: true });
+    let of_one = store.under_way(Some(one.id), None, ALL).await.unwrap().remove(0).runs;
+    assert_eq!(
+        of_one.iter().map(|run| run.job).collect::<Vec<_>>(),
+        first.iter().map(|run| run.run.id).collect::<Vec<_>>()
+    );
 }

@@ -1,7 +1,7 @@
 -- One update a heartbeat, however many jobs the process holds. ?1: the worker, ?2: now.
 
 -- step: update
-UPDATE workers SET heartbeat_at = ?2 WHERE id = ?1
+UPDATE workers SET heartbeat_at = ?2 WHERE id = ?1 RETURNING draining_at IS NOT NULL AS draining
 
 -- step: register
 -- ?3: host, ?4: pid, ?5: roles, ?6: version.

@@ -1,9 +1,11 @@
 -- Runs whose worker is not known or was last heard at ?1 or before.
 
 -- step: forgotten
--- Silent workers that hold nothing.
+-- Silent workers that hold nothing: those asked to drain only once they were last heard at ?2 or before,
+-- so that they drain still if they come back.
 DELETE FROM workers
-WHERE heartbeat_at <= ?1 AND NOT EXISTS (SELECT 1 FROM running r WHERE r.worker_id = workers.id)
+WHERE heartbeat_at <= ?1 AND (draining_at IS NULL OR heartbeat_at <= ?2)
+  AND NOT EXISTS (SELECT 1 FROM running r WHERE r.worker_id = workers.id)
 
 -- step: lost
 -- ?2: at most so many.

@@ -11,8 +11,7 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, DeadLetterFilter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept,
-        LogLine, LostRun, Moment, Promoted, Run, StoreError, WorkerInfo,
+    Claimed, DeadLetter, DeadLetterFilter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Promoted, Run, StoreError, WorkerInfo, RunUnderWay,
     },
 };
 
@@ -147,6 +146,19 @@ pub(super) fn worker(row: &PgRow) -> Read<WorkerInfo> {
         version: row.try_get("version")?,
         started_at: row.try_get("started_at")?,
         heartbeat_at: row.try_get("heartbeat_at")?,
+        draining_since: row.try_get("draining_at")?,
+    })
+}
+
+pub(super) fn run_under_way(row: &PgRow) -> Read<RunUnderWay> {
+    Ok(RunUnderWay {
+        job: job_id(row, "id")?,
+        tenant_id: row.try_get("tenant_id")?,
+        kind: row.try_get("kind")?,
+        role: role(row, "role")?,
+        attempt: small(row, "attempt")?,
+        started_at: row.try_get("started_at")?,
+        cancel: row.try_get("cancel")?,
     })
 }
 

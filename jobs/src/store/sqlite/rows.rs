@@ -13,8 +13,7 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-        Claimed, DeadLetter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun,
-        Moment, Pause, Queue, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo,
+    Claimed, DeadLetter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Pause, Queue, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo, RunUnderWay,
     },
 };
 
@@ -164,6 +163,19 @@ pub(super) fn worker(row: &SqliteRow) -> Read<WorkerInfo> {
         version: row.try_get("version")?,
         started_at: at(row, "started_at")?,
         heartbeat_at: at(row, "heartbeat_at")?,
+        draining_since: perhaps_at(row, "draining_at")?,
+    })
+}
+
+pub(super) fn run_under_way(row: &SqliteRow) -> Read<RunUnderWay> {
+    Ok(RunUnderWay {
+        job: job_id(row, "id")?,
+        tenant_id: row.try_get("tenant_id")?,
+        kind: row.try_get("kind")?,
+        role: role(row)?,
+        attempt: small(row, "attempt")?,
+        started_at: at(row, "started_at")?,
+        cancel: row.try_get("cancel")?,
     })
 }
 

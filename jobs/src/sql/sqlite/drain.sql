@@ -1,0 +1,2 @@
+-- Asks worker ?1 to drain. ?2: now.
+UPDATE workers SET draining_at = COALESCE(draining_at, ?2) WHERE id = ?1

@@ -1,0 +1,174 @@
+//! Workers live, are looked at, and go.
+
+use std::{sync::PoisonError, time::Duration};
+
+use async_trait::async_trait;
+use sqlx::Row;
+
+use super::{
+    SqliteStore,
+    params::{list, millis},
+    rows,
+    steps::step,
+    writer::{Tx, Verb},
+};
+use crate::{
+    id::WorkerId,
+    store::{DRAIN_KEPT, Heard, HeldRun, LostRun, StoreError, UnderWay, WorkerInfo, Workers, workers::by_worker},
+};
+
+const HEARTBEAT: &str = include_str!("../../sql/sqlite/heartbeat.sql");
+const UPDATE: &str = step(HEARTBEAT, "update");
+const REGISTER: &str = step(HEARTBEAT, "register");
+
+const LOST_FILE: &str = include_str!("../../sql/sqlite/lost.sql");
+const FORGOTTEN: &str = step(LOST_FILE, "forgotten");
+const LOST: &str = step(LOST_FILE, "lost");
+
+#[async_trait]
+impl Workers for SqliteStore {
+    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<Heard, StoreError> {
+        let registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner).contains(&worker.id);
+        let heard = self.writer.call(Heartbeat { worker: worker.clone(), registered }).await?;
+        let mut known = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard == Heard::Lost {
+            known.remove(&worker.id)
+        } else {
+            known.insert(worker.id)
+        };
+        Ok(heard)
+    }
+
+    async fn retire(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
+        self.writer.call(Retire { worker }).await
+    }
+
+    async fn drain(&self, worker: WorkerId) -> Result<bool, StoreError> {
+        self.writer.call(Drain { worker }).await
+    }
+
+    async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError> {
+        self.writer.call(Lost { silence, limit }).await
+    }
+
+    async fn held(&self, worker: WorkerId) -> Result<Vec<HeldRun>, StoreError> {
+        self.read(async {
+            let rows =
+                sqlx::query(include_str!("../../sql/sqlite/held.sql")).bind(worker.0).fetch_all(&self.readers).await?;
+            rows.iter().map(rows::held).collect()
+        })
+        .await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
+        self.read(async {
+            let rows = sqlx::query(include_str!("../../sql/sqlite/workers.sql")).fetch_all(&self.readers).await?;
+            rows.iter().map(rows::worker).collect()
+        })
+        .await
+    }
+
+    async fn under_way(
+        &self,
+        worker: Option<WorkerId>,
+        tenant: Option<&str>,
+        most: u32,
+    ) -> Result<Vec<UnderWay>, StoreError> {
+        self.read(async {
+            let rows = sqlx::query(include_str!("../../sql/sqlite/under_way.sql"))
+                .bind(worker.map(|worker| worker.0))
+                .bind(tenant)
+                .bind(most)
+                .fetch_all(&self.readers)
+                .await?;
+            let runs = rows.iter().map(|row| {
+                Ok((WorkerId(row.try_get("worker_id")?), rows::count(row, "runs")?, rows::run_under_way(row)?))
+            });
+            Ok(by_worker(runs.collect::<Result<Vec<_>, sqlx::Error>>()?))
+        })
+        .await
+    }
+}
+
+struct Heartbeat {
+    worker: WorkerInfo,
+    /// Whether this process registered the worker before. If so, a row that is gone was
+    /// taken away by the rescue of its jobs.
+    registered: bool,
+}
+
+#[async_trait]
+impl Verb for Heartbeat {
+    type Answer = Heard;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Heard, sqlx::Error> {
+        let worker = &self.worker;
+        let draining: Option<bool> =
+            sqlx::query_scalar(UPDATE).bind(worker.id.0).bind(tx.now).fetch_optional(&mut *tx.connection).await?;
+        match draining {
+            Some(true) => return Ok(Heard::Draining),
+            Some(false) => return Ok(Heard::Alive),
+            None if self.registered => return Ok(Heard::Lost),
+            None => {}
+        }
+        sqlx::query(REGISTER)
+            .bind(worker.id.0)
+            .bind(tx.now)
+            .bind(&worker.host)
+            .bind(worker.pid)
+            .bind(list(&worker.roles)?)
+            .bind(&worker.version)
+            .execute(&mut *tx.connection)
+            .await?;
+        Ok(Heard::Alive)
+    }
+}
+
+struct Retire {
+    worker: WorkerId,
+}
+
+#[async_trait]
+impl Verb for Retire {
+    type Answer = ();
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
+        let retire = sqlx::query(include_str!("../../sql/sqlite/retire.sql"));
+        retire.bind(self.worker.0).execute(&mut *tx.connection).await.map(|_| ())
+    }
+}
+
+struct Drain {
+    worker: WorkerId,
+}
+
+#[async_trait]
+impl Verb for Drain {
+    /// Whether the worker is known.
+    type Answer = bool;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
+        let drain = sqlx::query(include_str!("../../sql/sqlite/drain.sql"));
+        let asked = drain.bind(self.worker.0).bind(tx.now).execute(&mut *tx.connection).await?;
+        Ok(asked.rows_affected() > 0)
+    }
+}
+
+struct Lost {
+    silence: Duration,
+    limit: u32,
+}
+
+#[async_trait]
+impl Verb for Lost {
+    type Answer = Vec<LostRun>;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Vec<LostRun>, sqlx::Error> {
+        let before = |silence| tx.now.saturating_sub(millis(silence).saturating_mul(1000));
+        let (heard_by, drained_by) = (before(self.silence), before(DRAIN_KEPT));
+        sqlx::query(FORGOTTEN).bind(heard_by).bind(drained_by).execute(&mut *tx.connection).await?;
+        let rows = sqlx::query(LOST).bind(heard_by).bind(self.limit).fetch_all(&mut *tx.connection).await?;
+        rows.iter().map(rows::lost).collect()
+    }
+}
