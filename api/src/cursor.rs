@@ -45,9 +45,9 @@ impl<T> List<T> {
         Self { data: rows.into_iter().map(Into::into).collect(), next_cursor: last.map(encode) }
     }
 
-    /// What the store gave of a list whose entries have numbers of their own: `limit` of them, and
+    /// What the store gave of a list whose entries have numbers or names of their own: `limit` of them, and
     /// the one beyond that says that there is more.
-    pub(crate) fn numbered(mut data: Vec<T>, limit: u32, number: impl Fn(&T) -> u64) -> Self {
+    pub(crate) fn numbered<N: ToString>(mut data: Vec<T>, limit: u32, number: impl Fn(&T) -> N) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = data.len() > limit;
         data.truncate(limit);
@@ -68,6 +68,13 @@ impl<'de> Deserialize<'de> for Limit {
             true => Ok(Self(limit)),
             false => Err(D::Error::custom(format_args!("`limit` is 1 to {LARGEST_LIMIT}"))),
         }
+    }
+}
+
+impl Limit {
+    /// How many entries a page has.
+    pub(crate) fn entries(asked: Option<Self>) -> u32 {
+        asked.map_or(DEFAULT_LIMIT, |limit| limit.0)
     }
 }
 
@@ -95,8 +102,7 @@ impl Cursor {
 
 /// The page that a request asks for, and one entry more: see [`List::of`].
 pub(crate) fn page<Id>(limit: Option<Limit>, cursor: Option<Cursor>, id: fn(Uuid) -> Id) -> Page<Id> {
-    let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit.0);
-    Page { before: cursor.map(|cursor| cursor.after(id)), limit: limit + 1 }
+    Page { before: cursor.map(|cursor| cursor.after(id)), limit: Limit::entries(limit) + 1 }
 }
 
 pub(crate) fn encode(last: Uuid) -> String {

@@ -77,6 +77,9 @@ problems! {
         "Choose another name, or change the one that has it.";
     LimitReached "limit-reached" CONFLICT "The tenant has as many of these as it may"
         "Remove what is no longer needed: the detail names the limit.";
+    TokensMadeElsewhere "tokens-made-elsewhere" CONFLICT "This server makes no tokens"
+        "It verifies tokens by an identity provider's public keys (GOLDEN_JWKS): have the provider make one, with \
+         the claims `tenant`, `role` and `exp`.";
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The request is too large"
         "Keep bodies under 1 MiB (batches under 8 MiB) and payloads under 256 KiB; put large data elsewhere and \
          pass its address.";

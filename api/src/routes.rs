@@ -55,6 +55,7 @@ mod kinds;
 mod live;
 mod queues;
 mod schedules;
+mod tenants;
 mod webhooks;
 mod workers;
 
@@ -123,6 +124,14 @@ fn table() -> Vec<Route> {
         get("/v1/workers", Read, workers::list),
         get("/v1/workers/{id}", Read, workers::show),
         post("/v1/workers/{id}/drain", Platform, workers::drain),
+        post("/v1/tenants", Platform, tenants::create),
+        get("/v1/tenants", Platform, tenants::list),
+        get("/v1/tenants/{tenant}", Platform, tenants::show),
+        patch("/v1/tenants/{tenant}", Platform, tenants::change),
+        delete("/v1/tenants/{tenant}", Platform, tenants::delete),
+        post("/v1/tenants/{tenant}/suspend", Platform, tenants::suspend),
+        post("/v1/tenants/{tenant}/resume", Platform, tenants::resume),
+        post("/v1/tenants/{tenant}/tokens", Platform, tenants::token),
         get("/v1/webhooks/secret", Webhooks, webhooks::secret),
         get("/v1/webhooks/events", Anybody, webhooks::events),
         get("/v1/webhooks/endpoints", Read, endpoints::list),

@@ -26,6 +26,7 @@ mod migrate;
 mod openapi;
 mod queues;
 mod schedules;
+mod tenants;
 mod token;
 mod webhooks;
 mod worker;
@@ -73,6 +74,7 @@ enum Command {
     Schedules(schedules::SchedulesArgs),
     Queues(queues::QueuesArgs),
     Workers(workers::WorkersArgs),
+    Tenants(tenants::TenantsArgs),
     Webhooks(webhooks::WebhooksArgs),
     Kinds(kinds::KindsArgs),
     Openapi(openapi::OpenapiArgs),
@@ -105,6 +107,7 @@ impl Cli {
             Command::Schedules(args) => schedules::run(args, &settings()?).await,
             Command::Queues(args) => queues::run(args, &settings()?).await,
             Command::Workers(args) => workers::run(args, &settings()?).await,
+            Command::Tenants(args) => tenants::run(args, &settings()?).await,
             Command::Webhooks(args) => webhooks::run(args, &settings()?).await,
             Command::Kinds(args) => kinds::run(args, &settings()?).await,
             Command::Openapi(_) => openapi::run(&registry),
@@ -127,6 +130,7 @@ impl Command {
             Self::Schedules(args) => args.client.flags(),
             Self::Queues(args) => args.client.flags(),
             Self::Workers(args) => args.client.flags(),
+            Self::Tenants(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),
             Self::Kinds(args) => args.client.flags(),
         }

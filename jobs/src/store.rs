@@ -49,7 +49,7 @@ pub use logs::{
 pub use queues::{LOOKED_AT, Pause, Queue, QueueName, Queues, Quota};
 pub use retention::{Keep, Next, Pruned, Retention};
 pub use schedules::Schedules;
-pub use tenants::{Deleted, Tenant, Tenants, Terms};
+pub use tenants::{Deleted, Tenant, Tenants, Terms, TermsChange};
 pub use watch::{Glance, Moment, Watch};
 pub use workers::{DRAIN_KEPT, Heard, HeldRun, LostRun, RunUnderWay, UnderWay, WorkerInfo, Workers};
 

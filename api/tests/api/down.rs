@@ -12,7 +12,7 @@ use golden_jobs::{
     DeadLetterId, EndpointId, JobId, MessageId, Role, ScheduleId, WorkerId,
     record::{Attempt, JobRecord},
     store::{
-    Claimed, DeadLetterFilter, DeadLetterPage, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName, Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch, WorkerInfo, Heard, UnderWay, Workers,
+    Claimed, DeadLetterFilter, DeadLetterPage, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName, Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch, WorkerInfo, Heard, UnderWay, Workers, TermsChange,
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
         events::{Event, Events, Telling},
@@ -94,7 +94,7 @@ impl Tenants for Down {
         down()
     }
 
-    async fn set_terms(&self, _: &str, _: &Terms) -> Result<bool> {
+    async fn set_terms(&self, _: &str, _: &TermsChange) -> Result<Option<Tenant>> {
         down()
     }
 

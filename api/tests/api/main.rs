@@ -24,6 +24,7 @@ mod schedules;
 mod server;
 mod stream;
 mod submit;
+mod tenants;
 mod terms;
 mod wait;
 mod webhooks;

@@ -14,7 +14,7 @@ use golden_jobs::{
     kinds::WebhookDeliver,
     outcome::Verdict,
     store::{
-        Run, RunEnd, SharedStore,
+        Run, RunEnd, SharedStore, Terms,
         endpoints::{Endpoint, EndpointSettings, Format},
     },
     webhooks::test_delivery,
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token, worker};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 60] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 68] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -61,6 +61,14 @@ const TABLE: [(&str, &str, Option<CallerRole>); 60] = [
     ("GET", "/v1/workers", Some(Observer)),
     ("GET", "/v1/workers/{id}", Some(Observer)),
     ("POST", "/v1/workers/{id}/drain", Some(Admin)),
+    ("POST", "/v1/tenants", Some(Admin)),
+    ("GET", "/v1/tenants", Some(Admin)),
+    ("GET", "/v1/tenants/{tenant}", Some(Admin)),
+    ("PATCH", "/v1/tenants/{tenant}", Some(Admin)),
+    ("DELETE", "/v1/tenants/{tenant}", Some(Admin)),
+    ("POST", "/v1/tenants/{tenant}/suspend", Some(Admin)),
+    ("POST", "/v1/tenants/{tenant}/resume", Some(Admin)),
+    ("POST", "/v1/tenants/{tenant}/tokens", Some(Admin)),
     ("GET", "/v1/webhooks/secret", Some(Developer)),
     ("GET", "/v1/webhooks/events", None),
     ("GET", "/v1/webhooks/endpoints", Some(Observer)),
@@ -130,6 +138,10 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
             let of = |tenant| path.replace("{role}", "supervisor").replace("{tenant}", tenant);
             return (of("acme"), of("nobody"));
         }
+        "/v1/tenants" => {
+            golden.store.create_tenant(&never.to_string(), &Terms::default()).await.unwrap();
+            (never.to_string(), format!("not-{never}"))
+        }
         // Workers are nobody's: both are read, and drained, by whoever may.
         "/v1/workers" => {
             let worker = worker(Role::Supervisor);
@@ -175,6 +187,7 @@ async fn deliver(store: SharedStore) {
 /// A body that does the most harm, where it takes more than an id to do any.
 fn body(path: &str) -> Value {
     match path {
+        "/v1/tenants/{tenant}/tokens" => json!({"role": "operator", "sub": "me"}),
         "/v1/dlq/replay" | "/v1/dlq/purge" | "/v1/webhooks/deliveries/replay" => json!({"all": true}),
         _ => json!({}),
     }
@@ -216,12 +229,12 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
 }
 
 /// What says the same to all tenants, because it belongs to none.
-const COMMON: [&str; 3] = ["/metrics", "/v1/queues", "/v1/workers"];
+const COMMON: [&str; 4] = ["/metrics", "/v1/queues", "/v1/workers", "/v1/tenants"];
 
 /// Whether an admin, who runs the installation, reaches these things of every tenant. Its own tests show that
 /// nobody else does.
 fn run_by_admins(pattern: &str) -> bool {
-    pattern.starts_with("/v1/queues/{role}/tenants/")
+    pattern.starts_with("/v1/queues/{role}/tenants/") || pattern.starts_with("/v1/tenants/")
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use crate::{
     harness::{Answer, Golden, request, token},
     issuer::Published,
     schedules::stored,
+    tenants,
 };
 
 #[tokio::test]
@@ -75,6 +76,7 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         keyless.send(submit().json(&noop)).await,
         golden.send(submit().json(&sandbox)).await,
         full_queue(&golden).await,
+        tenants::elsewhere().await,
         streamless(StreamLimits { tenant: 1, process: 0 }).await,
         golden.post("/v1/schedules", schedule("taken")).await,
         crowded.post("/v1/schedules", schedule("one more")).await,

@@ -25,7 +25,7 @@ async fn a_suspended_tenant_is_refused_until_it_is_not() {
     let kinds = request(Method::GET, "/v1/kinds").token(Some(token("out", Developer)));
     assert_eq!(golden.send(kinds.empty()).await.status, 200, "what anybody may read, they may");
 
-    golden.store.set_terms("out", &Terms::default()).await.unwrap();
+    golden.store.set_terms("out", &Terms::default().into()).await.unwrap();
     for _ in 0..100 {
         let answer = submit(&golden, "out", json!({})).await;
         if answer.status == 202 {

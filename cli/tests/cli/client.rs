@@ -258,3 +258,36 @@ fn workers_are_listed_shown_and_drained() {
     assert_eq!(dev.run(&["workers", "show", "x"]).code, 2);
     assert_eq!(dev.wait().code(), Some(0));
 }
+
+#[test]
+fn a_tenant_is_made_changed_shut_out_and_deleted() {
+    let dev = Dev::start();
+    let made = dev.run(&["tenants", "create", "acme", "--weight", "3", "--max-payload", "1000"]).out;
+    assert!(made.starts_with("acme\t3\t1000\tdefault\tserved\t20"), "{made}");
+    let token = dev.run(&["tenants", "token", "acme", "--role", "developer", "--sub", "ci", "--ttl", "5m"]);
+    assert_eq!((token.code, token.out.lines().count()), (0, 1), "{}", token.err);
+    let submit = || run(dev.golden(&["jobs", "submit", "noop", "--delay", "1h"]).env("GOLDEN_TOKEN", token.out.trim()));
+    let job = submit();
+    assert_eq!(job.code, 0, "{}", job.err);
+    let busy = dev.run(&["tenants", "delete", "acme"]);
+    assert!(busy.code == 4 && busy.err.contains("jobs of the tenant are open"), "{}", busy.err);
+
+    dev.run(&["queues", "limit", "orchestrator", "--tenant", "acme", "--max-queued", "5"]);
+    let set = dev.run(&["tenants", "set", "acme", "--max-payload", "default", "--max-result", "2000"]).out;
+    assert!(set.starts_with("acme\t3\tdefault\t2000\tserved\t"), "{set}");
+    let shown = dev.run(&["tenants", "show", "acme"]).out;
+    assert!(shown.contains("orchestrator: 0 of 5 queued, 1 scheduled, 0 running"), "{shown}");
+    assert!(dev.run(&["tenants", "suspend", "acme"]).out.contains("\tsuspended\t"));
+    while submit().code == 0 {}
+    assert!(submit().err.contains("tenant-suspended"));
+    assert!(dev.run(&["tenants", "resume", "acme"]).out.contains("\tserved\t"));
+
+    let listed = dev.run(&["tenants", "list", "--limit", "1"]);
+    assert!(listed.out.starts_with("acme\t") && listed.out.lines().count() == 1, "{}", listed.out);
+    dev.run(&["tenants", "create", "spare"]);
+    assert_eq!(dev.run(&["tenants", "delete", "spare"]).code, 0);
+    let own = dev.run(&["tenants", "suspend", "dev"]);
+    assert!(own.code == 4 && own.err.contains("would shut itself out"), "{}", own.err);
+    assert_eq!(dev.run(&["tenants", "set", "acme"]).code, 2);
+    assert_eq!(dev.run(&["tenants", "token", "acme", "--role", "admin", "--sub", "me"]).code, 4);
+}

@@ -39,7 +39,9 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, Inserted, Inspection, JobFilter, JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, connect,
+    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, Inserted, Inspection, JobFilter,
+    JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd,
+    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, connect,
     listing::{self, Where},
     steps::step,
 };

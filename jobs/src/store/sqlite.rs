@@ -45,7 +45,11 @@ use sqlx::{SqliteExecutor, SqlitePool, sqlite::SqlitePoolOptions};
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, Inserted, JobFilter, JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, listing::{self, LettersWhere, Where}, listing::{self, Where},
+    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, Inserted, JobFilter, JobPage,
+    JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT, Store,
+    StoreClock, StoreError,
+    listing::{self, LettersWhere, Where},
+    listing::{self, Where},
     steps::{self, step},
 };
 use crate::{

@@ -19,12 +19,15 @@ pub trait Tenants: Send + Sync {
     /// Makes a tenant known. Answers `false`, and changes nothing, where it is already.
     async fn create_tenant(&self, id: &str, terms: &Terms) -> Result<bool, StoreError>;
 
-    /// Sets all of a tenant's terms. Answers `false` where it is not known. A new weight counts from
-    /// the next job on.
-    async fn set_terms(&self, id: &str, terms: &Terms) -> Result<bool, StoreError>;
+    /// Changes a tenant's terms, and answers it as it is then; `None` where it is not known. A new weight
+    /// counts from the next job on.
+    async fn set_terms(&self, id: &str, change: &TermsChange) -> Result<Option<Tenant>, StoreError>;
 
     /// Forgets a tenant, its queues, schedules and endpoints, unless jobs of it are open. Its ended
     /// jobs stay on record until they are pruned.
+    ///
+    /// What is looked through is what waits and runs, however many jobs have ended. A job that waits for its
+    /// children is found by these: they are its tenant's own.
     async fn delete_tenant(&self, id: &str) -> Result<Deleted, StoreError>;
 }
 
@@ -49,6 +52,28 @@ pub struct Terms {
     pub max_result: Option<u64>,
     /// Its requests are refused. Jobs that were accepted still run.
     pub suspended: bool,
+}
+
+/// A change of terms. What is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TermsChange {
+    pub weight: Option<u32>,
+    /// `Some(None)` is the default.
+    pub max_payload: Option<Option<u64>>,
+    pub max_result: Option<Option<u64>>,
+    pub suspended: Option<bool>,
+}
+
+/// A change of all of them.
+impl From<Terms> for TermsChange {
+    fn from(Terms { weight, max_payload, max_result, suspended }: Terms) -> Self {
+        Self {
+            weight: Some(weight),
+            max_payload: Some(max_payload),
+            max_result: Some(max_result),
+            suspended: Some(suspended),
+        }
+    }
 }
 
 impl Default for Terms {

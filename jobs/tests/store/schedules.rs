@@ -199,7 +199,7 @@ async fn those_of_a_suspended_tenant_wait(store: Bed) {
     let terms = |suspended| Terms { suspended, ..Terms::default() };
     store.create_tenant(TENANT, &terms(true)).await.unwrap();
     assert_eq!(due().await, 0);
-    store.set_terms(TENANT, &terms(false)).await.unwrap();
+    store.set_terms(TENANT, &terms(false).into()).await.unwrap();
     assert_eq!(due().await, 1);
 }
 

@@ -1,20 +1,24 @@
 //! Tenants are created, changed, suspended and deleted.
 
-use golden_jobs::store::{Deleted, Terms};
+use golden_jobs::{
+    Role,
+    store::{Deleted, Due, NewJob, QueueName, Terms, TermsChange},
+};
 
 use crate::{
-    bed::Bed,
+    bed::{ALL, Bed},
     both_stores,
-    given::{MINUTE, TENANT, job, succeeded},
+    given::{MINUTE, TENANT, await_all, child_of, job, job_of, retry_in, succeeded},
 };
 
 both_stores! {
     a_tenant_is_created_once
     a_tenant_appears_with_its_first_job
-    terms_are_replaced_as_a_whole
+    a_change_of_terms_leaves_the_others
     suspended_again_keeps_the_time_of_the_first
     tenants_are_listed_by_name
     a_tenant_with_open_jobs_is_not_deleted
+    a_tenants_open_jobs_are_found_wherever_they_are
     a_deleted_tenant_may_come_again
     a_weight_out_of_range_is_refused
 }
@@ -39,10 +43,18 @@ async fn a_tenant_appears_with_its_first_job(store: Bed) {
     assert_eq!(store.tenant(TENANT).await.unwrap().unwrap().terms, Terms::default());
 }
 
-async fn terms_are_replaced_as_a_whole(store: Bed) {
-    assert!(!store.set_terms(TENANT, &terms()).await.unwrap());
+async fn a_change_of_terms_leaves_the_others(store: Bed) {
+    assert_eq!(store.set_terms(TENANT, &terms().into()).await.unwrap(), None);
     store.create_tenant(TENANT, &terms()).await.unwrap();
-    assert!(store.set_terms(TENANT, &Terms::default()).await.unwrap());
+    let set = async |change| store.set_terms(TENANT, &change).await.unwrap().unwrap().terms;
+
+    assert_eq!(set(TermsChange::default()).await, terms());
+    assert_eq!(set(TermsChange { weight: Some(9), ..TermsChange::default() }).await, Terms { weight: 9, ..terms() });
+    let changed =
+        set(TermsChange { max_payload: Some(None), max_result: Some(Some(5)), ..TermsChange::default() }).await;
+    assert_eq!(changed, Terms { weight: 9, max_payload: None, max_result: Some(5), suspended: false });
+    assert!(set(TermsChange { suspended: Some(true), ..TermsChange::default() }).await.suspended);
+    assert_eq!(set(Terms::default().into()).await, Terms::default());
     assert_eq!(store.tenant(TENANT).await.unwrap().unwrap().terms, Terms::default());
 }
 
@@ -53,9 +65,9 @@ async fn suspended_again_keeps_the_time_of_the_first(store: Bed) {
     assert!(since.is_some());
 
     store.later(MINUTE).await;
-    store.set_terms(TENANT, &suspended).await.unwrap();
+    store.set_terms(TENANT, &suspended.clone().into()).await.unwrap();
     assert_eq!(store.tenant(TENANT).await.unwrap().unwrap().suspended_at, since);
-    store.set_terms(TENANT, &terms()).await.unwrap();
+    store.set_terms(TENANT, &terms().into()).await.unwrap();
     assert_eq!(store.tenant(TENANT).await.unwrap().unwrap().suspended_at, None);
 }
 
@@ -77,6 +89,32 @@ async fn a_tenant_with_open_jobs_is_not_deleted(store: Bed) {
     assert_eq!(store.delete_tenant(TENANT).await.unwrap(), Deleted::Gone);
     assert_eq!(store.tenant(TENANT).await.unwrap(), None);
     assert!(store.job(TENANT, run.run.id).await.unwrap().is_some(), "what has ended stays on record");
+}
+
+async fn a_tenants_open_jobs_are_found_wherever_they_are(store: Bed) {
+    let deleted = async || store.delete_tenant(TENANT).await.unwrap();
+    store.submit(job_of("other")).await;
+    let id = store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
+    assert_eq!(deleted().await, Deleted::Busy, "due later");
+    store.later(MINUTE).await;
+    assert_eq!(deleted().await, Deleted::Busy, "ready");
+    let queue = QueueName { role: Role::Orchestrator, tenant_id: Some(TENANT.into()) };
+    store.pause(&queue, "ops").await.unwrap();
+    assert_eq!(deleted().await, Deleted::Busy, "held back");
+    store.resume(&queue).await.unwrap();
+
+    let runs = store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap();
+    let run = runs.iter().find(|run| run.run.id == id).unwrap();
+    assert_eq!(deleted().await, Deleted::Busy, "running");
+    store.end(run, await_all(vec![child_of(run)])).await;
+    assert_eq!(deleted().await, Deleted::Busy, "waiting for a child");
+    let child = store.claim_one(Role::Orchestrator).await;
+    store.end(&child, succeeded()).await;
+    let parent = store.claim_one(Role::Orchestrator).await;
+    store.end(&parent, retry_in(MINUTE)).await;
+    assert_eq!(deleted().await, Deleted::Busy, "to be tried again");
+    store.cancel(TENANT, id).await.unwrap();
+    assert_eq!(deleted().await, Deleted::Gone);
 }
 
 async fn a_deleted_tenant_may_come_again(store: Bed) {

@@ -129,7 +129,7 @@ fn links_example(path: &str) -> Value {
     json!({"self": path, "pause": format!("{path}/pause"), "resume": format!("{path}/resume")})
 }
 
-fn tenants_example() -> Value {
+pub(crate) fn tenants_example() -> Value {
     json!({
         "role": "sandbox",
         "tenant": "acme",

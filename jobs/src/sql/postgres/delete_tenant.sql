@@ -1,7 +1,12 @@
--- Forgets tenant $1 unless jobs of it are open.
+-- Forgets tenant $1 unless jobs of it are open. These are looked for where they wait and run, in the roles $2,
+-- since `jobs` keeps what has ended as well; one that waits for children has some of them there.
 WITH gone AS (
     DELETE FROM tenants t
-    WHERE t.id = $1 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.tenant_id = $1 AND j.finished_at IS NULL)
+    WHERE t.id = $1
+      AND NOT EXISTS (SELECT 1 FROM running WHERE tenant_id = $1)
+      AND NOT EXISTS (SELECT 1 FROM scheduled WHERE tenant_id = $1)
+      AND NOT EXISTS (SELECT 1 FROM ready WHERE role = ANY ($2::text[]) AND tenant_id = $1 AND parked)
+      AND NOT EXISTS (SELECT 1 FROM ready WHERE role = ANY ($2::text[]) AND tenant_id = $1 AND NOT parked)
     RETURNING t.id
 ), queues_opened AS (
     -- Not deleted: a job that comes in just now may be parked behind a gate, which admit() then opens.

@@ -1,8 +1,12 @@
--- Forgets tenant ?1 unless jobs of it are open.
+-- Forgets tenant ?1 unless jobs of it are open. These are looked for where they wait and run, since `jobs`
+-- keeps what has ended as well; one that waits for children has some of them there.
 
 -- step: gone
 DELETE FROM tenants
-WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE tenant_id = ?1 AND finished_at IS NULL)
+WHERE id = ?1
+  AND NOT EXISTS (SELECT 1 FROM running WHERE tenant_id = ?1)
+  AND NOT EXISTS (SELECT 1 FROM scheduled WHERE tenant_id = ?1)
+  AND NOT EXISTS (SELECT 1 FROM ready WHERE tenant_id = ?1)
 
 -- step: known
 SELECT EXISTS (SELECT 1 FROM tenants WHERE id = ?1)

@@ -11,7 +11,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-    Claimed, DeadLetter, DeadLetterFilter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Promoted, Run, StoreError, WorkerInfo, RunUnderWay,
+        Claimed, DeadLetter, DeadLetterFilter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept,
+        LogLine, LostRun, Moment, Promoted, Run, RunUnderWay, StoreError, WorkerInfo,
     },
 };
 

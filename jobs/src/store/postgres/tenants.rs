@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use rand::Rng;
 use sqlx::{Row, postgres::PgRow};
 
-use super::PostgresStore;
-use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms};
+use super::{PostgresStore, role_names};
+use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms, TermsChange};
 
 #[async_trait]
 impl Tenants for PostgresStore {
@@ -50,26 +50,31 @@ impl Tenants for PostgresStore {
         Ok(created.rows_affected() > 0)
     }
 
-    async fn set_terms(&self, id: &str, terms: &Terms) -> Result<bool, StoreError> {
-        let set = self
-            .in_time(|| {
-                sqlx::query(include_str!("../../sql/postgres/set_terms.sql"))
-                    .bind(id)
-                    .bind(i32::try_from(terms.weight).unwrap_or(i32::MAX))
-                    .bind(terms.max_payload.map(bytes))
-                    .bind(terms.max_result.map(bytes))
-                    .bind(terms.suspended)
-                    .bind(self.now())
-                    .execute(&self.pool)
-            })
-            .await?;
-        Ok(set.rows_affected() > 0)
+    async fn set_terms(&self, id: &str, change: &TermsChange) -> Result<Option<Tenant>, StoreError> {
+        self.in_time(|| async {
+            let set = sqlx::query(include_str!("../../sql/postgres/set_terms.sql"))
+                .bind(id)
+                .bind(change.weight.map(|weight| i32::try_from(weight).unwrap_or(i32::MAX)))
+                .bind(change.max_payload.is_some())
+                .bind(change.max_payload.flatten().map(bytes))
+                .bind(change.max_result.is_some())
+                .bind(change.max_result.flatten().map(bytes))
+                .bind(change.suspended)
+                .bind(self.now())
+                .fetch_optional(&self.pool)
+                .await?;
+            set.as_ref().map(tenant).transpose()
+        })
+        .await
     }
 
     async fn delete_tenant(&self, id: &str) -> Result<Deleted, StoreError> {
         let row = self
             .in_time(|| {
-                sqlx::query(include_str!("../../sql/postgres/delete_tenant.sql")).bind(id).fetch_one(&self.pool)
+                sqlx::query(include_str!("../../sql/postgres/delete_tenant.sql"))
+                    .bind(id)
+                    .bind(role_names())
+                    .fetch_one(&self.pool)
             })
             .await?;
         let answer = |column| row.try_get(column).map_err(super::rows::classify);

@@ -13,7 +13,8 @@ use crate::{
     record::{Attempt, JobRecord, RecordedError},
     role::Role,
     store::{
-    Claimed, DeadLetter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun, Moment, Pause, Queue, Quota, RoleDepth, Run, StoreError, Tenant, Terms, WorkerInfo, RunUnderWay,
+        Claimed, DeadLetter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun,
+        Moment, Pause, Queue, Quota, RoleDepth, Run, RunUnderWay, StoreError, Tenant, Terms, WorkerInfo,
     },
 };
 

@@ -12,7 +12,7 @@ use super::{
     steps::step,
     writer::{Tx, Verb},
 };
-use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms};
+use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms, TermsChange};
 
 const DELETE: &str = include_str!("../../sql/sqlite/delete_tenant.sql");
 const GONE: &str = step(DELETE, "gone");
@@ -50,8 +50,8 @@ impl Tenants for SqliteStore {
         self.writer.call(create).await
     }
 
-    async fn set_terms(&self, id: &str, terms: &Terms) -> Result<bool, StoreError> {
-        self.writer.call(SetTerms { id: id.to_owned(), terms: terms.clone() }).await
+    async fn set_terms(&self, id: &str, change: &TermsChange) -> Result<Option<Tenant>, StoreError> {
+        self.writer.call(SetTerms { id: id.to_owned(), change: change.clone() }).await
     }
 
     async fn delete_tenant(&self, id: &str) -> Result<Deleted, StoreError> {
@@ -95,25 +95,27 @@ impl Verb for Create {
 
 struct SetTerms {
     id: String,
-    terms: Terms,
+    change: TermsChange,
 }
 
 #[async_trait]
 impl Verb for SetTerms {
-    /// Whether it is known.
-    type Answer = bool;
+    type Answer = Option<Tenant>;
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Option<Tenant>, sqlx::Error> {
+        let TermsChange { weight, max_payload, max_result, suspended } = &self.change;
         let set = sqlx::query(include_str!("../../sql/sqlite/set_terms.sql"))
             .bind(&self.id)
-            .bind(self.terms.weight)
-            .bind(self.terms.max_payload.map(bytes))
-            .bind(self.terms.max_result.map(bytes))
-            .bind(self.terms.suspended)
+            .bind(weight)
+            .bind(max_payload.is_some())
+            .bind(max_payload.flatten().map(bytes))
+            .bind(max_result.is_some())
+            .bind(max_result.flatten().map(bytes))
+            .bind(suspended)
             .bind(tx.now)
-            .execute(&mut *tx.connection)
+            .fetch_optional(&mut *tx.connection)
             .await?;
-        Ok(set.rows_affected() > 0)
+        set.as_ref().map(rows::tenant).transpose()
     }
 }
 
