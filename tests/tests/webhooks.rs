@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Golden, PATIENCE, Received, Receiver};
 
+mod verifiers;
+
 macro_rules! on_both_stores {
     ($($case:ident),+ $(,)?) => {
         mod embedded {

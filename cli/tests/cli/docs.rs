@@ -1,4 +1,4 @@
-//! What docs/auth.md shows is what there is.
+//! What the pages show is what there is.
 
 use golden_api::{Quotas, RateLimits};
 
@@ -44,5 +44,18 @@ fn its_settings_are_known() {
     assert!(settings.len() > 3);
     for setting in settings {
         assert!(help.contains(setting), "`golden --help` does not know {setting}");
+    }
+}
+
+#[test]
+fn the_commands_about_webhooks_are_commands() {
+    let dir = Dir::new();
+    let page = include_str!("../../../docs/webhooks.md");
+    let commands: Vec<_> = page.lines().filter(|line| line.starts_with("golden ")).collect();
+    assert!(commands.len() > 10);
+    for command in commands {
+        let args: Vec<_> = command.split(" #").next().unwrap().split_whitespace().skip(1).chain(["--help"]).collect();
+        let ran = run(&mut dir.golden(&args));
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{command}");
     }
 }

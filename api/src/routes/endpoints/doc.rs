@@ -57,8 +57,8 @@ pub(in crate::routes) fn change() -> Doc {
 pub(in crate::routes) fn enable() -> Doc {
     Doc::new(
         "Enable a webhook endpoint",
-        "It takes events again, and earlier failures are forgotten. What it missed can be replayed: \
-         `POST /v1/webhooks/deliveries/replay`.",
+        "It takes events again, and earlier failures are forgotten. Messages that failed can be replayed: \
+         `POST /v1/webhooks/deliveries/replay`. Of what happened while it was disabled there are none.",
     )
 }
 
