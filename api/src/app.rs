@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use golden_jobs::{Registry, metrics::Metrics, store::SharedStore, terms::KnownTerms};
+use golden_jobs::{Registry, functions::KnownFunctions, metrics::Metrics, store::SharedStore, terms::KnownTerms};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -27,6 +27,8 @@ pub(crate) struct App {
     /// The guard asks for those of every caller.
     pub(crate) terms: KnownTerms,
     pub(crate) registry: Arc<Registry>,
+    /// Schemas of the functions that were called a while ago.
+    pub(crate) functions: KnownFunctions,
     pub(crate) metrics: Metrics,
     pub(crate) auth: Auth,
     pub(crate) options: ApiOptions,
@@ -73,6 +75,7 @@ impl App {
             depths: KnownDepths::new(Arc::clone(&store)),
             checked: Checked::default(),
             documents: OnceLock::new(),
+            functions: KnownFunctions::new(Arc::clone(&store)),
             terms: KnownTerms::new(Arc::clone(&store), TERMS_KNOWN),
             _close_on_drop: closing.clone().drop_guard(),
             store,

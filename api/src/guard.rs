@@ -1,6 +1,7 @@
 //! The check before every handler: may this caller do what the route does, and not too often?
 
 use std::{
+    convert::Infallible,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -157,6 +158,17 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         caller
             .map(|caller| Self(caller.grant.clone()))
             .ok_or_else(|| challenge("Bearer realm=\"golden\"", "nobody is known to be calling"))
+    }
+}
+
+/// The caller, if there is one: for routes that are open to anybody.
+pub(crate) struct Visitor(pub(crate) Option<Grant>);
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Verified>().map(|caller| caller.grant.clone())))
     }
 }
 

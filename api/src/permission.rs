@@ -62,6 +62,8 @@ pub(crate) enum Permission {
     Cancel,
     /// Say what is submitted by the clock: as good as submitting.
     Schedule,
+    /// Say what programs the tenant's functions are: as good as submitting them.
+    Functions,
     /// See and set how the tenant is called back.
     Webhooks,
     /// Put ended jobs back to work, from the record or from the dead letters.
@@ -80,7 +82,9 @@ impl Permission {
         match self {
             Self::Probe | Self::Anybody => None,
             Self::Scrape | Self::Read => Some(CallerRole::Observer),
-            Self::Submit | Self::Schedule | Self::Cancel | Self::Webhooks => Some(CallerRole::Developer),
+            Self::Submit | Self::Schedule | Self::Functions | Self::Cancel | Self::Webhooks => {
+                Some(CallerRole::Developer)
+            }
             Self::Rerun | Self::Purge | Self::Pause => Some(CallerRole::Operator),
             Self::Platform => Some(CallerRole::Admin),
         }

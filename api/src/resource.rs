@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub(crate) mod example;
+pub(crate) mod functions;
 pub(crate) mod webhooks;
 
 /// A job.
@@ -157,7 +158,8 @@ pub(crate) fn as_it_was_accepted(request: NewJob, record: &JobRecord) -> JobReso
         Due::In(delay) => created_at + TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX),
     };
     let timeout = Duration::from_millis(record.timeout_ms);
-    let job = NewJob { max_attempts: record.max_attempts, timeout, ..request };
+    // Which version of a function the kind means was settled then, too.
+    let job = NewJob { kind: record.kind.clone(), max_attempts: record.max_attempts, timeout, ..request };
     accepted(record.id, job, run_at, created_at)
 }
 

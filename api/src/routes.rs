@@ -11,7 +11,7 @@
 //! handler knows. `doc::TAG` says what the resource is. Everything else is read from where it is:
 //!
 //! - method, path, role, and the problems of tokens come from the row;
-//! - path and query parameters come from the handler's `Id<T>` and `Params<T>`, the request's
+//! - path and query parameters come from the handler's `Id<T>`, `Within<A, B>` and `Params<T>`, the request's
 //!   body from its `JsonObject<T>`, the answer from its `Json<T>`. The doc comments of `T` and
 //!   its fields are their descriptions, `#[schemars(range(…), length(…), example = …)]` their
 //!   rules and examples. A handler that answers a `Response` names the type in its doc function
@@ -39,7 +39,8 @@ use crate::{
     guard::{Gate, guard},
     openapi::{Doc, Entry, Signature, Sketch, Tag},
     permission::Permission::{
-        self, Anybody, Cancel, Pause, Platform, Probe, Purge, Read, Rerun, Schedule, Scrape, Submit, Webhooks,
+        self, Anybody, Cancel, Functions, Pause, Platform, Probe, Purge, Read, Rerun, Schedule, Scrape, Submit,
+        Webhooks,
     },
     problem::{Code, Problem},
 };
@@ -49,6 +50,7 @@ mod deliveries;
 mod dlq;
 mod docs;
 mod endpoints;
+mod functions;
 pub(crate) mod health;
 mod jobs;
 mod kinds;
@@ -56,6 +58,7 @@ mod live;
 mod queues;
 mod schedules;
 mod tenants;
+mod versions;
 mod webhooks;
 mod workers;
 
@@ -100,6 +103,13 @@ fn table() -> Vec<Route> {
         post("/v1/jobs/{id}/retry", Rerun, jobs::retry),
         get("/v1/kinds", Anybody, kinds::list),
         get("/v1/kinds/{kind}", Anybody, kinds::show),
+        post("/v1/functions", Functions, functions::create),
+        get("/v1/functions", Read, functions::list),
+        get("/v1/functions/{function}", Read, functions::show),
+        patch("/v1/functions/{function}", Functions, functions::change),
+        delete("/v1/functions/{function}", Functions, functions::delete),
+        get("/v1/functions/{function}/versions/{version}", Read, versions::show),
+        delete("/v1/functions/{function}/versions/{version}", Functions, versions::delete),
         get("/v1/dlq", Read, dlq::list),
         get("/v1/dlq/{id}", Read, dlq::show),
         post("/v1/dlq/replay", Rerun, dlq::replay),

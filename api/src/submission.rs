@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use golden_jobs::{
     JobId, Registry, Role,
     egress::Egress,
-    registry::Kind,
+    functions::{Call, Called, Callee},
     store::{Due, NewJob},
     text,
 };
@@ -45,7 +45,8 @@ pub(crate) const IDEMPOTENCY_KEY: &str = "^[!#-~][!-~]{0,254}$";
 }))]
 #[expect(dead_code, reason = "only described, never made")]
 pub(crate) struct Submission {
-    /// Which kind of job; `GET /v1/kinds` lists them.
+    /// Which kind of job; `GET /v1/kinds` lists them. `fn.NAME` is a function of the tenant, and `fn.NAME@3`
+    /// its third version.
     kind: String,
     /// What the kind takes, at most 256 KiB.
     #[schemars(default)]
@@ -79,6 +80,8 @@ const FIELDS: [&str; 9] =
 /// What a submission is held against.
 pub(crate) struct Rules<'a> {
     pub(crate) registry: &'a Registry,
+    /// The functions that these submissions name.
+    pub(crate) called: Called,
     pub(crate) egress: &'a Egress,
     pub(crate) sandbox_missing: Option<&'a str>,
     pub(crate) now: DateTime<Utc>,
@@ -87,15 +90,19 @@ pub(crate) struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    /// Those of this process for a tenant, at this moment.
-    pub(crate) fn of(app: &'a App, tenant: &str) -> Self {
-        Self {
+    /// Those of this process for submissions of a tenant, at this moment.
+    pub(crate) async fn of(app: &'a App, tenant: &str, submissions: &[&Map<String, Value>]) -> Result<Self, Problem> {
+        let kinds = submissions.iter().filter_map(|submission| submission.get("kind")?.as_str());
+        let kinds: Vec<_> = kinds.map(|kind| (tenant, kind)).collect();
+        let called = app.functions.called(&kinds).await?;
+        Ok(Self {
             registry: &app.registry,
+            called,
             egress: &app.options.egress,
             sandbox_missing: app.sandbox_missing.as_deref(),
             now: clock::now(),
             payload_limit: app.terms.last(tenant).payload_limit(),
-        }
+        })
     }
 }
 
@@ -107,15 +114,15 @@ pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<
         fields.wrong("kind", "say which kind of job; GET /v1/kinds lists them");
         return Err(Problem::invalid(fields.errors));
     };
-    let kind = public_kind(rules.registry, name).map_err(|problem| problem.at("/kind"))?;
+    let callee = callee(rules.registry, &rules.called, tenant, name).map_err(|problem| problem.at("/kind"))?;
     let payload = payload(object, rules.payload_limit)?;
-    fields.errors.extend(payload.wrong(kind));
+    fields.errors.extend(payload.wrong(callee));
 
-    let policy = kind.policy;
+    let (kind, policy) = (callee.kind(), callee.kind().policy);
     let job = NewJob {
         id: JobId::new(),
         tenant_id: tenant.to_owned(),
-        kind: kind.name.to_owned(),
+        kind: callee.name().to_owned(),
         role: kind.role,
         priority: fields.integer("priority", 0..=9).unwrap_or(DEFAULT_PRIORITY),
         max_attempts: fields.integer("max_attempts", 1..=policy.max_attempts_limit).unwrap_or(policy.max_attempts),
@@ -136,11 +143,27 @@ pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<
     }
 }
 
-/// The kind of that name, if clients may submit it. Internal ones are as good as unknown.
-pub(crate) fn public_kind<'a>(registry: &'a Registry, name: &str) -> Result<&'a Kind, Problem> {
-    registry.get(name).filter(|kind| kind.public).ok_or_else(|| {
-        let known: Vec<_> = registry.iter().filter(|kind| kind.public).map(|kind| kind.name).collect();
-        Problem::new(Code::UnknownKind, format!("there is no kind {name:?}; known are {}", known.join(", ")))
+/// What a submission names, if clients may submit it. Internal kinds are as good as unknown.
+pub(crate) fn callee<'a>(
+    registry: &'a Registry,
+    called: &'a Called,
+    tenant: &str,
+    name: &str,
+) -> Result<Callee<'a>, Problem> {
+    Callee::find(registry, called, tenant, name).ok_or_else(|| {
+        let detail = match Call::of(name) {
+            Some(Call { name, version: None }) => {
+                format!("there is no function {:?}; GET /v1/functions lists them", name.as_str())
+            }
+            Some(Call { name, version: Some(version) }) => {
+                format!("there is no version {version} of a function {:?}", name.as_str())
+            }
+            None => {
+                let known: Vec<_> = registry.iter().filter(|kind| kind.public).map(|kind| kind.name).collect();
+                format!("there is no kind {name:?}; known are {}, and fn.NAME for functions", known.join(", "))
+            }
+        };
+        Problem::new(Code::UnknownKind, detail)
     })
 }
 
@@ -174,8 +197,8 @@ pub(crate) fn payload<T>(object: &JsonObject<T>, limit: usize) -> Result<Payload
 
 impl Payload<'_> {
     /// What is wrong with it for its kind, with pointers from the body's root.
-    pub(crate) fn wrong(&self, kind: &Kind) -> Vec<FieldError> {
-        let wrong = kind.validate_parsed(&self.text, &self.value).err().unwrap_or_default();
+    pub(crate) fn wrong(&self, callee: Callee<'_>) -> Vec<FieldError> {
+        let wrong = callee.validate_parsed(&self.text, &self.value).err().unwrap_or_default();
         wrong.into_iter().map(|wrong| FieldError::new(format!("/payload{}", wrong.pointer), wrong.detail)).collect()
     }
 }

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use golden_jobs::{
     JobId, Role,
     context::Ports,
+    functions::KnownFunctions,
     kinds,
     metrics::Metrics,
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
@@ -140,6 +141,7 @@ fn start_workers(store: &SharedStore, keep: Keep) -> (Metrics, Workers) {
         outbound: Arc::new(NoOutbound),
         executor: Err("benchmarks run no sandbox".to_owned()),
         hosts: Hosts::default(),
+        functions: KnownFunctions::new(Arc::clone(store)),
     };
     let shutdown = CancellationToken::new();
     let options = Options { keep, ..Options::new(vec![(Role::Orchestrator, 256)]) };

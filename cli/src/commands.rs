@@ -19,6 +19,7 @@ mod dev;
 mod dlq;
 mod doctor;
 mod each;
+mod functions;
 mod jobs;
 mod kinds;
 mod list;
@@ -71,6 +72,7 @@ enum Command {
     Token(token::TokenCommand),
     Jobs(jobs::JobsArgs),
     Dlq(dlq::DlqArgs),
+    Functions(functions::FunctionsArgs),
     Schedules(schedules::SchedulesArgs),
     Queues(queues::QueuesArgs),
     Workers(workers::WorkersArgs),
@@ -104,6 +106,7 @@ impl Cli {
             Command::Token(command) => token::run(command, &settings()?),
             Command::Jobs(args) => jobs::run(args, &settings()?).await,
             Command::Dlq(args) => dlq::run(args, &settings()?).await,
+            Command::Functions(args) => functions::run(args, &settings()?).await,
             Command::Schedules(args) => schedules::run(args, &settings()?).await,
             Command::Queues(args) => queues::run(args, &settings()?).await,
             Command::Workers(args) => workers::run(args, &settings()?).await,
@@ -127,6 +130,7 @@ impl Command {
             Self::Doctor(_) | Self::Token(_) | Self::Openapi(_) | Self::Completions(_) => Flags::default(),
             Self::Jobs(args) => args.client.flags(),
             Self::Dlq(args) => args.client.flags(),
+            Self::Functions(args) => args.client.flags(),
             Self::Schedules(args) => args.client.flags(),
             Self::Queues(args) => args.client.flags(),
             Self::Workers(args) => args.client.flags(),

@@ -8,6 +8,7 @@ use golden_jobs::{
     Registry, Role, WorkerId,
     backoff::Backoff,
     context::Ports,
+    functions::KnownFunctions,
     metrics::Metrics,
     outbound::Outbound,
     sandbox::Executor,
@@ -92,6 +93,7 @@ impl Process {
             outbound,
             executor: sandbox.clone().map(|executor| executor as Arc<dyn Executor>),
             hosts: Hosts::new(self.settings.webhook_per_host),
+            functions: KnownFunctions::new(Arc::clone(&self.store)),
         };
         let options = golden_workers::Options {
             pools: roles.iter().map(|role| (*role, concurrency(*role, self.settings.concurrency))).collect(),

@@ -8,6 +8,7 @@ use serde_json::{
 };
 
 use crate::{
+    functions::KnownFunctions,
     journal::Journal,
     metrics::Metrics,
     outbound::Outbound,
@@ -28,6 +29,8 @@ pub struct Ports {
     pub executor: Result<Arc<dyn Executor>, String>,
     /// What goes to each host that webhooks are delivered to.
     pub hosts: Hosts,
+    /// Versions of functions that were run before.
+    pub functions: KnownFunctions,
 }
 
 /// One run's view of the world.
@@ -69,6 +72,11 @@ impl Context {
     /// Who is being delivered to.
     pub fn hosts(&self) -> &Hosts {
         &self.ports.hosts
+    }
+
+    /// The programs of functions.
+    pub fn functions(&self) -> &KnownFunctions {
+        &self.ports.functions
     }
 
     /// What runs untrusted programs, or [`ExecutorError::Unavailable`] where this process has

@@ -2,11 +2,13 @@
 
 use crate::registry::Registry;
 
+mod function_call;
 mod http_call;
 mod noop;
 mod sandbox_run;
 mod webhook_deliver;
 
+pub use function_call::{FunctionCall, Returned};
 pub use http_call::{Answer, HttpCall, Method};
 pub use noop::Noop;
 pub use sandbox_run::SandboxRun;
@@ -14,5 +16,10 @@ pub use webhook_deliver::{Delivered, WebhookDeliver};
 
 /// Every kind of this build.
 pub fn registry() -> Registry {
-    Registry::default().with::<HttpCall>().with::<Noop>().with::<SandboxRun>().with::<WebhookDeliver>()
+    Registry::default()
+        .with::<FunctionCall>()
+        .with::<HttpCall>()
+        .with::<Noop>()
+        .with::<SandboxRun>()
+        .with::<WebhookDeliver>()
 }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`job`] | the trait a kind implements, and its policy |
 //! | [`kinds`] | the kinds Golden brings, and the list of them |
+//! | [`functions`] | programs that tenants register and call |
 //! | [`registry`] | the one crossing between JSON and typed payloads |
 //! | [`outcome`] | how a run may end, and what follows from it |
 //! | [`record`] | states and their transitions; a job as its readers see it |
@@ -29,6 +30,7 @@ pub mod batch;
 pub mod canonical;
 pub mod context;
 pub mod egress;
+pub mod functions;
 pub mod id;
 pub mod job;
 pub mod journal;

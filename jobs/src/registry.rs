@@ -7,7 +7,9 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     context::Context,
+    functions::Call,
     job::{Invalid, Job, Policy},
+    kinds::FunctionCall,
     outcome::{End, Failure, Outcome},
     role::Role,
 };
@@ -122,9 +124,10 @@ impl Registry {
         self
     }
 
+    /// What runs jobs of a kind: every version of every function is run by [`FunctionCall`].
     /// `None` where this build has no such kind, which jobs of another build may still be of.
     pub fn get(&self, name: &str) -> Option<&Kind> {
-        self.0.get(name)
+        self.0.get(name).or_else(|| self.0.get(Call::of(name).map(|_| FunctionCall::KIND)?))
     }
 
     /// All kinds, by name.

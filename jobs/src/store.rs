@@ -24,6 +24,7 @@ mod connect;
 pub mod deliveries;
 pub mod endpoints;
 pub mod events;
+pub mod functions;
 mod listing;
 pub mod logs;
 pub mod postgres;
@@ -43,6 +44,7 @@ pub use connect::{ConnectError, ConnectOptions, Inspection, connect, inspect, mi
 pub use deliveries::Deliveries;
 pub use endpoints::Endpoints;
 pub use events::Events;
+pub use functions::Functions;
 pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
 };
@@ -72,6 +74,7 @@ pub trait Store:
     + Deliveries
     + Endpoints
     + Events
+    + Functions
     + Logs
     + Queues
     + Retention
@@ -329,6 +332,7 @@ pub struct JobSummary {
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
     pub tenant_id: String,
+    /// `fn.NAME` means all versions of the function.
     pub kind: Option<String>,
     pub role: Option<Role>,
     pub state: Option<State>,
@@ -397,6 +401,7 @@ pub struct DeadLetter {
 pub struct DeadLetterFilter {
     pub tenant_id: String,
     pub ids: Vec<DeadLetterId>,
+    /// As of a [`JobFilter`].
     pub kind: Option<String>,
     /// The whole of [`DeadLetter::original_subject`].
     pub subject: Option<String>,

@@ -269,6 +269,40 @@ CREATE TABLE schedules (
 CREATE INDEX schedules_by_tenant ON schedules (tenant_id, id);
 CREATE INDEX schedules_by_slot ON schedules (next_slot) WHERE next_slot IS NOT NULL;
 
+-- Programs that tenants registered, called as the kind `fn.NAME`. One that was deleted leaves its row:
+-- its numbers are not given out again, so that the `fn.NAME@3` of a job never comes to mean another program.
+CREATE TABLE functions (
+    tenant_id  TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    -- For the order of lists.
+    id         BLOB    NOT NULL CHECK (length(id) = 16),
+    -- The version that `fn.NAME` means; null once it is deleted.
+    live       INTEGER,
+    -- The newest number that was given out.
+    last       INTEGER NOT NULL CHECK (last >= 0),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, name),
+    CHECK (live <= last)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX functions_by_tenant ON functions (tenant_id, id) WHERE live IS NOT NULL;
+
+-- Inserted and deleted, never updated.
+CREATE TABLE function_versions (
+    tenant_id  TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    version    INTEGER NOT NULL CHECK (version > 0),
+    -- As it was registered, with its program; read once by each process that runs it.
+    definition TEXT    NOT NULL CHECK (json_valid(definition)),
+    -- SHA-256 of the definition in canonical form.
+    digest     BLOB    NOT NULL CHECK (length(digest) = 32),
+    language   TEXT    NOT NULL,
+    size       INTEGER NOT NULL,
+    created_by TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant_id, name, version)
+) STRICT;
+
 -- Written in the transaction in which a job dies. Runbooks query this table as it
 -- stands: keep `resolved`, `original_subject` and their meaning.
 CREATE TABLE dlq_messages (

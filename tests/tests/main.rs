@@ -5,6 +5,7 @@
 mod api;
 mod chaos;
 mod doctor;
+mod functions;
 mod sandbox;
 mod scale;
 mod support;

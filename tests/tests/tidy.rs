@@ -10,7 +10,7 @@ mod readme;
 mod text;
 mod twins;
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().expect("the tests are a member of the workspace").to_owned()
 }

@@ -53,6 +53,8 @@ struct Attempt {
     journal: Arc<Journal>,
     handle: Option<RunHandle>,
     backoff: Backoff,
+    /// The name of its kind in metrics: functions, of which tenants make as many as they like, share one.
+    label: String,
     ports: Ports,
     terms: Arc<KnownTerms>,
     recorder: mpsc::Sender<Ended>,
@@ -109,6 +111,7 @@ impl Attempts {
             }
         };
         let mut attempt = Attempt {
+            label: kind.map_or(claimed.kind.as_str(), |kind| kind.name).to_owned(),
             backoff: kind.map_or(Backoff::DEFAULT, |kind| kind.policy.backoff),
             claimed,
             journal,
@@ -186,6 +189,7 @@ fn stop(attempt: &mut Attempt, inner: Running) -> Running {
 /// Turns the ending into a verdict and hands it to the recorder.
 fn record(attempt: &mut Attempt, inner: Running) -> Running {
     let (claimed, backoff) = (Arc::clone(&attempt.claimed), attempt.backoff);
+    let label = std::mem::take(&mut attempt.label);
     let (metrics, recorder) = (attempt.ports.metrics.clone(), attempt.recorder.clone());
     let terms = Arc::clone(&attempt.terms);
     let (handle, journal) = (attempt.handle.take(), Arc::clone(&attempt.journal));
@@ -198,7 +202,7 @@ fn record(attempt: &mut Attempt, inner: Running) -> Running {
         let begun = Instant::now();
         let ending = inner.await;
         busy.dec();
-        metrics.job_duration.with_label_values(&[role, &claimed.kind]).observe(begun.elapsed().as_secs_f64());
+        metrics.job_duration.with_label_values(&[role, &label]).observe(begun.elapsed().as_secs_f64());
 
         let verdict = match ending {
             Ending::Stopped(Stop::Lost) | Ending::Recorded => None,
@@ -211,7 +215,7 @@ fn record(attempt: &mut Attempt, inner: Running) -> Running {
             }
         };
         let outcome = verdict.as_ref().map_or("lost", Verdict::name);
-        metrics.jobs.with_label_values(&[role, &claimed.kind, outcome]).inc();
+        metrics.jobs.with_label_values(&[role, &label, outcome]).inc();
         match &verdict {
             // The message is the owner's to read: it may quote what an endpoint answered.
             Some(Verdict::Retry { error, delay }) => tracing::info!(error.code, ?delay, "attempt failed"),

@@ -113,7 +113,12 @@ pub async fn run(
     keepers.spawn(retention::keep_pruning(Arc::clone(&store), Arc::clone(&heartbeat), keep, metrics));
     keepers.spawn(clockwork::keep_reconciling(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
 
-    let firer = Firer { store: Arc::clone(&store), registry: Arc::clone(&registry), metrics: ports.metrics.clone() };
+    let firer = Firer {
+        store: Arc::clone(&store),
+        registry: Arc::clone(&registry),
+        functions: ports.functions.clone(),
+        metrics: ports.metrics.clone(),
+    };
     keepers.spawn(firer.keep_firing());
 
     let mut pools = JoinSet::new();

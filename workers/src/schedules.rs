@@ -5,11 +5,12 @@ use std::{slice, sync::Arc, time::Duration};
 use chrono::{DateTime, Timelike, Utc};
 use golden_jobs::{
     Registry,
+    functions::{Called, KnownFunctions},
     metrics::Metrics,
-    schedules::decide,
+    schedules::{Template, decide},
     store::{
         SharedStore, StoreError,
-        schedules::{Firing, SlotOutcome, Written},
+        schedules::{Firing, Schedule, SlotOutcome, Written},
     },
 };
 use rand::Rng;
@@ -31,6 +32,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Firer {
     pub(crate) store: SharedStore,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) functions: KnownFunctions,
     pub(crate) metrics: Metrics,
 }
 
@@ -50,7 +52,9 @@ impl Firer {
         loop {
             let now = self.store.time().await?;
             let due = self.store.due_schedules(now, BATCH).await?;
-            let firings: Vec<Firing> = due.iter().map(|schedule| decide(schedule, &self.registry, now)).collect();
+            let called = self.called(&due).await?;
+            let firings: Vec<Firing> =
+                due.iter().map(|schedule| decide(schedule, &self.registry, &called, now)).collect();
             let fired = self.fire(&firings, now).await?;
             match next_look(due.len(), fired) {
                 Next::Now => {}
@@ -58,6 +62,13 @@ impl Firer {
                 Next::Minute => return Ok(until_next_minute(now) + SPREAD.mul_f64(rand::rng().random())),
             }
         }
+    }
+
+    /// What the functions that these schedules name mean now.
+    async fn called(&self, due: &[Schedule]) -> Result<Called, StoreError> {
+        let kinds: Vec<_> = due.iter().map(Template::kind_of).collect();
+        let named = due.iter().zip(&kinds).filter_map(|(due, kind)| Some((&*due.tenant_id, kind.as_deref()?)));
+        self.functions.called(&named.collect::<Vec<_>>()).await
     }
 
     /// Answers how many of them this process wrote.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use golden_jobs::{Registry, registry::Kind};
+use golden_jobs::{Job, Registry, functions::call, kinds::FunctionCall, registry::Kind};
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +23,16 @@ pub(super) fn describe(registry: &Registry, components: &mut Map<String, Value>)
         mapping.insert(kind.name.to_owned(), at.into());
         let payload = payload(kind, components);
         components.insert(name, submission(kind, &common, &payload));
+    }
+    if let Some(kind) = registry.get(FunctionCall::KIND) {
+        let name = format!("{SUBMISSION}.{}", kind.name);
+        variants.push(json!({"$ref": format!("#/components/schemas/{name}")}));
+        let payload = payload(kind, components);
+        let mut schema = submission(kind, &common, &payload);
+        schema["description"] = "A call of a function, which its own schema describes.".into();
+        let about = "`fn.NAME` is the live version, `fn.NAME@VERSION` that one.";
+        schema["properties"]["kind"] = json!({"type": "string", "pattern": call::KIND, "description": about});
+        components.insert(name, schema);
     }
     let mut union = json!({
         "oneOf": variants,

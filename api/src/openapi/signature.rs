@@ -26,7 +26,7 @@ use super::{
 use crate::{
     app::App,
     body::JsonObject,
-    guard::Caller,
+    guard::{Caller, Visitor},
     lines::{LINES_LIMIT, Lines, NDJSON},
     live::opening::Opening,
     problem::{Code, Problem},
@@ -111,6 +111,11 @@ impl Input for State<Arc<App>> {
 
 /// The permission in the table says what a caller needs.
 impl Input for Caller {
+    fn describe(_: &mut Sketch<'_>) {}
+}
+
+/// What is different with a token is for the doc function to say.
+impl Input for Visitor {
     fn describe(_: &mut Sketch<'_>) {}
 }
 

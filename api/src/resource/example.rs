@@ -147,3 +147,44 @@ pub(super) fn delivery_with_attempts() -> Value {
     }]);
     delivery
 }
+
+pub(super) fn function() -> Value {
+    json!({
+        "name": "area",
+        "tenant": "acme",
+        "kind": "fn.area",
+        "live": 3,
+        "newest": 3,
+        "versions": [function_version()],
+        "created_at": "2025-12-30T10:00:00Z",
+        "updated_at": "2026-01-02T03:04:05Z",
+        "links": {"self": "/v1/functions/area", "jobs": "/v1/jobs?kind=fn.area"},
+    })
+}
+
+pub(super) fn function_version() -> Value {
+    json!({
+        "function": "area",
+        "version": 3,
+        "kind": "fn.area@3",
+        "live": true,
+        "language": "python",
+        "size": 86,
+        "digest": "1f0c2b3e5a4d69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        "created_by": "alice",
+        "created_at": "2026-01-02T03:04:05Z",
+        "links": {"self": "/v1/functions/area/versions/3", "jobs": "/v1/jobs?kind=fn.area@3"},
+    })
+}
+
+pub(super) fn function_version_with_definition() -> Value {
+    let mut version = function_version();
+    version["definition"] = json!({
+        "language": "python",
+        "files": {"main.py": "import json, sys\np = json.load(sys.stdin)\nprint(json.dumps({\"area\": p[\"w\"] * p[\"h\"]}))\n"},
+        "entry": "main.py",
+        "schema": {"type": "object", "required": ["w", "h"]},
+        "limits": {"wall_ms": 5000},
+    });
+    version
+}

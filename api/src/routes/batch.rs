@@ -74,7 +74,7 @@ async fn all(
     key: Option<String>,
     lines: Vec<Result<JsonObject<Submission>, Problem>>,
 ) -> Result<Response, Problem> {
-    let rules = Rules::of(app, tenant);
+    let rules = rules(app, tenant, &lines).await?;
     let mut jobs = Vec::with_capacity(lines.len());
     let mut request = Vec::with_capacity(lines.len());
     let mut wrong = Vec::new();
@@ -112,6 +112,15 @@ async fn all(
         response.headers_mut().insert(header, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+async fn rules<'a>(
+    app: &'a App,
+    tenant: &str,
+    lines: &[Result<JsonObject<Submission>, Problem>],
+) -> Result<Rules<'a>, Problem> {
+    let submissions: Vec<_> = lines.iter().flatten().map(|line| &line.value).collect();
+    Rules::of(app, tenant, &submissions).await
 }
 
 /// What became of each job.
@@ -164,7 +173,7 @@ async fn each(
     key: Option<String>,
     lines: Vec<Result<JsonObject<Submission>, Problem>>,
 ) -> Result<Response, Problem> {
-    let rules = Rules::of(app, tenant);
+    let rules = rules(app, tenant, &lines).await?;
     let mut jobs = Vec::with_capacity(lines.len());
     for (place, line) in lines.into_iter().enumerate() {
         // A space is in no key that a client can name.

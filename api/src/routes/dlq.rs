@@ -33,7 +33,7 @@ const CHUNK: u32 = 1000;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    /// Only those of jobs of this kind.
+    /// Only those of jobs of this kind; `fn.NAME` means all versions of the function.
     kind: Option<Text>,
     /// Only those with this `original_subject`.
     subject: Option<Text>,
@@ -280,9 +280,10 @@ async fn new_payload(
     body: &JsonObject<Selection>,
 ) -> Result<Box<RawValue>, Problem> {
     let letter = find(app, tenant.to_owned(), id).await?;
-    let kind = submission::public_kind(&app.registry, &letter.kind)?;
+    let called = app.functions.called(&[(tenant, &letter.kind)]).await?;
+    let callee = submission::callee(&app.registry, &called, tenant, &letter.kind)?;
     let payload = submission::payload(body, app.terms.last(tenant).payload_limit())?;
-    let wrong = payload.wrong(kind);
+    let wrong = payload.wrong(callee);
     if wrong.is_empty() { Ok(payload.text) } else { Err(Problem::invalid(wrong)) }
 }
 

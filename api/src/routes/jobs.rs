@@ -46,7 +46,10 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let key = submission::idempotency_key(&headers)?;
     let wait = wait::preferred(&headers);
-    let mut job = submission::read(&body, &caller.tenant, &Rules::of(&app, &caller.tenant))?;
+    let mut job = {
+        let rules = Rules::of(&app, &caller.tenant, &[&body.value]).await?;
+        submission::read(&body, &caller.tenant, &rules)?
+    };
     job.idempotency = key.map(|key| Idempotency {
         route: SUBMIT.to_owned(),
         key,
@@ -124,7 +127,7 @@ pub(super) async fn show(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    /// Only jobs of this kind.
+    /// Only jobs of this kind; `fn.NAME` means all versions of the function.
     kind: Option<Text>,
     /// Only jobs of this role.
     role: Option<Role>,

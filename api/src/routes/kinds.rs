@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use golden_jobs::{Policy, Role, backoff::Backoff, registry::Kind};
+use golden_jobs::{Job, Policy, Role, backoff::Backoff, functions::Callee, kinds::FunctionCall, registry::Kind};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{app::App, cursor::List, problem::Problem, query::Id};
+use crate::{app::App, cursor::List, guard::Visitor, problem::Problem, query::Id};
 
 pub(super) mod doc;
 
@@ -17,7 +17,7 @@ pub(super) mod doc;
 #[schemars(rename = "Kind")]
 pub(super) struct KindResource {
     #[schemars(example = &"noop")]
-    name: &'static str,
+    name: String,
     /// The workers that run it.
     role: Role,
     policy: PolicyResource,
@@ -51,18 +51,41 @@ enum BackoffResource {
 }
 
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<List<KindResource>> {
-    let kinds = app.registry.iter().filter(|kind| kind.public);
-    Json(List::whole(kinds.map(KindResource::from).collect()))
+    let kinds = app.registry.iter().filter(|kind| kind.public).map(KindResource::from);
+    Json(List::whole(kinds.chain(functions(&app)).collect()))
 }
 
-pub(super) async fn show(State(app): State<Arc<App>>, Id(name): Id<String>) -> Result<Json<KindResource>, Problem> {
-    let kind = app.registry.get(&name).filter(|kind| kind.public);
-    kind.map(|kind| Json(kind.into())).ok_or_else(|| Problem::not_found("kind"))
+/// What stands for the functions of every tenant.
+const FUNCTIONS: &str = "fn.NAME";
+
+fn functions(app: &App) -> Option<KindResource> {
+    let about = "A function of your tenant, by its name: GET /v1/functions lists them, and a kind such as fn.area \
+                 shows the schema of one.";
+    let kind = app.registry.get(FunctionCall::KIND)?;
+    Some(KindResource { name: FUNCTIONS.to_owned(), schema: json!({ "description": about }), ..kind.into() })
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Visitor(caller): Visitor,
+    Id(name): Id<String>,
+) -> Result<Json<KindResource>, Problem> {
+    let tenant = caller.map_or_else(String::new, |caller| caller.tenant);
+    let called = app.functions.called(&[(&tenant, &name)]).await?;
+    let found = match Callee::find(&app.registry, &called, &tenant, &name) {
+        Some(Callee::Kind(kind)) => Some(kind.into()),
+        Some(Callee::Function(kind, contract)) => {
+            let schema = contract.schema.clone().unwrap_or_else(|| json!({}));
+            Some(KindResource { name: contract.kind.clone(), schema, ..kind.into() })
+        }
+        None => functions(&app).filter(|functions| functions.name == name),
+    };
+    found.map(Json).ok_or_else(|| Problem::not_found("kind"))
 }
 
 impl From<&Kind> for KindResource {
     fn from(kind: &Kind) -> Self {
-        Self { name: kind.name, role: kind.role, policy: kind.policy.into(), schema: kind.schema.clone() }
+        Self { name: kind.name.to_owned(), role: kind.role, policy: kind.policy.into(), schema: kind.schema.clone() }
     }
 }
 

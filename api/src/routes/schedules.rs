@@ -54,7 +54,7 @@ pub(super) async fn create(
     Caller(caller): Caller,
     body: JsonObject<NewSchedule>,
 ) -> Result<Response, Problem> {
-    let asked = Definition::complete(&body, &caller.tenant, &app)?;
+    let asked = Definition::complete(&body, &caller.tenant, &app).await?;
     let Definition { name: Some(name), cron: Some(cron), job: Some(submission), .. } = asked else {
         return Err(Problem::new(Code::Internal, "a complete definition is not complete"));
     };
@@ -137,7 +137,7 @@ pub(super) async fn change(
     Id(which): Id<WhichSchedule>,
     body: JsonObject<ScheduleChange>,
 ) -> Result<Json<ScheduleResource>, Problem> {
-    let asked = Definition::partial(&body, &caller.tenant, &app)?;
+    let asked = Definition::partial(&body, &caller.tenant, &app).await?;
     let changed = rewrite(&app, &caller.tenant, which, |mut schedule, now| {
         let retimed = asked.cron.is_some() || asked.time_zone.is_some();
         schedule.name = asked.name.clone().unwrap_or(schedule.name);
@@ -201,7 +201,9 @@ pub(super) async fn run(
     let key = submission::idempotency_key(&headers)?;
     let schedule = find(&app, &caller.tenant, which).await?;
     let subject: String = caller.subject.chars().take(SUBJECT_SHOWN).collect();
-    let mut job = Template::job(&schedule, Occasion::RunBy(&subject), &app.registry)
+    let kind = Template::kind_of(&schedule);
+    let called = app.functions.called(&[(&caller.tenant, kind.as_deref().unwrap_or_default())]).await?;
+    let mut job = Template::job(&schedule, Occasion::RunBy(&subject), &app.registry, &called)
         .map_err(|unfit| Problem::new(Code::Conflict, format!("{unfit}: change the schedule's job")))?;
     if let (Role::Sandbox, Some(missing)) = (job.role, &app.sandbox_missing) {
         return Err(Problem::new(Code::SandboxUnavailable, missing));

@@ -10,16 +10,22 @@ use golden_jobs::store::{
 };
 use golden_jobs::{
     DeadLetterId, EndpointId, JobId, MessageId, Role, ScheduleId, WorkerId,
+    functions::{FunctionName, Version},
     record::{Attempt, JobRecord},
     store::{
     Claimed, DeadLetterFilter, DeadLetterPage, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName, Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch, WorkerInfo, Heard, UnderWay, Workers, TermsChange,
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
         events::{Event, Events, Telling},
+        functions::{
+            Function, FunctionDeleted, FunctionVersion, Functions, Most, NewVersion, Registered, VersionFacts,
+            WhichVersion,
+        },
         schedules::{Changed, Created, Firing, NewSchedule, Schedule, Schedules, WhichSchedule, Written},
     },
     wake::Wakes,
 };
+use uuid::Uuid;
 
 #[derive(Default)]
 pub(crate) struct Down(Wakes);
@@ -28,6 +34,41 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 fn down<T>() -> Result<T> {
     Err(StoreError::Unavailable("connecting to 10.0.0.7 timed out".into()))
+}
+
+#[async_trait]
+impl Functions for Down {
+    async fn register_function(&self, _: &NewVersion, _: Most) -> Result<Registered> {
+        down()
+    }
+
+    async fn functions(&self, _: &str, _: Page<Uuid>) -> Result<Vec<Function>> {
+        down()
+    }
+
+    async fn function(&self, _: &str, _: &FunctionName) -> Result<Option<Function>> {
+        down()
+    }
+
+    async fn function_versions(&self, _: &str, _: &FunctionName) -> Result<Vec<VersionFacts>> {
+        down()
+    }
+
+    async fn function_version(&self, _: &str, _: &FunctionName, _: Version) -> Result<Option<FunctionVersion>> {
+        down()
+    }
+
+    async fn called_versions(&self, _: &[WhichVersion]) -> Result<Vec<Option<Version>>> {
+        down()
+    }
+
+    async fn set_live(&self, _: &str, _: &FunctionName, _: Version) -> Result<bool> {
+        down()
+    }
+
+    async fn delete_function(&self, _: &str, _: &FunctionName, _: Option<Version>) -> Result<FunctionDeleted> {
+        down()
+    }
 }
 
 #[async_trait]

@@ -7,6 +7,7 @@ mod dlq;
 mod docs;
 mod down;
 mod events;
+mod functions;
 mod harness;
 mod health;
 mod idempotency;

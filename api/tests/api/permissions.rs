@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token, worker};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 68] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 75] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -37,6 +37,13 @@ const TABLE: [(&str, &str, Option<CallerRole>); 68] = [
     ("POST", "/v1/jobs/{id}/retry", Some(Operator)),
     ("GET", "/v1/kinds", None),
     ("GET", "/v1/kinds/{kind}", None),
+    ("POST", "/v1/functions", Some(Developer)),
+    ("GET", "/v1/functions", Some(Observer)),
+    ("GET", "/v1/functions/{function}", Some(Observer)),
+    ("PATCH", "/v1/functions/{function}", Some(Developer)),
+    ("DELETE", "/v1/functions/{function}", Some(Developer)),
+    ("GET", "/v1/functions/{function}/versions/{version}", Some(Observer)),
+    ("DELETE", "/v1/functions/{function}/versions/{version}", Some(Developer)),
     ("GET", "/v1/dlq", Some(Observer)),
     ("GET", "/v1/dlq/{id}", Some(Observer)),
     ("POST", "/v1/dlq/replay", Some(Operator)),
@@ -148,12 +155,22 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
             golden.store.heartbeat(&worker).await.unwrap();
             (worker.id.to_string(), worker.id.to_string())
         }
+        "/v1/functions" => {
+            // As a name: letters first.
+            let name = format!("f{}", uuid::Uuid::now_v7());
+            for source in ["1", "2"] {
+                let function = json!({"name": name, "language": "python", "files": {"a.py": source}});
+                golden.post("/v1/functions", function).await;
+            }
+            (name, format!("f{never}"))
+        }
         "/v1/kinds" => ("noop".to_owned(), "never".to_owned()),
         "/docs/problems" => ("not-found".to_owned(), "never".to_owned()),
         other => {
             panic!("how does a test come by a thing of {other}? Say so here, and tenants are kept apart there too")
         }
     };
+    let path = path.replace("{version}", "1");
     let named = |id: &str| path.replace(&path[path.find('{').unwrap()..=path.find('}').unwrap()], id);
     (named(&thing), named(&never))
 }

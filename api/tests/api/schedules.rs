@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use golden_api::CallerRole;
 use golden_jobs::{
     ScheduleId,
+    functions::Called,
     schedules::decide,
     store::{
         NewJob,
@@ -36,7 +37,7 @@ fn time(value: &Value) -> DateTime<Utc> {
 /// What its next slot would come to.
 async fn next_job(golden: &Golden, name: &str) -> NewJob {
     let schedule = golden.store.schedule("acme", &WhichSchedule::Name(name.to_owned())).await.unwrap().unwrap();
-    match decide(&schedule, &golden_jobs::kinds::registry(), schedule.next_slot.unwrap()).outcome {
+    match decide(&schedule, &golden_jobs::kinds::registry(), &Called::default(), schedule.next_slot.unwrap()).outcome {
         SlotOutcome::Fired(job) => *job,
         other => panic!("{other:?}"),
     }

@@ -24,7 +24,7 @@ mod logs;
 mod submit;
 mod watch;
 
-pub(super) use job::{Job, JobArgs, read_payload};
+pub(super) use job::{Job, JobArgs, read_json, read_payload};
 
 /// Submit jobs, look at them, cancel them, run them again
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod client;
 mod completions;
 mod docs;
 mod doctor;
+mod functions;
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 mod keys;
 mod live;

@@ -9,6 +9,7 @@ use super::{
     timetable::{Timetable, cron, zone},
 };
 use crate::{
+    functions::Called,
     registry::Registry,
     store::schedules::{CatchUp, Firing, Schedule, SlotOutcome},
 };
@@ -22,7 +23,7 @@ pub const ON_TIME: Duration = Duration::from_secs(60);
 /// Of several slots that came while nobody looked, only the last one counts. If even that one
 /// is later than [`ON_TIME`], the schedule's own word decides. Whatever is wrong is wrong with
 /// this schedule alone, and is written where its owner sees it.
-pub fn decide(schedule: &Schedule, registry: &Registry, now: DateTime<Utc>) -> Firing {
+pub fn decide(schedule: &Schedule, registry: &Registry, called: &Called, now: DateTime<Utc>) -> Firing {
     let first = schedule.next_slot.unwrap_or(now);
     let timetable = match (cron(&schedule.cron), zone(&schedule.time_zone)) {
         (Ok(cron), Ok(zone)) => Ok(Timetable::new(cron, zone)),
@@ -42,7 +43,7 @@ pub fn decide(schedule: &Schedule, registry: &Registry, now: DateTime<Utc>) -> F
     let outcome = if late && schedule.catch_up == CatchUp::Skip {
         SlotOutcome::Skipped
     } else {
-        match Template::job(schedule, Occasion::Slot(slot), registry) {
+        match Template::job(schedule, Occasion::Slot(slot), registry, called) {
             Ok(job) => SlotOutcome::Fired(Box::new(job)),
             Err(unfit) => SlotOutcome::Failed(unfit.to_string()),
         }

@@ -11,6 +11,7 @@ use serde_json::{
 };
 
 use crate::{
+    functions::{Called, Callee},
     id::{JobId, ScheduleId},
     job::Invalid,
     registry::Registry,
@@ -71,6 +72,15 @@ impl Template {
         Self { kind, payload, priority, max_attempts, timeout, callback_url, metadata }
     }
 
+    /// The kind of what a schedule submits; `None` where it cannot be read.
+    pub fn kind_of(schedule: &Schedule) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Kind {
+            kind: String,
+        }
+        serde_json::from_str(schedule.submission.get()).ok().map(|Kind { kind }| kind)
+    }
+
     /// As the store keeps it.
     pub fn to_json(&self) -> Result<Box<RawValue>, Unfit> {
         to_raw_value(self).map_err(|error| Unfit::Unreadable(error.to_string()))
@@ -78,13 +88,21 @@ impl Template {
 
     /// The job that `schedule` submits now, checked as on the day the schedule was made: kinds,
     /// their schemas and their limits change.
-    pub fn job(schedule: &Schedule, occasion: Occasion<'_>, registry: &Registry) -> Result<NewJob, Unfit> {
-        let unreadable = |error: serde_json::Error| Unfit::Unreadable(error.to_string());
+    ///
+    /// A schedule of `fn.NAME` runs whatever version is live at its slot: `called` has what the kinds of
+    /// functions mean by now.
+    pub fn job(
+        schedule: &Schedule,
+        occasion: Occasion<'_>,
+        registry: &Registry,
+        called: &Called,
+    ) -> Result<NewJob, Unfit> {
         let template: Self = serde_json::from_str(schedule.submission.get()).map_err(unreadable)?;
-        let kind = registry.get(&template.kind).filter(|kind| kind.public);
-        let Some(kind) = kind else { return Err(Unfit::Kind(template.kind)) };
-        kind.validate(&template.payload).map_err(Unfit::Payload)?;
-        let (attempts, timeout) = (kind.policy.max_attempts_limit, kind.policy.timeout_limit);
+        let callee = Callee::find(registry, called, &schedule.tenant_id, &template.kind);
+        let Some(callee) = callee else { return Err(Unfit::Kind(template.kind)) };
+        callee.validate(&template.payload).map_err(Unfit::Payload)?;
+        let policy = callee.kind().policy;
+        let (attempts, timeout) = (policy.max_attempts_limit, policy.timeout_limit);
         if template.max_attempts > attempts {
             return Err(Unfit::Attempts { asked: template.max_attempts, limit: attempts });
         }
@@ -95,8 +113,8 @@ impl Template {
         Ok(NewJob {
             id: JobId::new(),
             tenant_id: schedule.tenant_id.clone(),
-            kind: template.kind,
-            role: kind.role,
+            kind: callee.name().to_owned(),
+            role: callee.kind().role,
             priority: template.priority,
             payload: template.payload,
             max_attempts: template.max_attempts,
@@ -124,6 +142,10 @@ impl Template {
         };
         to_raw_value(&metadata)
     }
+}
+
+fn unreadable(error: serde_json::Error) -> Unfit {
+    Unfit::Unreadable(error.to_string())
 }
 
 fn list(wrong: &[Invalid]) -> String {

@@ -8,6 +8,7 @@ mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod events;
+mod functions;
 mod insert;
 mod logs;
 mod notify;

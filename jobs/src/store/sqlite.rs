@@ -11,6 +11,7 @@ mod endpoints;
 mod entry;
 mod events;
 mod finish;
+mod functions;
 mod hints;
 mod insert;
 mod logs;

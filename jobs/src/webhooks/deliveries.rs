@@ -10,6 +10,7 @@ use super::{
     topics::{WEBHOOK_TEST, covers},
 };
 use crate::{
+    functions::is_of,
     id::{EndpointId, MessageId},
     job::{Job, Policy},
     kinds::WebhookDeliver,
@@ -86,7 +87,7 @@ pub fn endpoint_disabled(endpoint: EndpointId, reason: DisabledReason) -> String
 fn takes(endpoint: &Endpoint, event: &str, kind: Option<&str>) -> bool {
     let settings = &endpoint.settings;
     settings.events.iter().any(|pattern| covers(pattern, event))
-        && kind.is_none_or(|kind| settings.kinds.is_empty() || settings.kinds.iter().any(|taken| taken == kind))
+        && kind.is_none_or(|kind| settings.kinds.is_empty() || settings.kinds.iter().any(|taken| is_of(kind, taken)))
 }
 
 fn layout(endpoint: &Endpoint) -> Layout {

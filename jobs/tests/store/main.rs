@@ -17,6 +17,7 @@
 //! | [`cancel`], [`retry`] | what users do to a job |
 //! | [`dead_letters`] | what dies, and how it comes back |
 //! | [`events`] | what becomes an event, and the log of events |
+//! | [`functions`] | programs of tenants, their versions, which is live |
 //! | [`endpoints`] | webhook endpoints, their secrets, when they are disabled |
 //! | [`deliveries`] | deliveries of webhooks, lists and replays |
 //! | [`logs`] | what runs write for those who read along |
@@ -43,6 +44,7 @@ mod endpoints;
 mod events;
 mod fence;
 mod finish;
+mod functions;
 mod given;
 mod hints;
 mod idempotency;

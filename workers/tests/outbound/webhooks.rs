@@ -5,6 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 use golden_jobs::{
     Context, EndpointId, Failure, Job, JobId, MessageId, Role, WorkerId,
     context::Ports,
+    functions::KnownFunctions,
     journal::Journal,
     kinds::{WebhookDeliver, registry},
     metrics::Metrics,
@@ -91,6 +92,7 @@ impl Fresh {
             outbound: Arc::new(dev()),
             executor: Err("not here".to_owned()),
             hosts,
+            functions: KnownFunctions::new(Arc::clone(&self.store)),
         };
         let kinds = registry();
         let kind = kinds.get(&claimed.kind).unwrap();

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod functions;
 mod journals;
 mod retention;
 mod terms;
@@ -14,8 +15,9 @@ use golden_jobs::{
     Context, Job, JobId, Outcome, Registry, Role, ScheduleId, State,
     context::Ports,
     done,
+    functions::KnownFunctions,
     job::Policy,
-    kinds::{Noop, WebhookDeliver},
+    kinds::{FunctionCall, Noop, WebhookDeliver},
     metrics::Metrics,
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
     record::JobRecord,
@@ -117,10 +119,17 @@ impl Pools {
         migrate(&url).await.unwrap();
         let store = connect(ConnectOptions { clock, ..ConnectOptions::new(url) }).await.unwrap();
         prepare(&store).await;
-        let ports =
-            Ports { store: Arc::clone(&store), metrics, outbound, executor: Err("no sandbox here".to_owned()), hosts };
+        let ports = Ports {
+            store: Arc::clone(&store),
+            metrics,
+            outbound,
+            executor: Err("no sandbox here".to_owned()),
+            hosts,
+            functions: KnownFunctions::new(Arc::clone(&store)),
+        };
         let registry = Arc::new(
             Registry::default()
+                .with::<FunctionCall>()
                 .with::<Noop>()
                 .with::<WebhookDeliver>()
                 .with::<Sore>()

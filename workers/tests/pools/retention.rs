@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use golden_jobs::{
     JobId, Registry, Role, WorkerId,
     context::Ports,
+    functions::KnownFunctions,
     kinds::Noop,
     metrics::Metrics,
     outcome::Verdict,
@@ -55,6 +56,7 @@ async fn a_worker_removes_what_is_past_its_time() {
         outbound: Arc::new(Nobody),
         executor: Err("no sandbox here".to_owned()),
         hosts: Hosts::default(),
+        functions: KnownFunctions::new(Arc::clone(&store)),
     };
     let shutdown = CancellationToken::new();
     let options = Options::new(vec![(Role::Orchestrator, 1)]);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use golden_jobs::{
     Registry,
     egress::Egress,
+    functions::Call,
     store::endpoints::{EndpointChange, EndpointSettings, Format},
     text,
     webhooks::{EVENT_TYPES, is_known},
@@ -64,7 +65,8 @@ pub(in crate::routes) struct EndpointPatch {
     /// The types of events it takes: whole ones, `job.*`, or `*`.
     #[schemars(length(min = 1, max = 50))]
     events: Option<Vec<String>>,
-    /// Only events about jobs of these kinds; an empty list for all.
+    /// Only events about jobs of these kinds; an empty list for all. `fn.NAME` means all versions of the
+    /// function.
     #[schemars(length(max = 50))]
     kinds: Option<Vec<String>>,
     /// How the body of messages is laid out.
@@ -140,7 +142,8 @@ impl Faults<'_> {
     fn kinds(&mut self, kinds: Vec<String>) -> Vec<String> {
         let registry = self.rules.registry;
         self.filter("kinds", kinds, |kind| {
-            let known = registry.get(kind).is_some_and(|kind| kind.public);
+            // A function may be registered later.
+            let known = Call::of(kind).is_some() || registry.get(kind).is_some_and(|kind| kind.public);
             (!known).then(|| "there is no such kind; GET /v1/kinds lists them".to_owned())
         })
     }

@@ -10,7 +10,7 @@ use golden_jobs::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::DEFAULT_ZONE;
 use crate::{
@@ -77,7 +77,8 @@ pub(crate) struct ScheduleChange {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "only described, never made")]
 struct ScheduledJob {
-    /// Which kind of job; `GET /v1/kinds` lists them.
+    /// Which kind of job; `GET /v1/kinds` lists them. Of a function `fn.NAME`, each slot runs the version that
+    /// is live then.
     kind: String,
     /// What the kind takes, at most 256 KiB.
     #[schemars(default)]
@@ -111,7 +112,7 @@ pub(super) struct Definition {
 
 impl Definition {
     /// That of a new schedule, whose name, cron and job must be there.
-    pub(super) fn complete(object: &JsonObject<NewSchedule>, tenant: &str, app: &App) -> Result<Self, Problem> {
+    pub(super) async fn complete(object: &JsonObject<NewSchedule>, tenant: &str, app: &App) -> Result<Self, Problem> {
         let mut fields = Fields::of(&object.value);
         fields.known(&FIELDS);
         for (name, why) in REQUIRED {
@@ -119,17 +120,19 @@ impl Definition {
                 fields.wrong(name, why);
             }
         }
-        Self::read(&object.text, fields, tenant, app)
+        let rules = Rules::of(app, tenant, submitted(&object.value).as_slice()).await?;
+        Self::read(&object.text, fields, tenant, &rules)
     }
 
     /// What a request changes of a schedule.
-    pub(super) fn partial(object: &JsonObject<ScheduleChange>, tenant: &str, app: &App) -> Result<Self, Problem> {
+    pub(super) async fn partial(object: &JsonObject<ScheduleChange>, tenant: &str, app: &App) -> Result<Self, Problem> {
         let mut fields = Fields::of(&object.value);
         fields.known(&CHANGEABLE);
-        Self::read(&object.text, fields, tenant, app)
+        let rules = Rules::of(app, tenant, submitted(&object.value).as_slice()).await?;
+        Self::read(&object.text, fields, tenant, &rules)
     }
 
-    fn read(text: &str, mut fields: Fields<'_>, tenant: &str, app: &App) -> Result<Self, Problem> {
+    fn read(text: &str, mut fields: Fields<'_>, tenant: &str, rules: &Rules<'_>) -> Result<Self, Problem> {
         let name = fields.parsed("name", |name| match text::name(name) {
             Ok(name) if name.parse::<ScheduleId>().is_ok() => Err("a name does not have the form of an id".to_owned()),
             named => named.map_err(|rule| rule.to_string()),
@@ -146,7 +149,7 @@ impl Definition {
         });
         let job = fields.get("job").map(|value| {
             own_fields(value, &mut fields);
-            job(text, tenant, app)
+            job(text, tenant, rules)
         });
         let mut problems = Vec::new();
         if !fields.errors.is_empty() {
@@ -171,6 +174,11 @@ fn spaced(cron: &str) -> String {
     cron.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What is to be submitted, if that is an object.
+fn submitted(definition: &Map<String, Value>) -> Option<&Map<String, Value>> {
+    definition.get("job")?.as_object()
+}
+
 /// What a job may say for itself, and not where a schedule makes it.
 fn own_fields(job: &Value, fields: &mut Fields<'_>) {
     for field in ["run_at", "delay"].into_iter().filter(|field| job.get(field).is_some()) {
@@ -182,7 +190,7 @@ fn own_fields(job: &Value, fields: &mut Fields<'_>) {
 }
 
 /// What is submitted at each slot, held against the rules of `POST /v1/jobs`.
-fn job(text: &str, tenant: &str, app: &App) -> Result<Box<RawValue>, Problem> {
+fn job(text: &str, tenant: &str, rules: &Rules<'_>) -> Result<Box<RawValue>, Problem> {
     #[derive(Deserialize)]
     struct Written<'a> {
         #[serde(borrow)]
@@ -192,6 +200,10 @@ fn job(text: &str, tenant: &str, app: &App) -> Result<Box<RawValue>, Problem> {
     let written: Written<'_> = serde_json::from_str(text).map_err(|error| Problem::malformed(error.to_string()))?;
     let submitted = JsonObject::<Submission>::read(written.job.get())
         .map_err(|reason| Problem::invalid(vec![FieldError::new("", reason)]))?;
-    let job = submission::read(&submitted, tenant, &Rules::of(app, tenant))?;
+    let mut job = submission::read(&submitted, tenant, rules)?;
+    // Which version of a function is live is settled at each slot.
+    if let Some(kind) = submitted.value.get("kind").and_then(Value::as_str) {
+        job.kind = kind.to_owned();
+    }
     Template::of(job).to_json().map_err(|unfit| Problem::malformed(unfit.to_string()))
 }

@@ -65,19 +65,23 @@ impl JobArgs {
     }
 }
 
-/// Reads a payload from where the argument says, and makes sure that it is JSON.
 pub(in crate::commands) fn read_payload(argument: &str) -> anyhow::Result<Box<RawValue>> {
+    read_json("payload", argument)
+}
+
+/// Reads JSON from where the argument says. `what` is what an error calls it.
+pub(in crate::commands) fn read_json(what: &str, argument: &str) -> anyhow::Result<Box<RawValue>> {
     let text = if argument == "-" {
         let mut text = String::new();
-        io::stdin().read_to_string(&mut text).context("cannot read the payload from standard input")?;
+        io::stdin().read_to_string(&mut text).with_context(|| format!("cannot read the {what} from standard input"))?;
         text
     } else if let Some(path) = argument.strip_prefix('@') {
-        fs::read_to_string(path).map_err(|error| Usage(format!("cannot read the payload from {path}: {error}")))?
+        fs::read_to_string(path).map_err(|error| Usage(format!("cannot read the {what} from {path}: {error}")))?
     } else {
         argument.to_owned()
     };
-    let payload = serde_json::from_str(&text).map_err(|error| Usage(format!("the payload is not JSON: {error}")))?;
-    Ok(payload)
+    let json = serde_json::from_str(&text).map_err(|error| Usage(format!("the {what} is not JSON: {error}")))?;
+    Ok(json)
 }
 
 fn metadata(pairs: Vec<(String, String)>) -> Result<Map<String, Value>, Usage> {

@@ -43,7 +43,7 @@ fn submitting(change: impl FnOnce(&mut Value)) -> Schedule {
 }
 
 fn decided(schedule: &Schedule, now: &str) -> Firing {
-    decide(schedule, &kinds::registry(), at(now))
+    decide(schedule, &kinds::registry(), &Called::default(), at(now))
 }
 
 fn fired(firing: Firing) -> NewJob {
@@ -93,7 +93,9 @@ fn of_missed_slots_the_last_one_runs_or_none() {
 
 #[test]
 fn a_slot_noticed_within_a_minute_was_not_missed() {
-    let noticed = |late| decide(&hourly(CatchUp::Skip), &kinds::registry(), at("2026-01-02T14:00:00Z") + late);
+    let noticed = |late| {
+        decide(&hourly(CatchUp::Skip), &kinds::registry(), &Called::default(), at("2026-01-02T14:00:00Z") + late)
+    };
     fired(noticed(TimeDelta::seconds(60)));
     assert!(matches!(noticed(TimeDelta::milliseconds(60_001)).outcome, SlotOutcome::Skipped));
 }
@@ -126,7 +128,8 @@ fn a_schedule_that_cannot_tell_its_slots_is_paused_and_says_why() {
 
 #[test]
 fn the_job_of_somebodys_own_run_names_them_and_no_slot() {
-    let job = Template::job(&hourly(CatchUp::One), Occasion::RunBy("eve"), &kinds::registry()).unwrap();
+    let job =
+        Template::job(&hourly(CatchUp::One), Occasion::RunBy("eve"), &kinds::registry(), &Called::default()).unwrap();
     let metadata: Value = serde_json::from_str(job.metadata.unwrap().get()).unwrap();
     assert_eq!((&metadata["run_by"], &metadata["slot"]), (&"eve".into(), &Value::Null));
 }
@@ -134,7 +137,7 @@ fn the_job_of_somebodys_own_run_names_them_and_no_slot() {
 #[test]
 fn a_template_is_kept_in_the_form_it_was_sent_in() {
     let schedule = hourly(CatchUp::One);
-    let job = Template::job(&schedule, Occasion::RunBy("eve"), &kinds::registry()).unwrap();
+    let job = Template::job(&schedule, Occasion::RunBy("eve"), &kinds::registry(), &Called::default()).unwrap();
     let template = Template { metadata: None, ..Template::of(NewJob { timeout: Duration::from_secs(60), ..job }) };
     let expected = r#"{"kind":"noop","payload":{"sleep_ms":1},"priority":3,"max_attempts":2,"timeout":60}"#;
     assert_eq!(template.to_json().unwrap().get(), expected);

@@ -9,7 +9,7 @@
     SELECT d.id FROM looked l JOIN dlq_messages d ON d.id = l.id
     WHERE d.tenant_id = $1
       AND (cardinality($2::uuid[]) = 0 OR d.id = ANY ($2))
-      AND ($3::text IS NULL OR d.kind = $3)
+      AND ($3::text IS NULL OR d.kind = $3 OR left(d.kind, length($3) + 1) = $3 || '@')
       AND ($4::text IS NULL OR d.original_subject = $4)
       AND ($5::text IS NULL OR position(lower($5) IN lower(d.error)) > 0)
       AND ($6::timestamptz IS NULL OR d.created_at >= $6)

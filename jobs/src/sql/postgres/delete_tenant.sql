@@ -14,6 +14,10 @@ WITH gone AS (
     FROM gone g WHERE q.tenant_id = g.id
 ), schedules_gone AS (
     DELETE FROM schedules s USING gone g WHERE s.tenant_id = g.id
+), functions_gone AS (
+    DELETE FROM functions f USING gone g WHERE f.tenant_id = g.id
+), versions_gone AS (
+    DELETE FROM function_versions v USING gone g WHERE v.tenant_id = g.id
 ), endpoints_gone AS (
     DELETE FROM webhook_endpoints e USING gone g WHERE e.tenant_id = g.id
 ), listeners_gone AS (

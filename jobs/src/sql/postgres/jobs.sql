@@ -12,7 +12,7 @@
 , page AS MATERIALIZED (
     SELECT j.id FROM looked l JOIN jobs j ON j.id = l.id
     WHERE j.tenant_id = $1
-      AND ($2::text IS NULL OR j.kind = $2)
+      AND ($2::text IS NULL OR j.kind = $2 OR left(j.kind, length($2) + 1) = $2 || '@')
       AND ($3::text IS NULL OR j.role = $3)
       AND ($4::text IS NULL OR $4 = CASE
               WHEN j.finished_at IS NOT NULL OR j.state = 'waiting' THEN j.state

@@ -13,7 +13,7 @@
     SELECT d.id FROM looked l CROSS JOIN dlq_messages d ON d.id = l.id
     WHERE d.tenant_id = ?1 AND l.id >= max(?8, COALESCE((SELECT id FROM horizon), ?8))
       AND (?2 IS NULL OR d.id IN (SELECT unhex(value) FROM json_each(?2)))
-      AND (?3 IS NULL OR d.kind = ?3)
+      AND (?3 IS NULL OR d.kind = ?3 OR substr(d.kind, 1, length(?3) + 1) = ?3 || '@')
       AND (?4 IS NULL OR d.original_subject = ?4)
       AND (?5 IS NULL OR instr(lower(d.error), lower(?5)) > 0)
       AND (?6 IS NULL OR d.created_at >= ?6)

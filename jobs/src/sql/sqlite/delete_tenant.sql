@@ -17,6 +17,12 @@ DELETE FROM queues WHERE tenant_id = ?1
 -- step: schedules
 DELETE FROM schedules WHERE tenant_id = ?1
 
+-- step: functions
+DELETE FROM functions WHERE tenant_id = ?1
+
+-- step: versions
+DELETE FROM function_versions WHERE tenant_id = ?1
+
 -- step: endpoints
 DELETE FROM webhook_endpoints WHERE tenant_id = ?1
 

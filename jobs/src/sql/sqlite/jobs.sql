@@ -12,7 +12,7 @@
 ), page AS MATERIALIZED (
     SELECT j.id FROM looked l CROSS JOIN jobs j ON j.id = l.id
     WHERE l.id >= max(?7, COALESCE((SELECT id FROM horizon), ?7)) AND j.tenant_id = ?1
-      AND (?2 IS NULL OR j.kind = ?2)
+      AND (?2 IS NULL OR j.kind = ?2 OR substr(j.kind, 1, length(?2) + 1) = ?2 || '@')
       AND (?3 IS NULL OR j.role = ?3)
       AND (?4 IS NULL OR ?4 = CASE
               WHEN j.finished_at IS NOT NULL OR j.state = 'waiting' THEN j.state

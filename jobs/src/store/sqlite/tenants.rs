@@ -19,6 +19,8 @@ const GONE: &str = step(DELETE, "gone");
 const KNOWN: &str = step(DELETE, "known");
 const QUEUES: &str = step(DELETE, "queues");
 const SCHEDULES: &str = step(DELETE, "schedules");
+const FUNCTIONS: &str = step(DELETE, "functions");
+const VERSIONS: &str = step(DELETE, "versions");
 const ENDPOINTS: &str = step(DELETE, "endpoints");
 const LISTENERS: &str = step(DELETE, "listeners");
 
@@ -133,7 +135,7 @@ impl Verb for Delete {
             let known: bool = sqlx::query_scalar(KNOWN).bind(&self.id).fetch_one(&mut *tx.connection).await?;
             return Ok(if known { Deleted::Busy } else { Deleted::NoSuchTenant });
         }
-        for statement in [QUEUES, SCHEDULES, ENDPOINTS, LISTENERS] {
+        for statement in [QUEUES, SCHEDULES, FUNCTIONS, VERSIONS, ENDPOINTS, LISTENERS] {
             sqlx::query(statement).bind(&self.id).execute(&mut *tx.connection).await?;
         }
         Ok(Deleted::Gone)

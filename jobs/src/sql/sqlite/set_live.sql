@@ -1,0 +1,4 @@
+-- ?3: the version, ?4: now.
+UPDATE functions SET live = ?3, updated_at = ?4
+WHERE tenant_id = ?1 AND name = ?2 AND live IS NOT NULL
+  AND EXISTS (SELECT 1 FROM function_versions v WHERE v.tenant_id = ?1 AND v.name = ?2 AND v.version = ?3)
