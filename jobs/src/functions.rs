@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`call`] | names, and how a kind names a version |
 //! | [`definition`] | what is registered, and its rules |
-//! | [`files`] | the files of a program, as JSON carries them |
+//! | [`files`] | the files of a program |
 //! | [`schema`] | the schema of a function's payload: what may be in one, and what it may cost |
 //! | [`contract`] | what a version takes |
 //! | [`callee`] | whatever a submission names: a kind of this build, or a version of a function |

@@ -46,6 +46,24 @@ async fn a_function_is_called_by_its_name_and_by_its_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_function_of_several_files_may_leave_its_output_in_one() {
+    let golden = Golden::dev().await;
+    let main = "import json, sys, shapes.area\n\
+                json.dump(shapes.area.of(json.load(sys.stdin)), open('result.json', 'w'), indent=1)\n\
+                print('not this')\nprint(1)";
+    let function = json!({
+        "name": "area",
+        "language": "python",
+        "entry": "main.py",
+        "files": {"main.py": main, "shapes/area.py": "def of(payload):\n  return {'area': payload['w'] ** 2}"},
+    });
+    let (status, answer) = golden.call("POST", "/v1/functions", Some(function)).await;
+    assert_eq!(status, 201, "{answer}");
+    let ended = call(&golden, "fn.area", 3.0).await;
+    assert_eq!(ended["result"]["output"], json!({"area": 9.0}), "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_fails_or_says_nothing_is_a_job_that_says_why() {
     let golden = Golden::dev().await;
     register(&golden, "raise ValueError('too wide')").await;

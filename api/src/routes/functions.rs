@@ -1,6 +1,6 @@
 //! `/v1/functions`: programs to be called as the kind `fn.NAME`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -10,7 +10,7 @@ use axum::{
 };
 use golden_jobs::{
     Job,
-    functions::{Definition, FunctionName, Version, files::Content},
+    functions::{Definition, FunctionName, Version, files::Files},
     job::Invalid,
     kinds::SandboxRun,
     store::functions::{FUNCTIONS_LIMIT, Function, FunctionDeleted, Most, NewVersion, Registered, VERSIONS_LIMIT},
@@ -44,7 +44,7 @@ pub(super) struct NewFunction {
     language: String,
     /// Its files by their paths, at most 256 and 512 KiB in all: text, or `{"base64": "…"}`.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 256))]
-    files: BTreeMap<String, Content>,
+    files: Files,
     /// Which of the files is run; where there is one, that.
     entry: Option<String>,
     /// JSON Schema (2020-12) of the payload, at most 64 KiB and without references to elsewhere or to

@@ -72,7 +72,7 @@ const WHICH: &str = "Its name, or a version of it as area@2";
 /// Register a function, or a new version of one
 ///
 /// A call's payload comes on standard input as JSON; the last line of JSON that the program prints
-/// is the output.
+/// is the output, or else the result.json that it leaves.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,

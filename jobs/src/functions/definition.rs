@@ -1,7 +1,5 @@
 //! What is registered as a version of a function.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json, value::RawValue};
@@ -20,7 +18,6 @@ pub struct Definition {
     #[schemars(length(min = 1, max = 64))]
     pub language: String,
     /// Its files by their paths, at most 256 and 512 KiB in all: text, or `{"base64": "…"}`.
-    #[schemars(with = "BTreeMap<String, files::Content>")]
     pub files: Files,
     /// The file that is run.
     pub entry: String,
@@ -50,39 +47,31 @@ impl Definition {
         {
             wrong.extend(found.into_iter().map(below("/schema")));
         }
-        match self.payload("") {
-            Err(invalid) => wrong.push(invalid),
-            Ok(payload) => wrong.extend(self.refused(&payload, sandbox)),
-        }
+        wrong.extend(self.refused(sandbox));
         if wrong.is_empty() { Ok(size) } else { Err(wrong) }
     }
 
-    /// What the sandbox would refuse of a program, in the words of its function.
-    fn refused(&self, payload: &Value, sandbox: Option<&Kind>) -> Vec<Invalid> {
+    /// What the sandbox would refuse of a program: the parts of a call have the names they have here.
+    fn refused(&self, sandbox: Option<&Kind>) -> Vec<Invalid> {
         let Some(sandbox) = sandbox else { return Vec::new() };
-        let checked = match serde_json::value::to_raw_value(payload) {
-            Ok(text) => sandbox.validate_parsed(&text, payload),
+        let call = self.call("");
+        let checked = match serde_json::value::to_raw_value(&call) {
+            Ok(text) => sandbox.validate_parsed(&text, &call),
             Err(error) => Err(vec![Invalid::new("", error.to_string())]),
         };
-        let entry = format!("/files/{}", self.entry.replace('~', "~0").replace('/', "~1"));
-        let here = |wrong: Invalid| match wrong.pointer.as_str() {
-            "/source" => Invalid::new(entry.clone(), wrong.detail),
-            _ => wrong,
-        };
-        checked.err().unwrap_or_default().into_iter().map(here).collect()
+        checked.err().unwrap_or_default()
     }
 
     /// One call as `sandbox.run` takes it, with what it reads on standard input.
-    pub fn payload(&self, stdin: &str) -> Result<Value, Invalid> {
-        let Some(entry) = self.files.get(&self.entry) else {
-            return Err(Invalid::new("/entry", "name one of the files"));
-        };
-        if self.files.len() > 1 {
-            return Err(Invalid::new("/files", "a program is one file as yet"));
-        }
-        let source = entry.bytes().and_then(|bytes| String::from_utf8(bytes).ok());
-        let source = source.ok_or_else(|| Invalid::new("/entry", "a program is text in UTF-8"))?;
-        Ok(json!({"language": self.language, "source": source, "stdin": stdin, "limits": self.limits}))
+    pub fn call(&self, stdin: &str) -> Value {
+        json!({
+            "language": self.language,
+            "files": self.files,
+            "entry": self.entry,
+            "stdin": stdin,
+            "limits": self.limits,
+            "artifacts": [files::RESULT],
+        })
     }
 
     /// The same for all spellings of the same definition, and for no others.

@@ -9,12 +9,11 @@ use serde_json::value::RawValue;
 use super::SandboxRun;
 use crate::{
     context::Context,
-    functions::Call,
+    functions::{Call, files::RESULT},
     job::{Job, Policy},
-    outcome::{End, Failure, Outcome, done},
+    outcome::{Failure, Outcome, done},
     role::Role,
-    sandbox::{Cause, RunReport, Usage},
-    store::LogStream,
+    sandbox::{Cause, Content, RunReport, Usage},
     text,
 };
 
@@ -26,7 +25,7 @@ pub struct FunctionCall(Box<RawValue>);
 /// What a call of a function comes to.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Returned {
-    /// The last line of JSON that the function printed.
+    /// The `result.json` that the function left, or else the last line of JSON that it printed.
     pub output: Box<RawValue>,
     pub usage: Usage,
     /// The image it ran in, by content.
@@ -56,15 +55,9 @@ impl Job for FunctionCall {
             Failure::fatal("function_gone", format!("`{}` was deleted before this job could run", claimed.kind))
         })?;
         let unfit = |why: String| Failure::fatal("function_unfit", format!("the function can no longer run: {why}"));
-        let program = definition.payload(self.0.get()).map_err(|invalid| unfit(invalid.to_string()))?;
-        let program: SandboxRun = serde_json::from_value(program).map_err(|error| unfit(error.to_string()))?;
-        let End::Done(report) = program.run(cx).await? else {
-            return Err(unfit("its program did not run to its end".to_owned()));
-        };
-
-        cx.log(LogStream::Stdout, &report.stdout).await;
-        cx.log(LogStream::Stderr, &report.stderr).await;
-        returned(report)
+        let program: SandboxRun =
+            serde_json::from_value(definition.call(self.0.get())).map_err(|error| unfit(error.to_string()))?;
+        returned(program.report(cx).await?)
     }
 }
 
@@ -73,17 +66,35 @@ fn returned(report: RunReport) -> Outcome<Returned> {
     if let Some(failure) = failure(&report) {
         return Err(failure);
     }
-    // A program that ends well without an answer will do so again.
-    let none = |code, why| Err(Failure::fatal(code, format!("the function ended well, but {why}")));
+    let output = output(&report)?;
+    done(Returned { output, usage: report.usage, image_digest: report.image_digest, runtime: report.runtime })
+}
+
+/// What the program left as its result, or else printed last. One that ends well without it will do
+/// so again.
+fn output(report: &RunReport) -> Result<Box<RawValue>, Failure> {
+    let none = |code, why| Failure::fatal(code, format!("the function ended well, but {why}"));
+    match report.artifacts.get(RESULT) {
+        Some(Content::Text(text)) => {
+            return json(text).ok_or_else(|| none("no_output", "its result.json is not JSON"));
+        }
+        Some(Content::Bytes(_)) => return Err(none("no_output", "its result.json is not UTF-8")),
+        None if report.artifacts_omitted > 0 => return Err(none("output_truncated", "its result.json is too large")),
+        None => {}
+    }
     // Of two streams of which one was cut, the shorter is whole: they are cut at the same length, but
     // for a part of a character.
     if report.truncated && report.stdout.len() + 3 >= report.stderr.len() {
-        return none("output_truncated", "it printed more than is kept: its result, the last line, is not there");
+        return Err(none("output_truncated", "it printed more than is kept: its result, the last line, is not there"));
     }
-    let Some(output) = last_json(&report.stdout) else {
-        return none("no_output", "no line of its stdout is JSON: print the result as the last one");
-    };
-    done(Returned { output, usage: report.usage, image_digest: report.image_digest, runtime: report.runtime })
+    let mut lines = report.stdout.lines().rev();
+    lines.find_map(json).ok_or_else(|| {
+        none("no_output", "no line of its stdout is JSON: print the result as the last one, or write it to result.json")
+    })
+}
+
+fn json(text: &str) -> Option<Box<RawValue>> {
+    RawValue::from_string(text.trim().to_owned()).ok()
 }
 
 /// Anything but an exit with status 0 is a failed attempt.
@@ -105,12 +116,6 @@ fn failure(report: &RunReport) -> Option<Failure> {
     let said = said.map(|line| text::free_text(line).chars().take(TOLD).collect::<String>());
     let said = said.map_or_else(String::new, |line| format!(": {line}"));
     Some(Failure::retry(code, format!("the function failed: {how}{said}")))
-}
-
-/// The last line that is JSON.
-fn last_json(stdout: &str) -> Option<Box<RawValue>> {
-    let lines = stdout.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    lines.filter_map(|line| RawValue::from_string(line.to_owned()).ok()).next()
 }
 
 impl JsonSchema for FunctionCall {
@@ -138,18 +143,31 @@ mod tests {
         serde_json::from_value(report).unwrap()
     }
 
-    fn output(stdout: &str) -> Option<String> {
-        last_json(stdout).map(|json| json.get().to_owned())
+    fn output(report: RunReport) -> Option<String> {
+        super::output(&report).ok().map(|json| json.get().to_owned())
     }
 
     #[test]
     fn the_output_is_the_last_line_that_is_json() {
-        assert_eq!(output("{\"a\": 1}\n").as_deref(), Some("{\"a\": 1}"));
-        assert_eq!(output("1\n [2, 3.0] \r\nbye\n\n").as_deref(), Some("[2, 3.0]"));
-        assert_eq!(output("null").as_deref(), Some("null"));
-        for none in ["", "\n", "hello\n", "{\n\"a\":\n1}"] {
-            assert_eq!(output(none), None, "{none}");
+        for (stdout, expected) in
+            [("{\"a\": 1}\n", "{\"a\": 1}"), ("1\n [2, 3.0] \r\nbye\n\n", "[2, 3.0]"), ("null", "null")]
+        {
+            assert_eq!(output(report(stdout)).as_deref(), Some(expected));
         }
+        for none in ["", "\n", "hello\n", "{\n\"a\":\n1}"] {
+            assert_eq!(output(report(none)), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_result_file_goes_before_what_was_printed() {
+        let left = |file: &str| {
+            let artifacts = [(RESULT.to_owned(), Content::Text(file.to_owned()))].into();
+            RunReport { artifacts, truncated: true, ..report("1") }
+        };
+        assert_eq!(output(left("{\n\"a\": 1\n}\n")).as_deref(), Some("{\n\"a\": 1\n}"));
+        assert_eq!(output(left("{")), None, "what is printed is not taken for what is broken");
+        assert_eq!(output(RunReport { artifacts_omitted: 1, ..report("1") }), None);
     }
 
     #[test]

@@ -149,20 +149,7 @@ impl Job for SandboxRun {
 
     async fn run(self, cx: &Context) -> Outcome<RunReport> {
         let fail_on_nonzero = self.fail_on_nonzero;
-        let program = self.into_program(cx.claimed().run.id.to_string())?;
-        let (live, printed) = mpsc::channel(READ_AHEAD);
-        let executor = cx.executor()?;
-        let (report, ()) = tokio::join!(executor.run(program, live), read_along(cx, printed));
-        let mut report = report?;
-
-        if let Cause::SandboxCrashed | Cause::StartFailed = report.cause {
-            let cause = if report.cause == Cause::StartFailed { "start_failed" } else { "sandbox_crashed" };
-            cx.metrics().sandbox_failures.with_label_values(&[cause]).inc();
-            // The platform's fault is worth one more try, and no more: the program may be the cause.
-            if cx.claimed().attempt < 2 {
-                return Err(Failure::retry(cause, "the sandbox failed before the program ended"));
-            }
-        }
+        let mut report = self.report(cx).await?;
         if fail_on_nonzero && (report.cause != Cause::Exited || report.exit_code != Some(0)) {
             let how = report.exit_code.map_or_else(|| format!("{:?}", report.cause), |code| format!("status {code}"));
             return Err(Failure::retry("nonzero_exit", format!("the program ended with {how}")));
@@ -173,6 +160,25 @@ impl Job for SandboxRun {
 }
 
 impl SandboxRun {
+    /// Runs the program to its end, whatever that is. What it prints is in the job's log.
+    pub(super) async fn report(self, cx: &Context) -> Result<RunReport, Failure> {
+        let program = self.into_program(cx.claimed().run.id.to_string())?;
+        let (live, printed) = mpsc::channel(READ_AHEAD);
+        let executor = cx.executor()?;
+        let (report, ()) = tokio::join!(executor.run(program, live), read_along(cx, printed));
+        let report = report?;
+
+        if let Cause::SandboxCrashed | Cause::StartFailed = report.cause {
+            let cause = if report.cause == Cause::StartFailed { "start_failed" } else { "sandbox_crashed" };
+            cx.metrics().sandbox_failures.with_label_values(&[cause]).inc();
+            // The platform's fault is worth one more try, and no more: the program may be the cause.
+            if cx.claimed().attempt < 2 {
+                return Err(Failure::retry(cause, "the sandbox failed before the program ended"));
+            }
+        }
+        Ok(report)
+    }
+
     fn into_program(self, label: String) -> Result<Program, Failure> {
         // Seen at intake; a payload of another build may not have been.
         self.check().map_err(|invalid| Failure::fatal("payload_invalid", invalid.to_string()))?;

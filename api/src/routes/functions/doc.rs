@@ -20,9 +20,9 @@ pub(in crate::routes) fn create() -> Doc {
         "Register a function",
         "Makes a function, or a new version of it, which is live at once unless `live` is false.\n\n\
          A call's payload is checked against the schema when it is submitted, and is what the program reads on \
-         standard input, as JSON. The last line of JSON that it prints is the job's `result.output`. What else it \
-         prints is in the job's log. An exit status other than 0 is a failed attempt, and an end without a line of \
-         JSON is the end of the job, which dies of `no_output`.\n\n\
+         standard input, as JSON. The last line of JSON that it prints is the job's `result.output`, unless it leaves \
+         a file `result.json`, which is then. What it prints is in the job's log. An exit status other than 0 is a \
+         failed attempt, and an end without any JSON is the end of the job, which dies of `no_output`.\n\n\
          Registering what the newest version is already records nothing, so that it can be asked for again. A tenant \
          has at most 200 functions, and keeps at most 100 versions of each.",
     )

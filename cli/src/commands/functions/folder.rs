@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use golden_jobs::functions::files::{BYTES, Content, FILES, Files};
+use golden_jobs::{
+    functions::files::{BYTES, FILES, Files},
+    sandbox::Content,
+};
 
 use crate::exit::Usage;
 
