@@ -13,7 +13,10 @@ use golden_jobs::{
     functions::{FunctionName, Version},
     record::{Attempt, JobRecord},
     store::{
-    Claimed, DeadLetterFilter, DeadLetterPage, Deleted, Depths, Glance, HeldRun, Inserted, JobFilter, JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName, Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, Watch, WorkerInfo, Heard, UnderWay, Workers, TermsChange,
+        Claimed, DeadLetterFilter, DeadLetterPage, Deleted, Depths, Glance, Heard, HeldRun, Inserted, JobFilter,
+        JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName,
+        Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, TermsChange,
+        UnderWay, Watch, WorkerInfo, Workers,
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
         events::{Event, Events, Telling},

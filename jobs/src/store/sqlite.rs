@@ -50,7 +50,6 @@ use super::{
     JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT, Store,
     StoreClock, StoreError,
     listing::{self, LettersWhere, Where},
-    listing::{self, Where},
     steps::{self, step},
 };
 use crate::{

@@ -297,7 +297,7 @@ async fn the_jobs_of_all_versions_are_found_by_the_functions_kind(store: Bed) {
         filter.kind = Some(kind.into());
         assert_eq!(store.count_dead_letters(&filter).await.unwrap(), expected.len() as u64, "{kind}");
         let letters = store.dead_letters(&filter, everything()).await.unwrap();
-        assert_eq!(letters.iter().rev().filter_map(|letter| letter.job_id).collect::<Vec<_>>(), expected);
+        assert_eq!(letters.letters.iter().rev().filter_map(|letter| letter.job_id).collect::<Vec<_>>(), expected);
     }
     let mut filter = any_letter();
     filter.kind = Some("fn.area@12".into());

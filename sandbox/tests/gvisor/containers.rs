@@ -132,7 +132,7 @@ async fn the_container_is_confined_as_the_profile_says() {
     assert_eq!(host.security_opt, Some(vec!["no-new-privileges".to_owned()]));
     assert_eq!((host.memory, host.memory_swap), (Some(256 << 20), Some(256 << 20)));
     assert_eq!((host.nano_cpus, host.cpu_shares), (Some(1_000_000_000), Some(256)));
-    assert_eq!((host.pids_limit, host.oom_score_adj, host.shm_size), (Some(512), Some(900), Some(1 << 20)));
+    assert_eq!((host.pids_limit, host.oom_score_adj, host.shm_size), (Some(1024), Some(900), Some(1 << 20)));
     assert_eq!(host.ipc_mode.as_deref(), Some("private"));
     assert_eq!(host.cgroupns_mode.unwrap().to_string(), "private");
     assert_eq!(host.restart_policy.unwrap().name.unwrap().to_string(), "no");

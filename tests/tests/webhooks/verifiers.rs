@@ -12,6 +12,7 @@ use super::{endpoint, received};
 use crate::support::{Golden, Received, Receiver};
 
 #[expect(clippy::disallowed_methods, reason = "a receiver compares the time of a message with its own clock")]
+#[expect(unreachable_pub, reason = "it is shown as it is pasted into another program")]
 mod rust;
 
 const PAGE: &str = include_str!("../../../docs/webhooks.md");

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use golden_jobs::sandbox::{Cause, Executor, Program};
+use golden_jobs::sandbox::{Cause, Entry, Executor, Limits, Program};
 use golden_sandbox::{GvisorExecutor, Image, Missing};
+use tokio::sync::mpsc;
 
 use super::Check;
 use crate::{config::Settings, wire};
@@ -12,6 +13,8 @@ use crate::{config::Settings, wire};
 const WORD: &str = "golden";
 /// From its start; a cold container takes less than a second of it.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// In bytes.
+const MEMORY: u64 = 256 << 20;
 
 pub(super) async fn check(settings: &Settings) -> Vec<Check> {
     let executor = match wire::sandbox(settings).await {
@@ -47,13 +50,17 @@ async fn tried(name: String, language: &str, executor: &GvisorExecutor) -> Check
     let program = Program {
         label: "doctor".to_owned(),
         language: language.to_owned(),
-        source,
+        entry: Entry::Source(source),
+        files: BTreeMap::new(),
         args: Vec::new(),
         stdin: Vec::new(),
         env: BTreeMap::new(),
-        wall: PATIENCE,
+        limits: Limits { wall: PATIENCE, memory: MEMORY, ..Limits::MOST },
+        artifacts: Vec::new(),
     };
-    match executor.run(program).await {
+    // Nobody reads along.
+    let (live, _) = mpsc::channel(1);
+    match executor.run(program, live).await {
         Ok(report) if report.cause == Cause::Exited && report.stdout.trim() == WORD => Check::ok(
             name,
             format!("a program ran in gVisor ({}), {} ms after it was asked for", report.runtime, report.usage.boot_ms),
