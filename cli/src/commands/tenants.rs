@@ -32,6 +32,7 @@ enum TenantsCommand {
     /// Make a tenant known before its first job
     #[command(after_help = "Example:\n  golden tenants create acme --weight 3")]
     Create {
+        /// Its name
         tenant: String,
         #[command(flatten)]
         terms: TermsArgs,
@@ -44,23 +45,36 @@ enum TenantsCommand {
     },
     /// Show a tenant's terms, and its figures and quotas in each role
     #[command(after_help = "Example:\n  golden tenants show acme")]
-    Show { tenant: String },
+    Show {
+        /// Its name
+        tenant: String,
+    },
     /// Change a tenant's terms; what is not named stays. `golden queues limit` sets quotas
     #[command(after_help = "Example:\n  golden tenants set acme --weight 5 --max-payload default")]
     Set {
+        /// Its name
         tenant: String,
         #[command(flatten)]
         terms: TermsArgs,
     },
     /// Refuse a tenant's requests; jobs that were accepted still run
     #[command(after_help = "Example:\n  golden tenants suspend acme")]
-    Suspend { tenant: String },
+    Suspend {
+        /// Its name
+        tenant: String,
+    },
     /// Serve a tenant again
     #[command(after_help = "Example:\n  golden tenants resume acme")]
-    Resume { tenant: String },
+    Resume {
+        /// Its name
+        tenant: String,
+    },
     /// Forget a tenant that has no open jobs
     #[command(after_help = "Example:\n  golden tenants delete acme")]
-    Delete { tenant: String },
+    Delete {
+        /// Its name
+        tenant: String,
+    },
     /// Have the server make a token for a tenant, and print it and nothing else
     ///
     /// It is shown once. Where tokens are an identity provider's, that is who makes them.
@@ -69,6 +83,7 @@ enum TenantsCommand {
         after_help = "Example:\n  golden tenants token acme --role developer --sub ci --ttl 12h"
     )]
     Token {
+        /// Its name
         tenant: String,
         /// observer, developer or operator
         #[arg(long)]

@@ -29,6 +29,7 @@ enum WorkersCommand {
     /// Show one worker, and what it runs
     #[command(after_help = "Example:\n  golden workers show wrk_01981d2a-0b3e-7c21-9f60-5a4c8e1d7b32")]
     Show {
+        /// Its id, as `workers list` prints it
         #[arg(value_name = "WORKER")]
         worker: WorkerId,
     },
@@ -41,6 +42,7 @@ enum WorkersCommand {
         after_help = "Example:\n  golden workers drain wrk_01981d2a-0b3e-7c21-9f60-5a4c8e1d7b32"
     )]
     Drain {
+        /// Their ids, as `workers list` prints them
         #[arg(required = true, value_name = "WORKER")]
         workers: Vec<WorkerId>,
     },

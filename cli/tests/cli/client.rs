@@ -272,14 +272,15 @@ fn a_tenant_is_made_changed_shut_out_and_deleted() {
     let busy = dev.run(&["tenants", "delete", "acme"]);
     assert!(busy.code == 4 && busy.err.contains("jobs of the tenant are open"), "{}", busy.err);
 
-    dev.run(&["queues", "limit", "orchestrator", "--tenant", "acme", "--max-queued", "5"]);
+    dev.run(&["queues", "limit", "orchestrator", "--tenant", "acme", "--max-queued", "5000"]);
     let set = dev.run(&["tenants", "set", "acme", "--max-payload", "default", "--max-result", "2000"]).out;
     assert!(set.starts_with("acme\t3\tdefault\t2000\tserved\t"), "{set}");
     let shown = dev.run(&["tenants", "show", "acme"]).out;
-    assert!(shown.contains("orchestrator: 0 of 5 queued, 1 scheduled, 0 running"), "{shown}");
+    assert!(shown.contains("orchestrator: 0 of 5000 queued, 1 scheduled, 0 running"), "{shown}");
     assert!(dev.run(&["tenants", "suspend", "acme"]).out.contains("\tsuspended\t"));
     while submit().code == 0 {}
-    assert!(submit().err.contains("tenant-suspended"));
+    let refused = submit().err;
+    assert!(refused.contains("suspended"), "{refused}");
     assert!(dev.run(&["tenants", "resume", "acme"]).out.contains("\tserved\t"));
 
     let listed = dev.run(&["tenants", "list", "--limit", "1"]);

@@ -71,7 +71,7 @@ pub(in crate::routes) fn change() -> Doc {
         "`fn.NAME` means this version for jobs that come in from now on, also those of schedules. Jobs that were \
          accepted before run the version they were accepted for.",
     )
-    .example("Back to the second version", json!({"live": 2}))
+    .example("Back to the first version", json!({"live": 1}))
 }
 
 pub(in crate::routes) fn delete() -> Doc {
