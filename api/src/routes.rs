@@ -143,6 +143,8 @@ fn table() -> Vec<Route> {
         post("/v1/tenants/{tenant}/resume", Platform, tenants::resume),
         post("/v1/tenants/{tenant}/tokens", Platform, tenants::token),
         get("/v1/webhooks/secret", Webhooks, webhooks::secret),
+        post("/v1/webhooks/secret/rotate", Webhooks, webhooks::rotate_secret),
+        post("/v1/webhooks/secret/revoke-old", Webhooks, webhooks::revoke_old_secret),
         get("/v1/webhooks/events", Anybody, webhooks::events),
         get("/v1/webhooks/endpoints", Read, endpoints::list),
         post("/v1/webhooks/endpoints", Webhooks, endpoints::create),

@@ -19,6 +19,7 @@ use crate::{
 };
 
 pub mod batch;
+pub mod callbacks;
 pub mod clock;
 mod connect;
 pub mod deliveries;
@@ -39,6 +40,7 @@ pub mod watch;
 pub mod workers;
 
 pub use batch::{Batches, InsertedBatch, NewBatch};
+pub use callbacks::Callbacks;
 pub use clock::StoreClock;
 pub use connect::{ConnectError, ConnectOptions, Inspection, connect, inspect, migrate};
 pub use deliveries::Deliveries;
@@ -71,6 +73,7 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 #[async_trait]
 pub trait Store:
     Batches
+    + Callbacks
     + Deliveries
     + Endpoints
     + Events

@@ -29,7 +29,11 @@ CREATE TABLE tenants (
     suspended_at    timestamptz,
     -- Signs the webhooks of jobs that carry a callback_url (Standard Webhooks).
     callback_secret bytea       NOT NULL CHECK (length(callback_secret) = 32),
-    created_at      timestamptz NOT NULL
+    -- One that was replaced signs beside the new one until then.
+    old_callback_secret bytea   CHECK (length(old_callback_secret) = 32),
+    old_callback_until  timestamptz,
+    created_at      timestamptz NOT NULL,
+    CHECK ((old_callback_secret IS NULL) = (old_callback_until IS NULL))
 );
 
 CREATE TABLE jobs (

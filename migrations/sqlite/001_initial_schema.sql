@@ -27,7 +27,11 @@ CREATE TABLE tenants (
     suspended_at    INTEGER,
     -- Signs the webhooks of jobs that carry a callback_url (Standard Webhooks).
     callback_secret BLOB    NOT NULL CHECK (length(callback_secret) = 32),
-    created_at      INTEGER NOT NULL
+    -- One that was replaced signs beside the new one until then.
+    old_callback_secret BLOB CHECK (length(old_callback_secret) = 32),
+    old_callback_until  INTEGER,
+    created_at      INTEGER NOT NULL,
+    CHECK ((old_callback_secret IS NULL) = (old_callback_until IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE jobs (

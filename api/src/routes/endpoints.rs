@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, SecondsFormat, Utc};
 use golden_jobs::{
     EndpointId, Job, JobId,
     kinds::WebhookDeliver,
@@ -123,27 +124,40 @@ pub(super) struct Rotation {
     overlap: Option<u64>,
 }
 
+impl Rotation {
+    pub(super) fn overlap(self) -> Result<Duration, Problem> {
+        match self.overlap {
+            Some(overlap) if overlap > LONGEST_OVERLAP => {
+                Err(Problem::malformed(format!("`overlap` is 0 to {LONGEST_OVERLAP} seconds")))
+            }
+            overlap => Ok(overlap.map_or(OVERLAP, Duration::from_secs)),
+        }
+    }
+}
+
+/// A rotation before this one has not come to its end.
+pub(super) fn still_rotating(until: DateTime<Utc>) -> Problem {
+    let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Problem::new(
+        Code::Conflict,
+        format!(
+            "the secret before this one signs until {until}: revoke it first, or give an `overlap` of 0 to end both"
+        ),
+    )
+}
+
 /// Gives an endpoint a new secret.
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
     Id(id): Id<EndpointId>,
-    Params(Rotation { overlap }): Params<Rotation>,
+    Params(rotation): Params<Rotation>,
 ) -> Result<Json<EndpointWithSecret>, Problem> {
-    if overlap.is_some_and(|overlap| overlap > LONGEST_OVERLAP) {
-        return Err(Problem::malformed(format!("`overlap` is 0 to {LONGEST_OVERLAP} seconds")));
-    }
     let secret = new_secret();
-    let overlap = overlap.map_or(OVERLAP, Duration::from_secs);
-    match app.store.rotate_secret(&caller.tenant, id, secret, overlap).await? {
+    match app.store.rotate_secret(&caller.tenant, id, secret, rotation.overlap()?).await? {
         Rotated::Done(endpoint) => Ok(Json(EndpointWithSecret::new(endpoint, secret))),
         Rotated::NoSuchEndpoint => Err(no_such_endpoint()),
-        Rotated::StillRotating(until) => Err(Problem::new(
-            Code::Conflict,
-            format!(
-                "the secret before this one signs until {until}: revoke it first, or give an `overlap` of 0 to end both"
-            ),
-        )),
+        Rotated::StillRotating(until) => Err(still_rotating(until)),
     }
 }
 

@@ -3,11 +3,16 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use golden_jobs::webhooks::{self, EVENT_TYPES};
+use chrono::{DateTime, Utc};
+use golden_jobs::{
+    store::callbacks::{CallbackRotated, CallbackSecrets},
+    webhooks::{self, EVENT_TYPES, new_secret},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{app::App, cursor::List, guard::Caller, problem::Problem};
+use super::endpoints::{Rotation, still_rotating};
+use crate::{app::App, cursor::List, guard::Caller, problem::Problem, query::Params};
 
 pub(super) mod doc;
 
@@ -16,12 +21,40 @@ pub(super) struct Secret {
     /// As libraries of the Standard Webhooks spec take it.
     #[schemars(example = &"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: String,
+    /// Until when the secret that was replaced signs as well.
+    old_secret_until: Option<DateTime<Utc>>,
+}
+
+impl From<CallbackSecrets> for Secret {
+    fn from(secrets: CallbackSecrets) -> Self {
+        Self { old_secret_until: secrets.old_until(), secret: webhooks::Secret::from(secrets.newest).reveal() }
+    }
 }
 
 /// The secret that signs what the tenant's jobs send to their `callback_url`.
 pub(super) async fn secret(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Secret>, Problem> {
-    let secret = app.store.callback_secret(&caller.tenant).await?;
-    Ok(Json(Secret { secret: webhooks::Secret::from(secret).reveal() }))
+    Ok(Json(app.store.callback_secrets(&caller.tenant).await?.into()))
+}
+
+/// Gives the tenant a new one.
+pub(super) async fn rotate_secret(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+    Params(rotation): Params<Rotation>,
+) -> Result<Json<Secret>, Problem> {
+    let rotated = app.store.rotate_callback_secret(&caller.tenant, new_secret(), rotation.overlap()?).await?;
+    match rotated {
+        CallbackRotated::Done(secrets) => Ok(Json(secrets.into())),
+        CallbackRotated::StillRotating(until) => Err(still_rotating(until)),
+    }
+}
+
+/// Ends the overlap of a rotation now.
+pub(super) async fn revoke_old_secret(
+    State(app): State<Arc<App>>,
+    Caller(caller): Caller,
+) -> Result<Json<Secret>, Problem> {
+    Ok(Json(app.store.revoke_old_callback_secret(&caller.tenant).await?.into()))
 }
 
 /// A type of events.

@@ -17,6 +17,7 @@ use golden_jobs::{
         JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName,
         Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, TermsChange,
         UnderWay, Watch, WorkerInfo, Workers,
+        callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
         events::{Event, Events, Telling},
@@ -322,11 +323,22 @@ impl Batches for Down {
 }
 
 #[async_trait]
-impl Endpoints for Down {
-    async fn callback_secret(&self, _: &str) -> Result<[u8; 32]> {
+impl Callbacks for Down {
+    async fn callback_secrets(&self, _: &str) -> Result<CallbackSecrets> {
         down()
     }
 
+    async fn rotate_callback_secret(&self, _: &str, _: [u8; 32], _: Duration) -> Result<CallbackRotated> {
+        down()
+    }
+
+    async fn revoke_old_callback_secret(&self, _: &str) -> Result<CallbackSecrets> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Endpoints for Down {
     async fn add_endpoint(&self, _: &str, _: &EndpointSettings, _: [u8; 32]) -> Result<Option<Endpoint>> {
         down()
     }
@@ -355,7 +367,7 @@ impl Endpoints for Down {
         down()
     }
 
-    async fn target(&self, _: EndpointId) -> Result<Option<Target>> {
+    async fn target(&self, _: &str, _: EndpointId) -> Result<Option<Target>> {
         down()
     }
 }

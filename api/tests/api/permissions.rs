@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token, worker};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 75] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 77] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -77,6 +77,8 @@ const TABLE: [(&str, &str, Option<CallerRole>); 75] = [
     ("POST", "/v1/tenants/{tenant}/resume", Some(Admin)),
     ("POST", "/v1/tenants/{tenant}/tokens", Some(Admin)),
     ("GET", "/v1/webhooks/secret", Some(Developer)),
+    ("POST", "/v1/webhooks/secret/rotate", Some(Developer)),
+    ("POST", "/v1/webhooks/secret/revoke-old", Some(Developer)),
     ("GET", "/v1/webhooks/events", None),
     ("GET", "/v1/webhooks/endpoints", Some(Observer)),
     ("POST", "/v1/webhooks/endpoints", Some(Developer)),

@@ -24,6 +24,28 @@ async fn a_tenant_has_one_secret() {
     assert_eq!(golden.get("/v1/webhooks/secret").await.body, secret.body);
 }
 
+#[tokio::test]
+async fn the_secret_of_callbacks_is_rotated() {
+    let golden = Golden::start().await;
+    let (rotate, revoke) = ("/v1/webhooks/secret/rotate", "/v1/webhooks/secret/revoke-old");
+    let first = golden.act(Method::POST, rotate).await;
+    assert_eq!(first.status, StatusCode::OK, "of a tenant that was not known before: {}", first.text);
+    assert_eq!(first.header("cache-control"), "no-store");
+    assert!(first.body["old_secret_until"].is_string());
+    assert_eq!(golden.get("/v1/webhooks/secret").await.body, first.body);
+    assert_eq!(golden.act(Method::POST, rotate).await.problem(), (409, "conflict"));
+
+    let revoked = golden.act(Method::POST, revoke).await;
+    assert_eq!(revoked.body, json!({"secret": first.body["secret"], "old_secret_until": null}));
+    let at_once = golden.act(Method::POST, &format!("{rotate}?overlap=0")).await;
+    assert_eq!(at_once.body["old_secret_until"], Value::Null);
+    assert_ne!(at_once.body["secret"], first.body["secret"]);
+    assert_eq!(
+        golden.act(Method::POST, &format!("{rotate}?overlap=604801")).await.problem(),
+        (400, "malformed-request")
+    );
+}
+
 impl Golden {
     async fn endpoint(&self, body: Value) -> Value {
         let answer = self.post("/v1/webhooks/endpoints", body).await;

@@ -150,6 +150,12 @@ fn kinds_and_the_webhook_secret_are_shown() {
     assert!(noop["schema"]["properties"]["sleep_ms"].is_object());
     let secret = dev.run(&["webhooks", "secret"]).out;
     assert!(secret.starts_with("whsec_") && secret.lines().count() == 1);
+    let rotated = dev.run(&["webhooks", "secret", "rotate", "--overlap", "2d"]);
+    assert!(rotated.out != secret && rotated.err.contains("signs as well until 20"), "{}", rotated.err);
+    assert_eq!(dev.run(&["webhooks", "secret"]).out, rotated.out);
+    assert_eq!(dev.run(&["webhooks", "secret", "rotate"]).code, 4, "the one before it signs still");
+    let revoked = dev.run(&["webhooks", "secret", "revoke-old"]);
+    assert_eq!((revoked.out, revoked.err), (rotated.out, String::new()));
 }
 
 #[test]

@@ -37,6 +37,8 @@ fn every_command_explains_itself_with_an_example() {
         "schedules run",
         "schedules delete",
         "webhooks secret",
+        "webhooks secret rotate",
+        "webhooks secret revoke-old",
         "webhooks events",
         "webhooks endpoints list",
         "webhooks endpoints show",

@@ -112,12 +112,13 @@ impl WebhookDeliver {
 
     /// Where it goes now, and what signs it.
     async fn destination(&self, cx: &Context) -> Result<(String, Vec<Secret>), Failure> {
+        let tenant = &cx.claimed().tenant_id;
         let Some(endpoint) = self.endpoint_id else {
             let url = self.url.clone().ok_or_else(|| Failure::fatal("no_receiver", "it says nothing of a receiver"))?;
-            let secret = cx.store().callback_secret(&cx.claimed().tenant_id).await?;
-            return Ok((url, vec![secret.into()]));
+            let secrets = cx.store().callback_secrets(tenant).await?;
+            return Ok((url, secrets.all().map(Secret::from).collect()));
         };
-        match cx.store().target(endpoint).await? {
+        match cx.store().target(tenant, endpoint).await? {
             None => Err(Failure::fatal("endpoint_deleted", "the endpoint was deleted")),
             // A test is how one finds out whether to enable it.
             Some(target) if target.disabled && self.event != WEBHOOK_TEST => {

@@ -19,10 +19,6 @@ pub const FAILING_LIMIT: Duration = Duration::from_secs(5 * 24 * 3600);
 /// The record of endpoints.
 #[async_trait]
 pub trait Endpoints: Send + Sync {
-    /// The secret that signs the webhooks which a tenant's jobs send to their `callback_url`;
-    /// made at first use.
-    async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError>;
-
     /// Records an endpoint, which listens from then on. `None` when the tenant has
     /// [`ENDPOINTS_LIMIT`] of them already.
     async fn add_endpoint(
@@ -61,9 +57,10 @@ pub trait Endpoints: Send + Sync {
     /// Ends the overlap of a rotation now; `None` when the tenant has no such endpoint.
     async fn revoke_old_secret(&self, tenant: &str, id: EndpointId) -> Result<Option<Endpoint>, StoreError>;
 
-    /// Where deliveries to an endpoint go, of whatever tenant: for Golden's own work, never for an
-    /// answer to a caller. `None` when it is gone.
-    async fn target(&self, id: EndpointId) -> Result<Option<Target>, StoreError>;
+    /// Where deliveries to an endpoint go, and what signs them: for Golden's own work, never for an
+    /// answer to a caller. `None` when the tenant has no such endpoint: whatever names one is
+    /// signed for its own tenant and no other.
+    async fn target(&self, tenant: &str, id: EndpointId) -> Result<Option<Target>, StoreError>;
 }
 
 /// An endpoint as its owner sees it. Its secrets are not part of it.

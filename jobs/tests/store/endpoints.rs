@@ -6,6 +6,7 @@ use golden_jobs::{
     EndpointId,
     store::{
         NewJob,
+        callbacks::{CallbackRotated, CallbackSecrets},
         deliveries::{DeliveryAttempt, NewAttempt},
         endpoints::{
             Disabled, DisabledReason, ENDPOINTS_LIMIT, Endpoint, EndpointChange, EndpointSettings, FAILING_LIMIT,
@@ -24,6 +25,7 @@ use crate::{
 both_stores! {
     a_secret_is_made_once_for_each_tenant
     a_secret_asked_for_by_many_at_once_is_one
+    a_replaced_secret_of_callbacks_signs_until_its_overlap_is_over_or_revoked
     an_endpoint_is_recorded_changed_and_removed
     a_tenant_has_so_many_endpoints_and_no_more
     a_tenant_is_listened_to_while_an_endpoint_takes_events
@@ -36,12 +38,16 @@ both_stores! {
     an_endpoint_that_is_enabled_again_begins_anew
 }
 
+async fn secret_of(store: &Bed, tenant: &str) -> [u8; 32] {
+    store.callback_secrets(tenant).await.unwrap().newest
+}
+
 async fn added(store: &Bed) -> Endpoint {
     store.add_endpoint(TENANT, &settings(), [1; 32]).await.unwrap().unwrap()
 }
 
 async fn target(store: &Bed, id: EndpointId) -> Target {
-    store.target(id).await.unwrap().unwrap()
+    store.target(TENANT, id).await.unwrap().unwrap()
 }
 
 /// Whether the end of a job of the tenant becomes an event now.
@@ -52,13 +58,13 @@ async fn listens(store: &Bed) -> bool {
 }
 
 async fn a_secret_is_made_once_for_each_tenant(store: Bed) {
-    let first = store.callback_secret(TENANT).await.unwrap();
+    let first = secret_of(&store, TENANT).await;
     assert_ne!(first, [0; 32]);
-    assert_eq!(store.callback_secret(TENANT).await.unwrap(), first);
+    assert_eq!(secret_of(&store, TENANT).await, first);
 
     store.through(job_with_callback(), succeeded()).await;
-    assert_eq!(store.callback_secret(TENANT).await.unwrap(), first, "jobs do not change it");
-    assert_ne!(store.callback_secret("globex").await.unwrap(), first);
+    assert_eq!(secret_of(&store, TENANT).await, first, "jobs do not change it");
+    assert_ne!(secret_of(&store, "globex").await, first);
 }
 
 async fn a_secret_asked_for_by_many_at_once_is_one(store: Bed) {
@@ -69,7 +75,7 @@ async fn a_secret_asked_for_by_many_at_once_is_one(store: Bed) {
                 if n % 2 == 0 {
                     store.submit(NewJob { tenant_id: "globex".into(), ..job() }).await;
                 }
-                store.callback_secret("globex").await.unwrap()
+                secret_of(&store, "globex").await
             })
         })
         .collect();
@@ -78,6 +84,33 @@ async fn a_secret_asked_for_by_many_at_once_is_one(store: Bed) {
         secrets.insert(secret.await.unwrap());
     }
     assert_eq!(secrets.len(), 1);
+}
+
+async fn a_replaced_secret_of_callbacks_signs_until_its_overlap_is_over_or_revoked(store: Bed) {
+    let signing = async || store.callback_secrets(TENANT).await.unwrap().all().collect::<Vec<_>>();
+    let rotate = async |secret, overlap| store.rotate_callback_secret(TENANT, secret, overlap).await.unwrap();
+    let until = store.clock.now() + MINUTE;
+    let first = secret_of(&store, TENANT).await;
+    let expected = CallbackSecrets { newest: [2; 32], old: Some((first, until)) };
+    assert_eq!(rotate([2; 32], MINUTE).await, CallbackRotated::Done(expected));
+    assert_eq!(signing().await, [[2; 32], first], "the newest first");
+    assert_eq!(rotate([3; 32], MINUTE).await, CallbackRotated::StillRotating(until));
+
+    store.clock.advance(MINUTE);
+    assert_eq!(signing().await, [[2; 32]]);
+    rotate([4; 32], MINUTE).await;
+    let revoked = store.revoke_old_callback_secret(TENANT).await.unwrap();
+    assert_eq!(revoked, CallbackSecrets { newest: [4; 32], old: None });
+    assert_eq!(signing().await, [[4; 32]]);
+
+    rotate([5; 32], MINUTE).await;
+    rotate([6; 32], Duration::ZERO).await;
+    assert_eq!(signing().await, [[6; 32]], "who wants none of the old ones says so");
+
+    // Of tenants that nothing is known of yet.
+    let rotated = store.rotate_callback_secret("globex", [7; 32], Duration::ZERO).await.unwrap();
+    assert_eq!(rotated, CallbackRotated::Done(CallbackSecrets { newest: [7; 32], old: None }));
+    assert_eq!(store.revoke_old_callback_secret("initech").await.unwrap().old, None);
 }
 
 async fn an_endpoint_is_recorded_changed_and_removed(store: Bed) {
@@ -109,7 +142,7 @@ async fn an_endpoint_is_recorded_changed_and_removed(store: Bed) {
     assert!(!store.remove_endpoint(TENANT, endpoint.id).await.unwrap());
     assert_eq!(store.endpoint(TENANT, endpoint.id).await.unwrap(), None);
     assert_eq!(store.change_endpoint(TENANT, endpoint.id, &change).await.unwrap(), None);
-    assert_eq!(store.target(endpoint.id).await.unwrap(), None);
+    assert_eq!(store.target(TENANT, endpoint.id).await.unwrap(), None);
 }
 
 async fn a_tenant_has_so_many_endpoints_and_no_more(store: Bed) {
@@ -197,6 +230,7 @@ async fn endpoints_of_other_tenants_are_not_there(store: Bed) {
     assert!(!store.remove_endpoint("globex", id).await.unwrap());
     assert_eq!(store.rotate_secret("globex", id, [2; 32], MINUTE).await.unwrap(), Rotated::NoSuchEndpoint);
     assert_eq!(store.revoke_old_secret("globex", id).await.unwrap(), None);
+    assert_eq!(store.target("globex", id).await.unwrap(), None, "nor is anything signed with their secrets");
     assert_eq!(target(&store, id).await.secrets, [[1; 32]]);
 }
 

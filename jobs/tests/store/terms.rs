@@ -119,13 +119,13 @@ async fn a_tenants_open_jobs_are_found_wherever_they_are(store: Bed) {
 
 async fn a_deleted_tenant_may_come_again(store: Bed) {
     store.create_tenant(TENANT, &terms()).await.unwrap();
-    let before = store.callback_secret(TENANT).await.unwrap();
+    let before = store.callback_secrets(TENANT).await.unwrap();
     store.delete_tenant(TENANT).await.unwrap();
 
     let run = store.start(job()).await;
     store.end(&run, succeeded()).await;
     assert_eq!(store.tenant(TENANT).await.unwrap().unwrap().terms, Terms::default());
-    assert_ne!(store.callback_secret(TENANT).await.unwrap(), before);
+    assert_ne!(store.callback_secrets(TENANT).await.unwrap(), before);
 }
 
 async fn a_weight_out_of_range_is_refused(store: Bed) {

@@ -138,7 +138,7 @@ async fn a_job_that_ended_is_told_once_signed_and_on_record() {
     let request = server.requests().remove(0);
     let (_, body) = request.split_once("\r\n\r\n").unwrap();
     let header = |name: &str| header(&request, name);
-    let secret = Secret::from(fresh.store.callback_secret("acme").await.unwrap());
+    let secret = Secret::from(fresh.store.callback_secrets("acme").await.unwrap().newest);
     let timestamp = header("webhook-timestamp").parse().unwrap();
     assert_eq!(header("webhook-id"), message.to_string());
     assert_eq!(header("webhook-signature"), sign(&[secret], &message.to_string(), timestamp, body.as_bytes()));

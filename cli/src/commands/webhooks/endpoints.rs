@@ -1,16 +1,15 @@
 //! `golden webhooks endpoints`.
 
-use std::{io, time::Duration};
+use std::io;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::deliveries;
+use super::{OverlapArgs, deliveries};
 use crate::{
     client::{Client, Request},
     commands::{each::each, list},
-    duration,
     exit::{Exit, Usage},
     output::{Cell, Output},
 };
@@ -73,9 +72,8 @@ pub(super) enum EndpointsCommand {
     Rotate {
         #[arg(value_name = "ID", help = WHICH)]
         id: String,
-        /// For how long the secret it had signs as well, at most 7d; 0 ends it now [default: 24h]
-        #[arg(long, value_parser = duration::parse, value_name = "DURATION")]
-        overlap: Option<Duration>,
+        #[command(flatten)]
+        overlap: OverlapArgs,
     },
     /// Let the secret before the last rotation sign no more
     #[command(after_help = "Example:\n  golden webhooks endpoints revoke-old hook_0199…")]
@@ -187,9 +185,7 @@ pub(super) async fn run(command: EndpointsCommand, client: &Client, output: Outp
         EndpointsCommand::Enable { ids } => return each(&ids, |id| act(id, "enable"), client, shown).await,
         EndpointsCommand::Disable { ids } => return each(&ids, |id| act(id, "disable"), client, shown).await,
         EndpointsCommand::Rotate { id, overlap } => {
-            // Part of a second would be none, and end what was asked to go on.
-            let overlap = overlap.map(|overlap| overlap.as_millis().div_ceil(1000));
-            let rotated = client.send(act(&id, "rotate").query("overlap", overlap)).await?;
+            let rotated = client.send(overlap.query(act(&id, "rotate"))).await?;
             secret(&rotated, output)?;
             if let Some(until) = rotated["old_secret_until"].as_str() {
                 eprintln!(

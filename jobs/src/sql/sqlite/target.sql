@@ -1,4 +1,4 @@
--- Where a delivery to endpoint ?1 goes, and what signs it. ?2 now.
-SELECT url, secret, CASE WHEN old_secret_until > ?2 THEN old_secret END AS old_secret,
+-- Where a delivery of tenant ?1 to endpoint ?2 goes, and what signs it. ?3 now.
+SELECT url, secret, CASE WHEN old_secret_until > ?3 THEN old_secret END AS old_secret,
        disabled_at IS NOT NULL AS disabled
-FROM webhook_endpoints WHERE id = ?1
+FROM webhook_endpoints WHERE tenant_id = ?1 AND id = ?2

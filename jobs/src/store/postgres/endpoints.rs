@@ -1,6 +1,6 @@
 //! Webhook endpoints, and what signs what goes there.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -33,24 +33,6 @@ const HEEDED: &str = step(HEED, "heeded");
 
 #[async_trait]
 impl Endpoints for PostgresStore {
-    async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {
-        loop {
-            self.know_tenants([tenant]).await?;
-            let secret = self
-                .in_time(|| {
-                    sqlx::query_scalar(include_str!("../../sql/postgres/callback_secret.sql"))
-                        .bind(tenant)
-                        .fetch_optional(&self.pool)
-                })
-                .await?;
-            if let Some(secret) = secret {
-                return Ok(secret);
-            }
-            // It was deleted by another process since this one came to know it.
-            self.tenants.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
-        }
-    }
-
     async fn add_endpoint(
         &self,
         tenant: &str,
@@ -171,9 +153,10 @@ impl Endpoints for PostgresStore {
         .await
     }
 
-    async fn target(&self, id: EndpointId) -> Result<Option<Target>, StoreError> {
+    async fn target(&self, tenant: &str, id: EndpointId) -> Result<Option<Target>, StoreError> {
         self.in_time(|| async {
             let row = sqlx::query(include_str!("../../sql/postgres/target.sql"))
+                .bind(tenant)
                 .bind(id.0)
                 .bind(self.now())
                 .fetch_optional(&self.pool)

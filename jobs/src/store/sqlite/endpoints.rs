@@ -8,9 +8,7 @@ use sqlx::{Row, SqliteExecutor, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
-    SqliteStore,
-    insert::know_tenants,
-    now,
+    SqliteStore, now,
     params::{after, list, micros},
     rows,
     steps::step,
@@ -37,21 +35,6 @@ const REVOKED: &str = step(ROTATE, "revoked");
 
 #[async_trait]
 impl Endpoints for SqliteStore {
-    async fn callback_secret(&self, tenant: &str) -> Result<[u8; 32], StoreError> {
-        if let Some(stranger) = self.strangers(std::iter::once(tenant)).pop() {
-            self.writer.call(Know { stranger }).await?;
-            self.knows(vec![tenant.to_owned()]);
-        }
-        self.read(async {
-            let row = sqlx::query(include_str!("../../sql/sqlite/callback_secret.sql"))
-                .bind(tenant)
-                .fetch_one(&self.readers)
-                .await?;
-            key(row.try_get(0)?)
-        })
-        .await
-    }
-
     async fn add_endpoint(
         &self,
         tenant: &str,
@@ -97,9 +80,10 @@ impl Endpoints for SqliteStore {
         self.writer.call(Revoke { tenant: tenant.to_owned(), id }).await
     }
 
-    async fn target(&self, id: EndpointId) -> Result<Option<Target>, StoreError> {
+    async fn target(&self, tenant: &str, id: EndpointId) -> Result<Option<Target>, StoreError> {
         self.read(async {
             let row = sqlx::query(include_str!("../../sql/sqlite/target.sql"))
+                .bind(tenant)
                 .bind(id.0)
                 .bind(micros(now(&self.clock)))
                 .fetch_optional(&self.readers)
@@ -107,20 +91,6 @@ impl Endpoints for SqliteStore {
             row.as_ref().map(target).transpose()
         })
         .await
-    }
-}
-
-/// Gives a tenant its row, and with it the secret, unless it has one.
-struct Know {
-    stranger: (String, [u8; 32]),
-}
-
-#[async_trait]
-impl Verb for Know {
-    type Answer = ();
-
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
-        know_tenants(tx, std::slice::from_ref(&self.stranger)).await
     }
 }
 
@@ -317,7 +287,7 @@ fn target(row: &SqliteRow) -> Result<Target, sqlx::Error> {
     })
 }
 
-fn key(bytes: &[u8]) -> Result<[u8; 32], sqlx::Error> {
+pub(super) fn key(bytes: &[u8]) -> Result<[u8; 32], sqlx::Error> {
     bytes.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
