@@ -14,8 +14,9 @@ use crate::{
     },
 };
 
-/// Events passed on in one go, at most.
-const BATCH: u32 = 500;
+/// Events passed on in one go, at most. With all the endpoints that a tenant may have and bodies as long as they
+/// may be, the messages of so many fill 40 MB.
+const BATCH: u32 = 100;
 
 /// The longest time between two looks at the outbox; hints make it shorter.
 const NET: Duration = Duration::from_secs(5);

@@ -35,7 +35,7 @@ both_stores! {
     an_endpoint_that_is_gone_is_disabled_and_the_others_are_told
     an_endpoint_that_fails_for_five_days_is_disabled
     a_success_in_between_begins_the_five_days_anew
-    an_endpoint_that_is_enabled_again_begins_anew
+    an_endpoint_that_is_enabled_again_or_moves_begins_anew
 }
 
 async fn secret_of(store: &Bed, tenant: &str) -> [u8; 32] {
@@ -314,8 +314,14 @@ async fn a_success_in_between_begins_the_five_days_anew(store: Bed) {
     assert_eq!(disabled(&store, id).await, None);
 }
 
-async fn an_endpoint_that_is_enabled_again_begins_anew(store: Bed) {
+async fn an_endpoint_that_is_enabled_again_or_moves_begins_anew(store: Bed) {
     let id = added(&store).await.id;
+    attempted(&store, id, 500).await;
+    let failing =
+        async |change| store.change_endpoint(TENANT, id, &change).await.unwrap().unwrap().failing_since.is_some();
+    let same = EndpointChange { url: Some(settings().url), thin: Some(true), ..Default::default() };
+    assert!(failing(same).await);
+    assert!(!failing(EndpointChange { url: Some("https://example.com/2".into()), ..Default::default() }).await);
     attempted(&store, id, 410).await;
     let disable = EndpointChange { enabled: Some(false), ..Default::default() };
     store.change_endpoint(TENANT, id, &disable).await.unwrap();

@@ -3,8 +3,8 @@
 UPDATE webhook_endpoints
 SET url = COALESCE($3, url), description = COALESCE($4, description), events = COALESCE($5, events),
     kinds = COALESCE($6, kinds), format = COALESCE($7, format), thin = COALESCE($8, thin),
-    -- Who enables it gives it a new start; one that is disabled keeps its first reason.
-    failing_since = CASE WHEN $9 THEN NULL ELSE failing_since END,
+    -- Who enables it or sends it elsewhere gives it a new start; one that is disabled keeps its first reason.
+    failing_since = CASE WHEN $9 OR $3 <> url THEN NULL ELSE failing_since END,
     disabled_at = CASE WHEN $9 THEN NULL WHEN NOT $9 THEN COALESCE(disabled_at, $10, now()) ELSE disabled_at END,
     disabled_reason = CASE WHEN $9 THEN NULL WHEN NOT $9 THEN COALESCE(disabled_reason, 'asked')
                            ELSE disabled_reason END,

@@ -1,1 +1,0 @@
-SELECT callback_secret FROM tenants WHERE id = $1
