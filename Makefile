@@ -15,9 +15,9 @@ run: ## Builds golden and starts it: API, every pool, SQLite. Prints a token and
 	@exec $(target)/debug/golden dev
 
 # Documentation tests go first, so that the runner's summary is the last word.
-test: cargo-nextest ## Brings PostgreSQL, and Docker with gVisor, runs every test against them, takes them down.
+test: cargo-nextest ## Brings PostgreSQL, and Docker with gVisor, runs every test against them, holds the API to its document, takes them down.
 	cargo build --locked --workspace --all-targets
-	@tests/services run sh -c 'cargo test --locked --workspace --doc --quiet && cargo nextest run --locked --workspace'
+	@tests/services run sh -c 'cargo test --locked --workspace --doc --quiet && cargo nextest run --locked --workspace && tests/contract/run'
 
 contract: ## Holds a running server against its OpenAPI document: EXAMPLES=200 SEED=7 try more, and others.
 	cargo build --locked --workspace --bin golden

@@ -81,6 +81,7 @@ pub(in crate::routes) fn tenant() -> Doc {
            last stream has ended.",
     )
     .header("Last-Event-ID", LAST_EVENT_ID, "17")
+    .matching("^[0-9]{0,18}$")
     .answer(Answer::new(200, "The stream.").text(
         EVENT_STREAM,
         "event: open\nid: 17\ndata: {\"sequence\":17}\n\n\
