@@ -21,7 +21,7 @@ pub trait Workers: Send + Sync {
     /// Records that a worker process lives, and answers what it has to know.
     async fn heartbeat(&self, worker: &WorkerInfo) -> Result<Heard, StoreError>;
 
-    /// A worker process ends in good order.
+    /// A worker process ends in good order, and leaves its turn at a chore to others.
     async fn retire(&self, worker: WorkerId) -> Result<(), StoreError>;
 
     /// Asks a worker to drain, which it learns of from its next heartbeat. Answers `false` where it is not

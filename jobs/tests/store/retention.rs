@@ -346,6 +346,8 @@ async fn one_worker_at_a_time_has_the_turn(store: Bed) {
     store.clock.advance(SECOND * 10);
     assert!(store.take_turn(other, MINUTE).await.unwrap(), "it was gone for too long");
     assert!(!store.take_turn(one, MINUTE).await.unwrap());
+    store.retire(other).await.unwrap();
+    assert!(store.take_turn(one, MINUTE).await.unwrap(), "it left in good order");
 }
 
 /// Whoever puts a job back to work just now is not waited for, and does not wait.

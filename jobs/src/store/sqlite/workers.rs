@@ -25,6 +25,10 @@ const LOST_FILE: &str = include_str!("../../sql/sqlite/lost.sql");
 const FORGOTTEN: &str = step(LOST_FILE, "forgotten");
 const LOST: &str = step(LOST_FILE, "lost");
 
+const RETIRE: &str = include_str!("../../sql/sqlite/retire.sql");
+const LEAVE_TURNS: &str = step(RETIRE, "turns");
+const LEAVE: &str = step(RETIRE, "worker");
+
 #[async_trait]
 impl Workers for SqliteStore {
     async fn heartbeat(&self, worker: &WorkerInfo) -> Result<Heard, StoreError> {
@@ -134,8 +138,10 @@ impl Verb for Retire {
     type Answer = ();
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
-        let retire = sqlx::query(include_str!("../../sql/sqlite/retire.sql"));
-        retire.bind(self.worker.0).execute(&mut *tx.connection).await.map(|_| ())
+        for statement in [LEAVE_TURNS, LEAVE] {
+            sqlx::query(statement).bind(self.worker.0).execute(&mut *tx.connection).await?;
+        }
+        Ok(())
     }
 }
 
