@@ -31,7 +31,8 @@ pub(super) fn describe(registry: &Registry, components: &mut Map<String, Value>)
         let mut schema = submission(kind, &common, &payload);
         schema["description"] = "A call of a function, which its own schema describes.".into();
         let about = "`fn.NAME` is the live version, `fn.NAME@VERSION` that one.";
-        schema["properties"]["kind"] = json!({"type": "string", "pattern": call::KIND, "description": about});
+        schema["properties"]["kind"] =
+            json!({"type": "string", "pattern": call::KIND, "description": about, "examples": ["fn.area"]});
         components.insert(name, schema);
     }
     let mut union = json!({

@@ -61,9 +61,11 @@ pub(super) fn table(document: &Value, schema: &Value, nested: Nested) -> String 
 
 fn variant(document: &Value, variant: &Value, tells: &str, nested: Nested) -> String {
     let schema = resolved(document, variant);
-    let name = schema["properties"][tells]["const"].as_str().unwrap_or_default();
+    let tag = &schema["properties"][tells];
+    let name = tag["const"].as_str().or(tag["examples"][0].as_str()).unwrap_or_default();
     // Of a job's kinds, what the payload is says most.
-    let about = resolved(document, &schema["properties"]["payload"])["description"].as_str().unwrap_or_default();
+    let payload = resolved(document, &schema["properties"]["payload"]);
+    let about = payload["description"].as_str().or(schema["description"].as_str()).unwrap_or_default();
     let about = about.split_inclusive(". ").next().unwrap_or_default();
     format!(
         "<details class=\"variant\"><summary><code>{}</code>: <code>{}</code> <span>{}</span></summary>{}{}</details>",
