@@ -15,7 +15,8 @@ use crate::support::Dev;
 #[test]
 fn a_job_is_watched_with_its_log_and_progress_to_its_end() {
     let dev = Dev::start();
-    let id = dev.submit(&["noop", r#"{"steps": 5, "sleep_ms": 500}"#]);
+    // Long enough for the second program to be there before the end, on a busy machine, too.
+    let id = dev.submit(&["noop", r#"{"steps": 5, "sleep_ms": 1500}"#]);
 
     let ran = dev.run(&["jobs", "watch", &id]);
 

@@ -21,7 +21,8 @@
 //! | [`endpoints`] | webhook endpoints, their secrets, when they are disabled |
 //! | [`deliveries`] | deliveries of webhooks, lists and replays |
 //! | [`logs`] | what runs write for those who read along |
-//! | [`queues`] | tenants share a role; pauses and quotas |
+//! | [`fairness`] | tenants share a role |
+//! | [`queues`] | pauses and quotas |
 //! | [`reads`] | lists, pages, attempts, depths |
 //! | [`retention`] | what has ended is kept for a while, and goes |
 //! | [`tenants`] | nobody sees or touches another's |
@@ -42,6 +43,7 @@ mod dead_letters;
 mod deliveries;
 mod endpoints;
 mod events;
+mod fairness;
 mod fence;
 mod finish;
 mod functions;
