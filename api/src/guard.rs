@@ -86,6 +86,7 @@ impl Gate {
     fn count(&self, request: &Request, caller: &Result<Verified, Stranger>) -> Option<Standing> {
         let limits = self.app.limits.as_ref()?;
         match caller {
+            Ok(_) if self.needs == Permission::Scale => None,
             Ok(caller) => Some(limits.caller(&caller.grant)),
             // Whose fault it is not, nor is it clear whose limit it would be.
             Err(Stranger::Unverified) if self.needs.least().is_some() => None,

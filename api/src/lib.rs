@@ -48,6 +48,7 @@ mod query;
 mod reach;
 mod resource;
 mod routes;
+mod scaling;
 mod submission;
 mod wait;
 

@@ -56,6 +56,9 @@ pub(crate) enum Permission {
     Anybody,
     /// A caller on this machine, or whoever may [`Read`](Self::Read).
     Scrape,
+    /// Read what decides how many workers there are, and as often as they like: what asks is a machine, for every
+    /// role, and where it is refused it takes the workers for idle or broken.
+    Scale,
     Read,
     Submit,
     /// Cancel the tenant's jobs. A job belongs to its tenant, not to whoever submitted it.
@@ -81,7 +84,7 @@ impl Permission {
     pub(crate) const fn least(self) -> Option<CallerRole> {
         match self {
             Self::Probe | Self::Anybody => None,
-            Self::Scrape | Self::Read => Some(CallerRole::Observer),
+            Self::Scrape | Self::Scale | Self::Read => Some(CallerRole::Observer),
             Self::Submit | Self::Schedule | Self::Functions | Self::Cancel | Self::Webhooks => {
                 Some(CallerRole::Developer)
             }

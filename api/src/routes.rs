@@ -39,7 +39,7 @@ use crate::{
     guard::{Gate, guard},
     openapi::{Doc, Entry, Signature, Sketch, Tag},
     permission::Permission::{
-        self, Anybody, Cancel, Functions, Pause, Platform, Probe, Purge, Read, Rerun, Schedule, Scrape, Submit,
+        self, Anybody, Cancel, Functions, Pause, Platform, Probe, Purge, Read, Rerun, Scale, Schedule, Scrape, Submit,
         Webhooks,
     },
     problem::{Code, Problem},
@@ -56,6 +56,7 @@ mod jobs;
 mod kinds;
 mod live;
 mod queues;
+mod scaling;
 mod schedules;
 mod tenants;
 mod versions;
@@ -131,6 +132,7 @@ fn table() -> Vec<Route> {
         post("/v1/queues/{role}/tenants/{tenant}/pause", Pause, queues::pause_tenants),
         post("/v1/queues/{role}/tenants/{tenant}/resume", Pause, queues::resume_tenants),
         put("/v1/queues/{role}/tenants/{tenant}/quota", Platform, queues::limit),
+        get("/v1/scaling", Scale, scaling::show),
         get("/v1/workers", Read, workers::list),
         get("/v1/workers/{id}", Read, workers::show),
         post("/v1/workers/{id}/drain", Platform, workers::drain),

@@ -42,6 +42,7 @@ async fn measure(fresh: &Fresh, table: &mut Table) -> anyhow::Result<()> {
     let (store, _kept) = fresh.open().await?;
     let rate = load::insert(&store, JOBS, 500).await?;
     table.row(name, "insert, 500 a batch", rate, "jobs/s");
+    table.row(name, "what to scale on, 100k jobs queued, p50", load::depths(&store, 50).await?, "ms");
     let before = fresh.wal_position().await?;
     let (rate, _) = load::drain(&store, JOBS, Keep::default()).await?;
     table.row(name, "drain 100k no-op jobs, one worker", rate, "jobs/s");

@@ -25,9 +25,9 @@ pub struct Metrics {
     pub worker_busy: IntGaugeVec,
     /// `golden_worker_capacity{role}`: runs this process does at once at most.
     pub worker_capacity: IntGaugeVec,
-    /// `golden_queue_depth{role,state}`: jobs ready, due later or running.
+    /// `golden_queue_depth{role,state}`: jobs ready, due later or running; 10,000 stands for any number from there.
     pub queue_depth: IntGaugeVec,
-    /// `golden_active_jobs{role}`: ready and running.
+    /// `golden_active_jobs{role}`: what may be claimed, and running.
     pub active_jobs: IntGaugeVec,
     /// `golden_oldest_job_age_seconds{role}`: how long the oldest ready job has waited.
     pub oldest_job_age: IntGaugeVec,
@@ -71,18 +71,24 @@ impl Metrics {
             job_wait: table.seconds("golden_job_wait_seconds", "Due to start of run.", &["role"]),
             worker_busy: table.gauges("golden_worker_busy", "Runs under way in this process.", &["role"]),
             worker_capacity: table.gauges("golden_worker_capacity", "Runs at once at most.", &["role"]),
-            queue_depth: table.gauges("golden_queue_depth", "Jobs not yet ended.", &["role", "state"]),
-            active_jobs: table.gauges("golden_active_jobs", "Jobs ready or running.", &["role"]),
+            queue_depth: table.gauges(
+                "golden_queue_depth",
+                "Jobs not yet ended; 10,000 stands for any number from there.",
+                &["role", "state"],
+            ),
+            active_jobs: table.gauges("golden_active_jobs", "Jobs that may be claimed, or running.", &["role"]),
             oldest_job_age: table.gauges("golden_oldest_job_age_seconds", "Wait of the oldest ready job.", &["role"]),
             pruned: table.counters("golden_pruned_total", "Rows removed because their time was over.", &["what"]),
-            outbox_lag: table.gauge("golden_outbox_lag", "Events not yet passed on."),
+            outbox_lag: table
+                .gauge("golden_outbox_lag", "Events not yet passed on; 10,000 stands for any number from there."),
             schedule_slots: table.counters("golden_schedule_slots_total", "Slots of schedules.", &["outcome"]),
             schedule_lag: table.histogram("golden_schedule_lag_seconds", "Slot to job on record."),
             http_requests: table.counters("golden_http_requests_total", "Requests.", &["route", "method", "status"]),
             http_duration: table.seconds("golden_http_request_duration_seconds", "Time to answer.", &["route"]),
             streams: table.gauge("golden_http_streams", "Event streams open."),
             webhook_attempts: table.counters("golden_webhook_attempts_total", "Webhook attempts.", &["outcome"]),
-            dlq_messages: table.gauge("dlq_message_count", "Unresolved dead letters."),
+            dlq_messages: table
+                .gauge("dlq_message_count", "Unresolved dead letters; 10,000 stands for any number from there."),
             idempotency_hits: table.counter("idempotency_cache_hits_total", "Requests answered from their key."),
             permission_denied: table.counters(
                 "rbac_permission_denied_total",

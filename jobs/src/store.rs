@@ -23,6 +23,7 @@ pub mod callbacks;
 pub mod clock;
 mod connect;
 pub mod deliveries;
+mod depths;
 pub mod endpoints;
 pub mod events;
 pub mod functions;
@@ -44,6 +45,7 @@ pub use callbacks::Callbacks;
 pub use clock::StoreClock;
 pub use connect::{ConnectError, ConnectOptions, Inspection, connect, inspect, migrate};
 pub use deliveries::Deliveries;
+pub use depths::{Depths, RoleDepth, SILENT_AFTER};
 pub use endpoints::Endpoints;
 pub use events::Events;
 pub use functions::Functions;
@@ -55,7 +57,7 @@ pub use retention::{Keep, Next, Pruned, Retention};
 pub use schedules::Schedules;
 pub use tenants::{Deleted, Tenant, Tenants, Terms, TermsChange};
 pub use watch::{Glance, Moment, Watch};
-pub use workers::{DRAIN_KEPT, Heard, HeldRun, LostRun, RunUnderWay, UnderWay, WorkerInfo, Workers};
+pub use workers::{DRAIN_KEPT, Heard, HeldRun, LostRun, Pool, RunUnderWay, UnderWay, WorkerInfo, Workers};
 
 /// A worker silent for this long has lost its jobs.
 pub const LOST_AFTER: Duration = Duration::from_secs(20);
@@ -166,7 +168,7 @@ pub trait Store:
 
     // Housekeeping.
 
-    /// How much there is of what, for metrics.
+    /// How much there is of what. It takes no longer the more there is.
     async fn depths(&self) -> Result<Depths, StoreError>;
 
     /// The time by the store's clock.
@@ -426,28 +428,6 @@ pub struct Replay {
     pub by: String,
     /// Runs the job with this payload instead of its own.
     pub payload: Option<Box<RawValue>>,
-}
-
-/// How much there is of what, over all tenants.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Depths {
-    pub roles: Vec<RoleDepth>,
-    /// Unresolved ones.
-    pub dead_letters: u64,
-    /// Events not yet passed on.
-    pub outbox: u64,
-}
-
-/// Where a role's open jobs are. Those that wait for children are not counted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RoleDepth {
-    pub role: Role,
-    pub ready: u64,
-    /// Due later, retries included.
-    pub scheduled: u64,
-    pub running: u64,
-    /// How long the oldest ready job has been due; zero where none is ready.
-    pub oldest_wait: Duration,
 }
 
 /// Shares one store between the parts of a process.

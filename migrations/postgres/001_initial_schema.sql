@@ -170,11 +170,14 @@ CREATE TABLE workers (
     host         text        NOT NULL,
     pid          bigint      NOT NULL,
     roles        text[]      NOT NULL,
+    -- Runs at once at most in the pool of each of these roles, in the same order.
+    capacities   integer[]   NOT NULL,
     version      text        NOT NULL,
     started_at   timestamptz NOT NULL,
     heartbeat_at timestamptz NOT NULL,
     -- Since when it is asked to drain: to claim nothing more, and to end once nothing runs.
-    draining_at  timestamptz
+    draining_at  timestamptz,
+    CHECK (cardinality(roles) = cardinality(capacities))
 );
 
 -- The answer to "has this request been accepted before?", written with the job.

@@ -165,6 +165,8 @@ CREATE TABLE workers (
     host         TEXT    NOT NULL,
     pid          INTEGER NOT NULL,
     roles        TEXT    NOT NULL CHECK (json_valid(roles)),
+    -- Runs at once at most in the pool of each of these roles, in the same order.
+    capacities   TEXT    NOT NULL CHECK (json_array_length(capacities) = json_array_length(roles)),
     version      TEXT    NOT NULL,
     started_at   INTEGER NOT NULL,
     heartbeat_at INTEGER NOT NULL,

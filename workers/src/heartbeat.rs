@@ -9,7 +9,7 @@ use chrono::DateTime;
 use golden_jobs::{
     Role, WorkerId,
     outcome::{Verdict, lost_is_dead},
-    store::{Heard, RunEnd, SharedStore, StoreError, WorkerInfo},
+    store::{Heard, Pool, RunEnd, SharedStore, StoreError, WorkerInfo},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ const RESCUE_BATCH: u32 = 1000;
 pub(crate) struct Heartbeat {
     store: SharedStore,
     runs: Arc<Runs>,
-    roles: Vec<Role>,
+    pools: Vec<Pool>,
     lost_after: Duration,
     /// Cancelled once the store asks this process to drain. That is for good, whatever becomes of its row.
     draining: CancellationToken,
@@ -45,7 +45,7 @@ impl Heartbeat {
         Self {
             store,
             runs,
-            roles: options.pools.iter().map(|(role, _)| *role).collect(),
+            pools: options.pools.iter().map(|(role, runs)| pool(*role, *runs)).collect(),
             lost_after: options.lost_after,
             draining: CancellationToken::new(),
             state: Mutex::new(State { worker: WorkerId::new(), unbroken: None }),
@@ -139,13 +139,17 @@ impl Heartbeat {
             id: self.worker(),
             host: host(),
             pid: std::process::id(),
-            roles: self.roles.clone(),
+            pools: self.pools.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: DateTime::UNIX_EPOCH,
             heartbeat_at: DateTime::UNIX_EPOCH,
             draining_since: None,
         }
     }
+}
+
+fn pool(role: Role, runs: usize) -> Pool {
+    Pool { role, capacity: u32::try_from(runs).unwrap_or(u32::MAX) }
 }
 
 fn host() -> String {

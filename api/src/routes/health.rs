@@ -122,8 +122,14 @@ async fn parts(app: &App) -> Vec<PartStatus> {
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     match app.depths.last().await {
         Ok(depths) => set(&app.metrics, &depths),
-        // A scrape of what this process knows itself is better than none.
-        Err(error) => tracing::warn!(%error, "the depth of queues is not known"),
+        // A scrape of what this process knows itself is better than none. What the store said last is left out: who
+        // scales by it must see that nobody knows, and not that nothing changes.
+        Err(error) => {
+            tracing::warn!(%error, "the depth of queues is not known");
+            for gauge in [&app.metrics.queue_depth, &app.metrics.active_jobs, &app.metrics.oldest_job_age] {
+                gauge.reset();
+            }
+        }
     }
     ([(header::CONTENT_TYPE, METRICS_TEXT)], app.metrics.render()).into_response()
 }
@@ -132,12 +138,15 @@ fn set(metrics: &Metrics, depths: &Depths) {
     let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     for role in &depths.roles {
         let name = role.role.as_str();
-        let states =
-            [(JobState::Queued, role.ready), (JobState::Scheduled, role.scheduled), (JobState::Running, role.running)];
+        let states = [
+            (JobState::Queued, role.queued()),
+            (JobState::Scheduled, role.scheduled),
+            (JobState::Running, role.running),
+        ];
         for (state, count) in states {
             metrics.queue_depth.with_label_values(&[name, state.as_str()]).set(gauge(count));
         }
-        metrics.active_jobs.with_label_values(&[name]).set(gauge(role.ready.saturating_add(role.running)));
+        metrics.active_jobs.with_label_values(&[name]).set(gauge(role.load()));
         metrics.oldest_job_age.with_label_values(&[name]).set(gauge(role.oldest_wait.as_secs()));
     }
     metrics.dlq_messages.set(gauge(depths.dead_letters));

@@ -131,7 +131,7 @@ impl WorkerResource {
             id: worker.id,
             host: worker.host,
             pid: worker.pid,
-            roles: worker.roles,
+            roles: worker.pools.iter().map(|pool| pool.role).collect(),
             version: worker.version,
             started_at: worker.started_at,
             heartbeat_at: worker.heartbeat_at,

@@ -13,7 +13,7 @@ use golden_jobs::{
     egress::Egress,
     metrics::Metrics,
     outcome::{JobError, Verdict},
-    store::{self, Claimed, ConnectOptions, RunEnd, SharedStore, WorkerInfo},
+    store::{self, Claimed, ConnectOptions, Pool, RunEnd, SharedStore, WorkerInfo},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -164,7 +164,7 @@ pub(crate) fn worker(role: Role) -> WorkerInfo {
         id: WorkerId::new(),
         host: "test".into(),
         pid: 1,
-        roles: vec![role],
+        pools: vec![Pool { role, capacity: 4 }],
         version: "test".into(),
         started_at: chrono::DateTime::UNIX_EPOCH,
         heartbeat_at: chrono::DateTime::UNIX_EPOCH,

@@ -21,6 +21,7 @@ mod openapi;
 mod permissions;
 mod problems;
 mod queues;
+mod scaling;
 mod schedules;
 mod server;
 mod stream;

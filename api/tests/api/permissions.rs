@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token, worker};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 77] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 78] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -65,6 +65,7 @@ const TABLE: [(&str, &str, Option<CallerRole>); 77] = [
     ("POST", "/v1/queues/{role}/tenants/{tenant}/pause", Some(Operator)),
     ("POST", "/v1/queues/{role}/tenants/{tenant}/resume", Some(Operator)),
     ("PUT", "/v1/queues/{role}/tenants/{tenant}/quota", Some(Admin)),
+    ("GET", "/v1/scaling", Some(Observer)),
     ("GET", "/v1/workers", Some(Observer)),
     ("GET", "/v1/workers/{id}", Some(Observer)),
     ("POST", "/v1/workers/{id}/drain", Some(Admin)),
@@ -248,7 +249,7 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
 }
 
 /// What says the same to all tenants, because it belongs to none.
-const COMMON: [&str; 4] = ["/metrics", "/v1/queues", "/v1/workers", "/v1/tenants"];
+const COMMON: [&str; 5] = ["/metrics", "/v1/queues", "/v1/scaling", "/v1/workers", "/v1/tenants"];
 
 /// Whether an admin, who runs the installation, reaches these things of every tenant. Its own tests show that
 /// nobody else does.

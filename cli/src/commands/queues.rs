@@ -213,13 +213,14 @@ fn row(queue: &Value) -> [Cell; 6] {
 }
 
 fn total_row(queue: &Value) -> [Cell; 6] {
+    let total = &queue["total"];
     [
         Cell::of(queue, "/role"),
         Cell::plain("*"),
-        Cell::of(queue, "/total/queued"),
-        Cell::of(queue, "/total/scheduled"),
-        Cell::of(queue, "/total/running"),
-        wait(queue, "/total/oldest_wait"),
+        figure(total, "/queued"),
+        figure(total, "/scheduled"),
+        Cell::of(total, "/running"),
+        wait(total, "/oldest_wait"),
     ]
 }
 

@@ -7,6 +7,7 @@ mod batch;
 mod callbacks;
 mod dead_letters;
 mod deliveries;
+mod depths;
 mod endpoints;
 mod events;
 mod functions;
@@ -42,8 +43,8 @@ use uuid::Uuid;
 
 use super::{
     Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, Inserted, Inspection, JobFilter,
-    JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, RoleDepth, Run, RunEnd,
-    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, connect,
+    JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT,
+    Store, StoreClock, StoreError, connect,
     listing::{self, Where},
     steps::step,
 };
@@ -405,27 +406,7 @@ impl Store for PostgresStore {
     }
 
     async fn depths(&self) -> Result<Depths, StoreError> {
-        self.in_time(|| async {
-            let rows = sqlx::query(include_str!("../sql/postgres/depths.sql"))
-                .bind(role_names())
-                .bind(self.now())
-                .fetch_all(&self.pool)
-                .await?;
-            let mut depths = Depths::default();
-            for row in &rows {
-                depths.dead_letters = rows::count(row, "dead_letters")?;
-                depths.outbox = rows::count(row, "outbox")?;
-                depths.roles.push(RoleDepth {
-                    role: rows::role(row, "role")?,
-                    ready: rows::count(row, "ready")?,
-                    scheduled: rows::count(row, "scheduled")?,
-                    running: rows::count(row, "running")?,
-                    oldest_wait: Duration::from_millis(rows::count(row, "oldest_wait_ms")?),
-                });
-            }
-            Ok(depths)
-        })
-        .await
+        self.read_depths().await
     }
 
     async fn time(&self) -> Result<DateTime<Utc>, StoreError> {

@@ -44,7 +44,8 @@ pub struct Quota {
     pub max_running: Option<u32>,
 }
 
-/// Ready jobs of a role that are looked at for a tenant's figures, of each priority.
+/// How many of a thing are looked at to say how many there are: for a tenant's figures, of the ready jobs of a role
+/// in each priority.
 pub const LOOKED_AT: u32 = 10_000;
 
 /// A tenant's queue in a role, and what is in it.

@@ -8,6 +8,7 @@ mod callbacks;
 mod chores;
 mod claim;
 mod deliveries;
+mod depths;
 mod endpoints;
 mod entry;
 mod events;
@@ -51,7 +52,7 @@ use super::{
     JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT, Store,
     StoreClock, StoreError,
     listing::{self, LettersWhere, Where},
-    steps::{self, step},
+    steps,
 };
 use crate::{
     id::{DeadLetterId, JobId, WorkerId},
@@ -86,10 +87,6 @@ macro_rules! letters {
         )
     };
 }
-
-const DEPTHS: &str = include_str!("../sql/sqlite/depths.sql");
-const DEPTHS_OF_ROLES: &str = step(DEPTHS, "roles");
-const TOTALS: &str = step(DEPTHS, "totals");
 
 /// A store in a SQLite file.
 pub struct SqliteStore {
@@ -339,17 +336,7 @@ impl Store for SqliteStore {
     }
 
     async fn depths(&self) -> Result<Depths, StoreError> {
-        let now = micros(now(&self.clock));
-        self.read(async {
-            let roles = sqlx::query(DEPTHS_OF_ROLES).bind(list(role_names())?).fetch_all(&self.readers).await?;
-            let totals = sqlx::query(TOTALS).fetch_one(&self.readers).await?;
-            Ok(Depths {
-                roles: roles.iter().map(|row| rows::role_depth(row, now)).collect::<Result<_, _>>()?,
-                dead_letters: rows::count(&totals, "dead_letters")?,
-                outbox: rows::count(&totals, "outbox")?,
-            })
-        })
-        .await
+        self.read_depths().await
     }
 
     async fn time(&self) -> Result<DateTime<Utc>, StoreError> {

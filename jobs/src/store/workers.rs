@@ -55,7 +55,7 @@ pub struct WorkerInfo {
     pub id: WorkerId,
     pub host: String,
     pub pid: u32,
-    pub roles: Vec<Role>,
+    pub pools: Vec<Pool>,
     /// Of its binary.
     pub version: String,
     /// By the store's clock, when read; ignored when written.
@@ -64,6 +64,14 @@ pub struct WorkerInfo {
     pub heartbeat_at: DateTime<Utc>,
     /// Since when it is asked to drain; likewise.
     pub draining_since: Option<DateTime<Utc>>,
+}
+
+/// A worker's pool of one role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    pub role: Role,
+    /// Runs it does at once at most.
+    pub capacity: u32,
 }
 
 /// What a heartbeat tells the worker that sent it.

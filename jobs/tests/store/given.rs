@@ -7,7 +7,7 @@ use golden_jobs::{
     EndpointId, JobId, Role, WorkerId,
     outcome::{JobError, Verdict},
     store::{
-        Claimed, DeadLetterFilter, Due, Idempotency, JobFilter, NewJob, Page, Replay, WorkerInfo,
+        Claimed, DeadLetterFilter, Due, Idempotency, JobFilter, NewJob, Page, Pool, Replay, WorkerInfo,
         deliveries::NewDelivery,
         endpoints::{EndpointSettings, Format},
     },
@@ -92,7 +92,7 @@ pub(crate) fn worker() -> WorkerInfo {
         id: WorkerId::new(),
         host: "host".into(),
         pid: 4711,
-        roles: vec![Role::Orchestrator, Role::PeerHub],
+        pools: vec![Pool { role: Role::Orchestrator, capacity: 64 }, Pool { role: Role::PeerHub, capacity: 16 }],
         version: "1.2.3".into(),
         started_at: Default::default(),
         heartbeat_at: Default::default(),

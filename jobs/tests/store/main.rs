@@ -23,7 +23,8 @@
 //! | [`logs`] | what runs write for those who read along |
 //! | [`fairness`] | tenants share a role |
 //! | [`queues`] | pauses and quotas |
-//! | [`reads`] | lists, pages, attempts, depths |
+//! | [`depths`] | how much there is of what |
+//! | [`reads`] | lists, pages, attempts |
 //! | [`retention`] | what has ended is kept for a while, and goes |
 //! | [`tenants`] | nobody sees or touches another's |
 //! | [`terms`] | tenants are created, changed, suspended and deleted |
@@ -41,6 +42,7 @@ mod children;
 mod claims;
 mod dead_letters;
 mod deliveries;
+mod depths;
 mod endpoints;
 mod events;
 mod fairness;

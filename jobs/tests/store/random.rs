@@ -310,7 +310,13 @@ impl Pair<'_> {
             };
             let expected =
                 (count(&[State::Queued]), count(&[State::Scheduled, State::Retrying]), count(&[State::Running]));
-            prop_assert_eq!((depth.ready, depth.scheduled, depth.running), expected, "{} after {}", depth.role, done);
+            prop_assert_eq!(
+                (depth.queued(), depth.scheduled, depth.running),
+                expected,
+                "{} after {}",
+                depth.role,
+                done
+            );
         }
         let expected = (self.model.letters.len() as u64, self.model.events.len() as u64);
         prop_assert_eq!((depths.dead_letters, depths.outbox), expected, "letters and events after {}", done);

@@ -1,10 +1,10 @@
-//! Lists, pages, attempts, depths.
+//! Lists, pages, attempts.
 
 use chrono::TimeDelta;
 use golden_jobs::{
     JobId, Role, State,
     outcome::Verdict,
-    store::{Due, JobFilter, LOOK, NewJob, Page, RoleDepth, SUMMARY_RESULT_LIMIT},
+    store::{Due, JobFilter, LOOK, NewJob, Page, SUMMARY_RESULT_LIMIT},
 };
 use sqlx::Row;
 use uuid::{NoContext, Timestamp, Uuid};
@@ -13,8 +13,8 @@ use crate::{
     bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{
-        MINUTE, SECOND, TENANT, any_job, any_letter, await_all, child_of, dead, everything, job, job_with_callback,
-        json, retry_in, succeeded,
+        MINUTE, SECOND, TENANT, any_job, any_letter, await_all, child_of, dead, everything, job, json, retry_in,
+        succeeded,
     },
 };
 
@@ -33,7 +33,6 @@ both_stores! {
     a_time_of_creation_is_exact_though_ids_are_made_by_other_clocks
     a_job_that_died_twice_is_listed_once
     attempts_tell_every_run_in_order
-    depths_count_what_there_is
 }
 
 async fn found(store: &Bed, filter: JobFilter) -> Vec<JobId> {
@@ -345,30 +344,4 @@ async fn attempts_tell_every_run_in_order(store: Bed) {
         assert_eq!(run.error.is_some(), run.outcome != "succeeded");
     }
     assert!(store.attempts(JobId::new()).await.unwrap().is_empty());
-}
-
-async fn depths_count_what_there_is(store: Bed) {
-    store.insert((0..3).map(|_| job()).collect()).await.unwrap();
-    store.clock.advance(SECOND);
-    store.submit(NewJob { priority: 0, ..job() }).await;
-    store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
-    store.submit(NewJob { role: Role::Sandbox, ..job() }).await;
-    store.claim(Role::Sandbox, ALL, store.worker).await.unwrap();
-    store.through(NewJob { role: Role::Webhook, ..job_with_callback() }, dead()).await;
-    store.clock.advance(SECOND);
-
-    let depths = store.depths().await.unwrap();
-
-    assert_eq!((depths.dead_letters, depths.outbox), (1, 1));
-    let empty = |role| RoleDepth { role, ready: 0, scheduled: 0, running: 0, oldest_wait: Default::default() };
-    let mut roles = depths.roles;
-    roles.sort_by_key(|depth| depth.role);
-    let expected = Role::ALL.map(|role| match role {
-        Role::Orchestrator => RoleDepth { ready: 4, scheduled: 1, oldest_wait: SECOND * 2, ..empty(role) },
-        Role::Sandbox => RoleDepth { running: 1, ..empty(role) },
-        role => empty(role),
-    });
-    assert_eq!(roles, expected);
-    store.purge(&any_letter(), "ops", ALL).await.unwrap();
-    assert_eq!(store.depths().await.unwrap().dead_letters, 0);
 }

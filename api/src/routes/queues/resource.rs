@@ -38,6 +38,10 @@ struct Depth {
     running: u64,
     /// For how many seconds the oldest queued job has been due; 0 where none is queued.
     oldest_wait: f64,
+    /// Whether there may be more queued or scheduled than these figures say, since no more than 10,000 of each
+    /// are looked at: of a role's queued jobs, of all roles' scheduled ones; and for a tenant, of the role's queued
+    /// jobs in each priority, whoever they are from, and of its scheduled ones.
+    at_least: bool,
 }
 
 /// What one tenant has in a role.
@@ -57,9 +61,6 @@ pub(crate) struct TenantQueue {
     max_running: Option<u32>,
     #[serde(flatten)]
     depth: Depth,
-    /// Whether there may be more queued or scheduled than these figures say: of each priority the first
-    /// 10,000 queued jobs of the role are looked at, whoever they are from, and as many scheduled ones.
-    at_least: bool,
     links: QueueLinks,
 }
 
@@ -90,10 +91,11 @@ impl QueueResource {
             paused_by: by.filter(|_| runs_all),
             paused_at: at,
             total: total.map(|total| Depth {
-                queued: total.ready,
+                queued: total.queued(),
                 scheduled: total.scheduled,
                 running: total.running,
                 oldest_wait: total.oldest_wait.as_secs_f64(),
+                at_least: total.at_least,
             }),
             own: queue.into(),
             links: format!("/v1/queues/{role}").into(),
@@ -119,8 +121,8 @@ impl From<Queue> for TenantQueue {
                 scheduled: queue.scheduled,
                 running: queue.running,
                 oldest_wait: queue.oldest_wait.as_secs_f64(),
+                at_least: queue.at_least,
             },
-            at_least: queue.at_least,
         }
     }
 }
@@ -153,7 +155,7 @@ fn whole_example() -> Value {
         "paused": false,
         "paused_by": null,
         "paused_at": null,
-        "total": {"queued": 120, "scheduled": 9, "running": 12, "oldest_wait": 30.5},
+        "total": {"queued": 120, "scheduled": 9, "running": 12, "oldest_wait": 30.5, "at_least": false},
         "own": tenants_example(),
         "links": links_example("/v1/queues/sandbox"),
     })

@@ -1,1 +1,1 @@
-SELECT id, host, pid, roles, version, started_at, heartbeat_at, draining_at FROM workers ORDER BY id
+SELECT id, host, pid, roles, capacities, version, started_at, heartbeat_at, draining_at FROM workers ORDER BY id

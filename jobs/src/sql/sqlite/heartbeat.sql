@@ -4,6 +4,6 @@
 UPDATE workers SET heartbeat_at = ?2 WHERE id = ?1 RETURNING draining_at IS NOT NULL AS draining
 
 -- step: register
--- ?3: host, ?4: pid, ?5: roles, ?6: version.
-INSERT INTO workers (id, host, pid, roles, version, started_at, heartbeat_at)
-VALUES (?1, ?3, ?4, ?5, ?6, ?2, ?2)
+-- ?3: host, ?4: pid, ?5: roles, ?6: their capacities, ?7: version.
+INSERT INTO workers (id, host, pid, roles, capacities, version, started_at, heartbeat_at)
+VALUES (?1, ?3, ?4, ?5, ?6, ?7, ?2, ?2)

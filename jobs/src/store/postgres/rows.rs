@@ -12,7 +12,7 @@ use crate::{
     role::Role,
     store::{
         Claimed, DeadLetter, DeadLetterFilter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept,
-        LogLine, LostRun, Moment, Promoted, Run, RunUnderWay, StoreError, WorkerInfo,
+        LogLine, LostRun, Moment, Pool, Promoted, Run, RunUnderWay, StoreError, WorkerInfo,
     },
 };
 
@@ -138,12 +138,15 @@ pub(super) fn gated(row: &PgRow) -> Read<Vec<Role>> {
 }
 
 pub(super) fn worker(row: &PgRow) -> Read<WorkerInfo> {
-    let roles: Vec<String> = row.try_get("roles")?;
+    let (roles, capacities): (Vec<String>, Vec<i32>) = (row.try_get("roles")?, row.try_get("capacities")?);
+    let pool = |(role, capacity): (&String, i32)| {
+        Ok(Pool { role: parsed(role)?, capacity: u32::try_from(capacity).unwrap_or(0) })
+    };
     Ok(WorkerInfo {
         id: WorkerId(row.try_get("id")?),
         host: row.try_get("host")?,
         pid: u32::try_from(row.try_get::<i64, _>("pid")?).unwrap_or(0),
-        roles: roles.iter().map(|role| parsed(role)).collect::<Read<_>>()?,
+        pools: roles.iter().zip(capacities).map(pool).collect::<Read<_>>()?,
         version: row.try_get("version")?,
         started_at: row.try_get("started_at")?,
         heartbeat_at: row.try_get("heartbeat_at")?,

@@ -30,13 +30,16 @@ impl Workers for PostgresStore {
         if self.registered.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker.id) {
             return Ok(Heard::Lost);
         }
-        let roles: Vec<&str> = worker.roles.iter().map(|role| role.as_str()).collect();
+        let roles: Vec<&str> = worker.pools.iter().map(|pool| pool.role.as_str()).collect();
+        let capacities: Vec<i32> =
+            worker.pools.iter().map(|pool| i32::try_from(pool.capacity).unwrap_or(i32::MAX)).collect();
         self.in_time(|| {
             sqlx::query(include_str!("../../sql/postgres/register.sql"))
                 .bind(worker.id.0)
                 .bind(&worker.host)
                 .bind(i64::from(worker.pid))
                 .bind(&roles)
+                .bind(&capacities)
                 .bind(&worker.version)
                 .bind(self.now())
                 .execute(&self.pool)

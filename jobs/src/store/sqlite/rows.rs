@@ -3,6 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sqlx::{Row, sqlite::SqliteRow};
 use uuid::Uuid;
@@ -14,7 +15,7 @@ use crate::{
     role::Role,
     store::{
         Claimed, DeadLetter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun,
-        Moment, Pause, Queue, Quota, RoleDepth, Run, RunUnderWay, StoreError, Tenant, Terms, WorkerInfo,
+        Moment, Pause, Pool, Queue, Quota, RoleDepth, Run, RunUnderWay, StoreError, Tenant, Terms, WorkerInfo,
     },
 };
 
@@ -155,12 +156,12 @@ pub(super) fn lost(row: &SqliteRow) -> Read<LostRun> {
 }
 
 pub(super) fn worker(row: &SqliteRow) -> Read<WorkerInfo> {
-    let roles: &str = row.try_get("roles")?;
+    let (roles, capacities): (Vec<Role>, Vec<u32>) = (listed(row, "roles")?, listed(row, "capacities")?);
     Ok(WorkerInfo {
         id: WorkerId(row.try_get("id")?),
         host: row.try_get("host")?,
         pid: small(row, "pid")?,
-        roles: serde_json::from_str(roles).map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        pools: roles.into_iter().zip(capacities).map(|(role, capacity)| Pool { role, capacity }).collect(),
         version: row.try_get("version")?,
         started_at: at(row, "started_at")?,
         heartbeat_at: at(row, "heartbeat_at")?,
@@ -298,13 +299,12 @@ fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
 }
 
 pub(super) fn queue(row: &SqliteRow, now: i64) -> Read<Queue> {
-    let depth = role_depth(row, now)?;
     let pause = |paused: &str, by: &str, at: &str| {
         let pause = Pause { by: row.try_get(by)?, at: perhaps_at(row, at)? };
         Ok::<_, sqlx::Error>(row.try_get::<bool, _>(paused)?.then_some(pause))
     };
     Ok(Queue {
-        role: depth.role,
+        role: role(row)?,
         tenant_id: row.try_get("tenant_id")?,
         pause: pause("paused", "paused_by", "paused_at")?,
         role_pause: pause("role_paused", "role_paused_by", "role_paused_at")?,
@@ -312,22 +312,34 @@ pub(super) fn queue(row: &SqliteRow, now: i64) -> Read<Queue> {
             max_queued: row.try_get::<Option<i64>, _>("max_queued")?.and_then(|most| u64::try_from(most).ok()),
             max_running: row.try_get("max_running")?,
         },
-        ready: depth.ready,
-        scheduled: depth.scheduled,
-        running: depth.running,
+        ready: count(row, "ready")?,
+        scheduled: count(row, "scheduled")?,
+        running: count(row, "running")?,
         at_least: row.try_get("at_least")?,
-        oldest_wait: depth.oldest_wait,
+        oldest_wait: since(row, "oldest", now)?,
     })
 }
 
 pub(super) fn role_depth(row: &SqliteRow, now: i64) -> Read<RoleDepth> {
-    let oldest: Option<i64> = row.try_get("oldest")?;
-    let waited = oldest.map_or(0, |run_at| now.saturating_sub(run_at));
     Ok(RoleDepth {
         role: role(row)?,
         ready: count(row, "ready")?,
+        held: count(row, "held")?,
         scheduled: count(row, "scheduled")?,
         running: count(row, "running")?,
-        oldest_wait: Duration::from_micros(u64::try_from(waited).unwrap_or(0)),
+        at_least: row.try_get("at_least")?,
+        capacity: count(row, "capacity")?,
+        oldest_wait: since(row, "oldest", now)?,
+        oldest_run: since(row, "oldest_run", now)?,
     })
+}
+
+/// How long a time has been past at `now`; zero where there is none.
+fn since(row: &SqliteRow, column: &str, now: i64) -> Read<Duration> {
+    let past: Option<i64> = row.try_get(column)?;
+    Ok(Duration::from_micros(past.map_or(0, |at| u64::try_from(now.saturating_sub(at)).unwrap_or(0))))
+}
+
+fn listed<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Read<Vec<T>> {
+    serde_json::from_str(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

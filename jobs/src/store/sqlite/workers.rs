@@ -121,7 +121,8 @@ impl Verb for Heartbeat {
             .bind(tx.now)
             .bind(&worker.host)
             .bind(worker.pid)
-            .bind(list(&worker.roles)?)
+            .bind(list(worker.pools.iter().map(|pool| pool.role))?)
+            .bind(list(worker.pools.iter().map(|pool| pool.capacity))?)
             .bind(&worker.version)
             .execute(&mut *tx.connection)
             .await?;

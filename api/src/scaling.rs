@@ -1,0 +1,87 @@
+//! What decides how many workers a role gets: the same figures over HTTP and gRPC, from the store alone.
+
+use std::collections::BTreeMap;
+
+use golden_jobs::{
+    Role,
+    store::{Depths, RoleDepth},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Figures of one role over all tenants, at most a second old.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(example = example())]
+pub(crate) struct RoleScaling {
+    /// The work that workers have or could have: `queued` and `running` together. What to scale on.
+    load: u64,
+    /// Jobs that wait for a worker. What is held back by its tenant's pause or quota is not among them: more workers
+    /// would not help it.
+    queued: u64,
+    /// Jobs that a worker holds.
+    running: u64,
+    /// Runs that the role's workers do at once at most, without those that drain or were not heard of for a minute.
+    capacity: u64,
+    /// For how many seconds the oldest queued job has been due; 0 where none is queued.
+    oldest_wait_seconds: f64,
+    /// Whether there may be more in the queue than these figures say: 10,000 jobs are looked at and no more.
+    at_least: bool,
+    /// Supervisor: escalations that are open. Every open job of the role counts as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalations: Option<u64>,
+    /// Peer-hub: the seconds within which 95 % of what came to a consensus lately did so; 0 where nothing did. No kind
+    /// of job comes to one yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consensus_time_p95: Option<f64>,
+    /// Peer-hub: sessions that are waited for. Every open job of the role counts as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consensus_open: Option<u64>,
+    /// Peer-hub: for how many seconds the oldest of these has waited, or has been run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consensus_oldest_open_seconds: Option<f64>,
+}
+
+impl From<&RoleDepth> for RoleScaling {
+    fn from(depth: &RoleDepth) -> Self {
+        let only = |role| (depth.role == role).then_some(depth);
+        Self {
+            load: depth.load(),
+            queued: depth.ready,
+            running: depth.running,
+            capacity: depth.capacity,
+            oldest_wait_seconds: depth.oldest_wait.as_secs_f64(),
+            at_least: depth.at_least,
+            escalations: only(Role::Supervisor).map(RoleDepth::load),
+            consensus_time_p95: only(Role::PeerHub).map(|_| 0.0),
+            consensus_open: only(Role::PeerHub).map(RoleDepth::load),
+            consensus_oldest_open_seconds: only(Role::PeerHub)
+                .map(|depth| depth.oldest_wait.max(depth.oldest_run).as_secs_f64()),
+        }
+    }
+}
+
+/// The figures of every role.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Scaling")]
+pub(crate) struct Scaling {
+    #[schemars(example = json!({"sandbox": example()}))]
+    roles: BTreeMap<Role, RoleScaling>,
+}
+
+impl From<&Depths> for Scaling {
+    fn from(depths: &Depths) -> Self {
+        Self { roles: depths.roles.iter().map(|depth| (depth.role, depth.into())).collect() }
+    }
+}
+
+fn example() -> Value {
+    json!({
+        "load": 31,
+        "queued": 19,
+        "running": 12,
+        "capacity": 12,
+        "oldest_wait_seconds": 4.25,
+        "at_least": false,
+    })
+}
