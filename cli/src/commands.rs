@@ -26,6 +26,7 @@ mod list;
 mod migrate;
 mod openapi;
 mod queues;
+mod sandbox;
 mod schedules;
 mod tenants;
 mod token;
@@ -69,6 +70,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
+    Sandbox(sandbox::SandboxCommand),
+    #[command(subcommand)]
     Token(token::TokenCommand),
     Jobs(jobs::JobsArgs),
     Dlq(dlq::DlqArgs),
@@ -103,6 +106,7 @@ impl Cli {
             Command::Worker(args) => worker::run(args, settings()?, registry).await,
             Command::Migrate(_) => migrate::run(settings()?).await,
             Command::Doctor(args) => doctor::run(args, &layers).await,
+            Command::Sandbox(command) => sandbox::run(command, &settings()?).await,
             Command::Token(command) => token::run(command, &settings()?),
             Command::Jobs(args) => jobs::run(args, &settings()?).await,
             Command::Dlq(args) => dlq::run(args, &settings()?).await,
@@ -127,7 +131,9 @@ impl Command {
             Self::Api(args) => args.process.flags().with(&table::LISTEN, &args.listen),
             Self::Worker(args) => args.process.flags().with(&table::CONCURRENCY, &args.concurrency),
             Self::Migrate(args) => Flags::default().with(&table::DATABASE_URL, &args.database_url),
-            Self::Doctor(_) | Self::Token(_) | Self::Openapi(_) | Self::Completions(_) => Flags::default(),
+            Self::Doctor(_) | Self::Sandbox(_) | Self::Token(_) | Self::Openapi(_) | Self::Completions(_) => {
+                Flags::default()
+            }
             Self::Jobs(args) => args.client.flags(),
             Self::Dlq(args) => args.client.flags(),
             Self::Functions(args) => args.client.flags(),

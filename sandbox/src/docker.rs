@@ -91,15 +91,20 @@ pub(crate) struct StoredImage {
     pub(crate) volumes: bool,
     /// Whether it has a name. One that was built anew under the same name has taken it.
     pub(crate) named: bool,
+    pub(crate) labels: HashMap<String, String>,
 }
 
 /// The image that `reference` names now, if there is one.
 pub(crate) async fn image(docker: &Docker, reference: &str) -> Result<Option<StoredImage>, DockerError> {
     match ask("find an image", SHORT, docker.inspect_image(reference)).await {
-        Ok(image) => Ok(image.id.map(|id| StoredImage {
-            id,
-            named: image.repo_tags.is_some_and(|names| !names.is_empty()),
-            volumes: image.config.and_then(|config| config.volumes).is_some_and(|volumes| !volumes.is_empty()),
+        Ok(image) => Ok(image.id.map(|id| {
+            let config = image.config.unwrap_or_default();
+            StoredImage {
+                id,
+                named: image.repo_tags.is_some_and(|names| !names.is_empty()),
+                volumes: config.volumes.is_some_and(|volumes| !volumes.is_empty()),
+                labels: config.labels.unwrap_or_default(),
+            }
         })),
         Err(DockerError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -17,7 +17,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::Instrument;
 
 use crate::{
-    docker,
+    docker::{self, DockerError},
     errand::Errand,
     images::{Image, Images, Runnable},
     leftovers,
@@ -66,21 +66,8 @@ impl GvisorExecutor {
         if supervisor::BINARY.is_empty() {
             return Err(Missing::System);
         }
-        let host = docker_host.unwrap_or_else(|| DEFAULT_HOST.to_owned());
-        let silent = |error: docker::DockerError| {
-            let reason = match error {
-                // The sentence round it says already that nothing answers.
-                docker::DockerError::Unreachable { reason, .. } => reason,
-                other => other.to_string(),
-            };
-            Missing::Docker { host: host.clone(), reason }
-        };
-
-        let (docker, version) = docker::connect(&host).await.map_err(silent)?;
-        if (version.major_version, version.minor_version) < profile::API {
-            let (major, minor) = profile::API;
-            return Err(Missing::Version { host, found: version.to_string(), needed: format!("{major}.{minor}") });
-        }
+        let (docker, host) = reach(docker_host).await?;
+        let silent = |error| silent(&host, error);
         if !docker::has_runtime(&docker, profile::RUNTIME).await.map_err(silent)? {
             return Err(Missing::Runtime { host });
         }
@@ -100,6 +87,26 @@ impl GvisorExecutor {
         self.runs.close();
         self.runs.wait().await;
     }
+}
+
+/// The Docker at this address, or else at its own default one, and the address.
+pub(crate) async fn reach(docker_host: Option<String>) -> Result<(Docker, String), Missing> {
+    let host = docker_host.unwrap_or_else(|| DEFAULT_HOST.to_owned());
+    let (docker, version) = docker::connect(&host).await.map_err(|error| silent(&host, error))?;
+    if (version.major_version, version.minor_version) < profile::API {
+        let (major, minor) = profile::API;
+        return Err(Missing::Version { host, found: version.to_string(), needed: format!("{major}.{minor}") });
+    }
+    Ok((docker, host))
+}
+
+fn silent(host: &str, error: DockerError) -> Missing {
+    let reason = match error {
+        // The sentence round it says already that nothing answers.
+        DockerError::Unreachable { reason, .. } => reason,
+        other => other.to_string(),
+    };
+    Missing::Docker { host: host.to_owned(), reason }
 }
 
 #[async_trait]

@@ -27,14 +27,22 @@ pub struct Image {
 }
 
 impl Image {
-    /// The images that `docker/sandbox` builds.
+    /// The languages whose images golden has a recipe for.
+    pub const WITH_RECIPE: [&str; 3] = ["python", "javascript", "bash"];
+
+    /// What there is without any settings: the images that golden has recipes for.
     pub fn defaults() -> Vec<Self> {
-        vec![Self {
-            language: "python".to_owned(),
-            reference: "golden-sandbox-python:local".to_owned(),
-            command: vec!["python3".to_owned()],
-            source_file: "main.py".to_owned(),
-        }]
+        let image = |language: &str, command: &str, source_file: &str| Self {
+            language: language.to_owned(),
+            reference: format!("golden-sandbox-{language}:local"),
+            command: vec![command.to_owned()],
+            source_file: source_file.to_owned(),
+        };
+        vec![
+            image("python", "python3", "main.py"),
+            image("javascript", "node", "main.js"),
+            image("bash", "bash", "main.sh"),
+        ]
     }
 
     /// How to get it into Docker.
@@ -42,7 +50,7 @@ impl Image {
         let Self { language, reference, .. } = self;
         if Self::defaults().contains(self) {
             format!(
-                "build {reference} with `docker/sandbox/build-local` (from Debian packages) \
+                "make {reference} with `golden sandbox build-images {language}` (from Debian packages) \
                  or `docker build -t {reference} docker/sandbox/{language}`"
             )
         } else {

@@ -10,6 +10,7 @@
 //! | `executor` | [`GvisorExecutor`]: its options, how it starts and stops |
 //! | `missing` | what there may be too little of, and how to get it |
 //! | `images` | the languages, each with its image |
+//! | `recipes` | builds images from Debian packages |
 //! | `profile` | what every container may do: the whole policy, on one screen |
 //! | `supervisor` | the first process of every sandbox, and how it gets into images |
 //! | `errand` | a program's way through a sandbox, to the container's removal |
@@ -27,9 +28,11 @@ mod images;
 mod leftovers;
 mod missing;
 mod profile;
+mod recipes;
 mod run;
 mod supervisor;
 
 pub use executor::{GvisorExecutor, SandboxOptions};
 pub use images::Image;
 pub use missing::Missing;
+pub use recipes::{BuildError, BuiltImage, ImageBuilder};

@@ -17,6 +17,8 @@ async fn every_part_that_is_there_is_found_well() {
         ("clock", "differ by 0.0"),
         ("tokens", "verified by JWT_SECRET"),
         ("sandbox python", "a program ran in gVisor (runsc)"),
+        ("sandbox javascript", "a program ran in gVisor (runsc)"),
+        ("sandbox bash", "a program ran in gVisor (runsc)"),
         ("address", "a golden answers"),
         ("server", "takes the token"),
     ] {
@@ -25,4 +27,12 @@ async fn every_part_that_is_there_is_found_well() {
         assert!(check["found"].as_str().unwrap().contains(words), "{check}");
     }
     assert_eq!(status, Some(0), "{found}");
+
+    // The harness ran the same recipe.
+    let (status, printed) = golden.cli(&["sandbox", "build-images", "bash", "--json"]);
+    assert_eq!(status, Some(0), "{printed}");
+    let built: Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
+    let image = &built["images"][0];
+    assert_eq!((&image["name"], &image["built"]), (&"bash".into(), &false.into()), "{built}");
+    assert!(image["id"].as_str().unwrap().starts_with("sha256:"), "{built}");
 }

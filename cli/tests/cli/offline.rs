@@ -15,6 +15,7 @@ fn every_command_explains_itself_with_an_example() {
         "worker",
         "migrate",
         "doctor",
+        "sandbox build-images",
         "token mint",
         "kinds",
         "jobs submit",
@@ -171,4 +172,15 @@ fn a_server_that_is_not_there_is_told_from_one_that_refuses() {
     let ran = run(&mut Dir::new().golden(&["kinds", "--server", "http://127.0.0.1:1"]));
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert!(ran.err.contains("http://127.0.0.1:1/") && ran.err.contains("GOLDEN_SERVER"), "{}", ran.err);
+}
+
+#[test]
+fn images_are_not_built_without_docker_nor_for_other_languages() {
+    let dir = Dir::new();
+    let ran = run(dir.golden(&["sandbox", "build-images"]).env("DOCKER_HOST", "unix:///nowhere.sock"));
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("no Docker answers at unix:///nowhere.sock"), "{}", ran.err);
+    let ran = run(&mut dir.golden(&["sandbox", "build-images", "cobol"]));
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("python, javascript, bash"), "{}", ran.err);
 }

@@ -1,9 +1,10 @@
-//! Programs in real sandboxes. `make test` brings Docker with `runsc` and the image; by hand,
+//! Programs in real sandboxes. `make test` brings Docker with `runsc` and the images; by hand,
 //! `tests/services up` does, and `eval "$(tests/services env)"` says where they are.
 
 mod containers;
 mod files;
 mod hostile;
+mod images;
 mod limits;
 mod missing;
 mod programs;
