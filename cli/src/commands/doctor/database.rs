@@ -47,7 +47,8 @@ pub(super) async fn check(settings: &Settings) -> Vec<Check> {
 
 /// Its clock decides what is due and who is alive, this machine's which tokens have ended.
 async fn clock(url: &str) -> Check {
-    let store = match connect(ConnectOptions { max_connections: 1, ..ConnectOptions::new(url) }).await {
+    // One is for the question; the store may listen on another.
+    let store = match connect(ConnectOptions { max_connections: 2, ..ConnectOptions::new(url) }).await {
         Ok(store) => store,
         Err(error) => return Check::failure("clock", error.to_string()),
     };
