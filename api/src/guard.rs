@@ -18,17 +18,34 @@ use crate::{
     app::App,
     auth::{Grant, Refused, Verified},
     limits::{Standing, address},
-    permission::Permission,
+    permission::{CallerRole, Permission},
     problem::{Code, Problem},
 };
+
+/// The role of whoever shows no token, in metrics.
+const ANONYMOUS: &str = "anonymous";
 
 /// What one route asks.
 #[derive(Clone)]
 pub(crate) struct Gate {
-    pub(crate) app: Arc<App>,
-    pub(crate) needs: Permission,
+    app: Arc<App>,
+    needs: Permission,
     /// The route's name in metrics, for example `POST /v1/jobs`.
-    pub(crate) route: Arc<str>,
+    route: Arc<str>,
+}
+
+impl Gate {
+    /// Its denials are counted from the start: a rate over a counter that comes to be with its first count misses
+    /// that count.
+    pub(crate) fn new(app: Arc<App>, needs: Permission, route: Arc<str>) -> Self {
+        if let Some(least) = needs.least() {
+            let below = CallerRole::ALL.into_iter().filter(|role| *role < least).map(CallerRole::as_str);
+            for role in below.chain([ANONYMOUS]) {
+                app.metrics.permission_denied.with_label_values(&[role, &route]);
+            }
+        }
+        Self { app, needs, route }
+    }
 }
 
 pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
@@ -137,7 +154,7 @@ impl Gate {
             }
             Err(Stranger::Unverified) => Err(keys_unavailable()),
             Err(stranger) => {
-                denied("anonymous");
+                denied(ANONYMOUS);
                 Err(match stranger {
                     Stranger::Refused(why) => invalid_token(&why),
                     _ => challenge("Bearer realm=\"golden\"", "there is no Authorization header"),

@@ -194,7 +194,7 @@ pub(crate) fn entries() -> impl Iterator<Item = Entry> {
 pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let mut router = Router::new();
     for Route { method, path, needs, handler, .. } in table() {
-        let gate = Gate { app: Arc::clone(app), needs, route: format!("{} {path}", name(&method)).into() };
+        let gate = Gate::new(Arc::clone(app), needs, format!("{} {path}", name(&method)).into());
         router = router.route(path, handler.route_layer(middleware::from_fn_with_state(gate, guard)));
     }
     router

@@ -12,6 +12,7 @@
 //! | `follow`, `sse` | streams of events, over as many connections as it takes |
 //! | `client`, `output` | what client commands ask, and how they show the answer |
 //! | `state` | what `golden dev` keeps between runs |
+//! | `machine` | how much of the machine may be used |
 //! | `exit` | what the exit status says |
 //! | `duration`, `rate` | `2h` and `50/s` |
 
@@ -28,6 +29,7 @@ mod exit;
 mod follow;
 mod keys;
 mod logging;
+mod machine;
 mod output;
 mod rate;
 mod signals;

@@ -24,6 +24,7 @@ use crate::{
     config::{Jwks, Settings, Verifier},
     exit::Exit,
     keys::{KeyFile, KeyUrl},
+    machine,
     signals::Signals,
 };
 
@@ -46,9 +47,11 @@ impl Process {
     /// Opens the store, and refuses one with an older schema.
     pub(crate) async fn start(settings: Settings, registry: Registry, database_url: &str) -> anyhow::Result<Self> {
         let store = golden_jobs::store::connect(ConnectOptions::new(database_url)).await?;
+        let metrics = Metrics::new();
+        machine::show_limits(&metrics);
         Ok(Self {
             registry: Arc::new(with_webhook_schedule(registry, &settings)),
-            metrics: Metrics::new(),
+            metrics,
             store,
             settings,
             shutdown: CancellationToken::new(),

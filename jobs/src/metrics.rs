@@ -3,13 +3,20 @@
 //! The names without `golden_` are those that operators of this system already know.
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    core::Collector,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    core::Collector, process_collector::ProcessCollector,
 };
+
+use crate::{record::State, role::Role, sandbox::Cause};
 
 /// Buckets for times from 1 ms to an hour, in seconds.
 const SECONDS: [f64; 16] =
     [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 150.0, 180.0, 300.0, 900.0, 3600.0];
+
+/// And for a panel's way to a consensus, in seconds: the objective is 180 s, and a panel is scaled out at 150 s. Finer
+/// round these, since a quantile is read off the buckets on both sides.
+const CONSENSUS_SECONDS: [f64; 13] =
+    [5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 240.0, 300.0, 450.0, 600.0, 900.0];
 
 /// All metrics of a process. Cheap to clone; clones share their values.
 #[derive(Clone)]
@@ -57,6 +64,18 @@ pub struct Metrics {
     pub rate_limited: IntCounterVec,
     /// `sandbox_execution_failures_total{cause}`: runs that failed by the platform's fault.
     pub sandbox_failures: IntCounterVec,
+    /// `golden_sandbox_runs_total{cause}`: programs that were run, by why they ended.
+    pub sandbox_runs: IntCounterVec,
+    /// `golden_consensus_seconds`: from a review's opening to its panel's consensus. Only finished ones.
+    pub consensus: Histogram,
+    /// `golden_escalations_open`: what waits for a human's decision.
+    pub escalations_open: IntGauge,
+    /// `llm_validation_failures_total`: answers of models that did not fit their schema.
+    pub llm_validation_failures: IntCounter,
+    /// `golden_cpu_limit`: CPUs this process may use.
+    pub cpu_limit: Gauge,
+    /// `golden_memory_limit_bytes`: memory this process may use.
+    pub memory_limit: Gauge,
 }
 
 impl Metrics {
@@ -65,7 +84,10 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let table = Table(&registry);
-        Self {
+        // CPU time, memory and open files of the process, by the names that every client library gives them.
+        #[cfg(target_os = "linux")]
+        table.own(ProcessCollector::for_self());
+        let metrics = Self {
             jobs: table.counters("golden_jobs_total", "Runs that ended.", &["role", "kind", "outcome"]),
             job_duration: table.seconds("golden_job_duration_seconds", "A run's duration.", &["role", "kind"]),
             job_wait: table.seconds("golden_job_wait_seconds", "Due to start of run.", &["role"]),
@@ -105,7 +127,36 @@ impl Metrics {
                 "Sandbox runs the platform failed.",
                 &["cause"],
             ),
+            sandbox_runs: table.counters("golden_sandbox_runs_total", "Programs run, by why they ended.", &["cause"]),
+            consensus: table.histogram_of("golden_consensus_seconds", "Opening to consensus.", &CONSENSUS_SECONDS),
+            escalations_open: table.gauge("golden_escalations_open", "Escalations that nobody has resolved."),
+            llm_validation_failures: table
+                .counter("llm_validation_failures_total", "Answers of models that did not fit their schema."),
+            cpu_limit: table.add(Gauge::new("golden_cpu_limit", "CPUs this process may use.")),
+            memory_limit: table.add(Gauge::new("golden_memory_limit_bytes", "Memory this process may use.")),
             registry,
+        };
+        metrics.begin();
+        metrics
+    }
+
+    /// A counter is there from the start, at zero, wherever its labels are known: a rate over one that comes to be
+    /// with its first count misses that count.
+    fn begin(&self) {
+        for cause in Cause::ALL {
+            self.sandbox_runs.with_label_values(&[cause.as_str()]);
+        }
+        for cause in Cause::ALL.into_iter().filter(|cause| cause.is_platforms()) {
+            self.sandbox_failures.with_label_values(&[cause.as_str()]);
+        }
+        for outcome in ["delivered", "failed", "refused"] {
+            self.webhook_attempts.with_label_values(&[outcome]);
+        }
+        for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
+            self.pruned.with_label_values(&[state.as_str()]);
+        }
+        for role in Role::ALL {
+            self.job_wait.with_label_values(&[role.as_str()]);
         }
     }
 
@@ -137,7 +188,11 @@ impl Table<'_> {
     }
 
     fn histogram(&self, name: &str, help: &str) -> Histogram {
-        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(SECONDS.to_vec())))
+        self.histogram_of(name, help, &SECONDS)
+    }
+
+    fn histogram_of(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        self.add(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
     }
 
     fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
@@ -147,8 +202,13 @@ impl Table<'_> {
     #[expect(clippy::expect_used, reason = "names are constants of this file, tested below")]
     fn add<C: Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
         let metric = made.expect("a valid metric");
-        self.0.register(Box::new(metric.clone())).expect("a name used once");
+        self.own(metric.clone());
         metric
+    }
+
+    #[expect(clippy::expect_used, reason = "names are constants of this file, tested below")]
+    fn own(&self, collector: impl Collector + 'static) {
+        self.0.register(Box::new(collector)).expect("a name used once");
     }
 }
 
@@ -158,10 +218,15 @@ mod tests {
 
     #[test]
     fn the_names_operators_know_are_there_before_anything_happened() {
-        let metrics = Metrics::new();
-        metrics.permission_denied.with_label_values(&["observer", "POST /v1/jobs"]).inc();
-        let text = metrics.render();
-        for name in ["dlq_message_count 0", "idempotency_cache_hits_total 0", "rbac_permission_denied_total{"] {
+        let text = Metrics::new().render();
+        for name in [
+            "dlq_message_count 0",
+            "idempotency_cache_hits_total 0",
+            "llm_validation_failures_total 0",
+            "sandbox_execution_failures_total{cause=\"start_failed\"} 0",
+            "golden_sandbox_runs_total{cause=\"timeout\"} 0",
+            "golden_webhook_attempts_total{outcome=\"failed\"} 0",
+        ] {
             assert!(text.contains(name), "{name} is missing in\n{text}");
         }
     }

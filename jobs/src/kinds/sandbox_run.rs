@@ -151,7 +151,8 @@ impl Job for SandboxRun {
         let fail_on_nonzero = self.fail_on_nonzero;
         let mut report = self.report(cx).await?;
         if fail_on_nonzero && (report.cause != Cause::Exited || report.exit_code != Some(0)) {
-            let how = report.exit_code.map_or_else(|| format!("{:?}", report.cause), |code| format!("status {code}"));
+            let how =
+                report.exit_code.map_or_else(|| report.cause.as_str().to_owned(), |code| format!("status {code}"));
             return Err(Failure::retry("nonzero_exit", format!("the program ended with {how}")));
         }
         report.fit(cx.result_limit().await?);
@@ -168,8 +169,9 @@ impl SandboxRun {
         let (report, ()) = tokio::join!(executor.run(program, live), read_along(cx, printed));
         let report = report?;
 
-        if let Cause::SandboxCrashed | Cause::StartFailed = report.cause {
-            let cause = if report.cause == Cause::StartFailed { "start_failed" } else { "sandbox_crashed" };
+        let cause = report.cause.as_str();
+        cx.metrics().sandbox_runs.with_label_values(&[cause]).inc();
+        if report.cause.is_platforms() {
             cx.metrics().sandbox_failures.with_label_values(&[cause]).inc();
             // The platform's fault is worth one more try, and no more: the program may be the cause.
             if cx.claimed().attempt < 2 {

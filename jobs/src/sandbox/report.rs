@@ -60,6 +60,40 @@ pub enum Cause {
     StartFailed,
 }
 
+impl Cause {
+    pub const ALL: [Self; 9] = [
+        Self::Exited,
+        Self::Timeout,
+        Self::CpuLimit,
+        Self::Oom,
+        Self::OutputLimit,
+        Self::Signal,
+        Self::SandboxCrashed,
+        Self::Cancelled,
+        Self::StartFailed,
+    ];
+
+    /// As in a report.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exited => "exited",
+            Self::Timeout => "timeout",
+            Self::CpuLimit => "cpu_limit",
+            Self::Oom => "oom",
+            Self::OutputLimit => "output_limit",
+            Self::Signal => "signal",
+            Self::SandboxCrashed => "sandbox_crashed",
+            Self::Cancelled => "cancelled",
+            Self::StartFailed => "start_failed",
+        }
+    }
+
+    /// Whether the platform failed, and not the program.
+    pub const fn is_platforms(self) -> bool {
+        matches!(self, Self::SandboxCrashed | Self::StartFailed)
+    }
+}
+
 /// What a run took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
@@ -106,6 +140,13 @@ impl RunReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_has_one_name() {
+        for cause in Cause::ALL {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
+        }
+    }
 
     #[test]
     fn a_report_is_cut_to_what_may_be_kept() {
