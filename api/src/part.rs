@@ -12,6 +12,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub struct Part {
     name: &'static str,
     check: Arc<Check>,
+    needed: bool,
 }
 
 impl Part {
@@ -22,7 +23,18 @@ impl Part {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
-        Self { name, check: Arc::new(move || Box::pin(check())) }
+        Self { name, check: Arc::new(move || Box::pin(check())), needed: true }
+    }
+
+    /// The same of a part without which everything goes on, if worse: it degrades the process and does not make it
+    /// unready.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { needed: false, ..self }
+    }
+
+    pub(crate) fn is_needed(&self) -> bool {
+        self.needed
     }
 
     pub fn name(&self) -> &'static str {

@@ -105,7 +105,7 @@ impl Cli {
             Command::Api(_) => api::run(settings()?, registry).await,
             Command::Worker(args) => worker::run(args, settings()?, registry).await,
             Command::Migrate(_) => migrate::run(settings()?).await,
-            Command::Doctor(args) => doctor::run(args, &layers).await,
+            Command::Doctor(args) => Box::pin(doctor::run(args, &layers)).await,
             Command::Sandbox(command) => sandbox::run(command, &settings()?).await,
             Command::Token(command) => token::run(command, &settings()?),
             Command::Jobs(args) => jobs::run(args, &settings()?).await,

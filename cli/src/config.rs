@@ -5,10 +5,11 @@
 //! `--drain-timeout`. Whatever the layer, a value is text until it is parsed as the one `table`
 //! says, so a wrong one is reported in the same words wherever it came from.
 
-use std::{fmt, net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use golden_api::{RateLimits, auth::Expected};
 use golden_jobs::{egress::Egress, sandbox::Limits, store::Keep};
+use golden_nats::StreamLimits;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
@@ -70,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) webhook_schedule: Option<Vec<Duration>>,
     /// Webhooks that a process delivers to one host at the same time.
     pub(crate) webhook_per_host: NonZeroUsize,
+    /// `None` where there is no NATS.
+    pub(crate) nats: Option<Nats>,
     /// Where requests to addresses that users name may go.
     pub(crate) egress: Egress,
     /// Runs at once in each pool, where the operator says so.
@@ -81,6 +84,14 @@ pub(crate) struct Settings {
     pub(crate) no_color: bool,
     /// What is probably not as it was meant, to be told once.
     pub(crate) warnings: Vec<String>,
+}
+
+/// How to reach NATS, and what is to be there.
+#[derive(Debug, Clone)]
+pub(crate) struct Nats {
+    pub(crate) url: Secret,
+    pub(crate) credentials: Option<PathBuf>,
+    pub(crate) streams: StreamLimits,
 }
 
 /// Why no process can be run with these settings.
@@ -134,6 +145,14 @@ impl Settings {
             keep: layers.value(&table::RETENTION)?,
             webhook_schedule: layers.get(&table::WEBHOOK_SCHEDULE)?,
             webhook_per_host: layers.value(&table::WEBHOOK_PER_HOST)?,
+            nats: match layers.get(&table::NATS_URL)? {
+                Some(url) => Some(Nats {
+                    url,
+                    credentials: layers.get(&table::NATS_CREDENTIALS)?,
+                    streams: layers.value(&table::NATS_STREAMS)?,
+                }),
+                None => None,
+            },
             egress: Egress {
                 allow_http: layers.value(&table::EGRESS_HTTP)?,
                 allow_ports: layers.value(&table::EGRESS_PORTS)?,

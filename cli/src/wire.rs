@@ -3,10 +3,11 @@
 use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
 use anyhow::{Context, anyhow};
-use golden_api::{Api, ApiOptions, Auth};
+use golden_api::{Api, ApiOptions, Auth, Part};
 use golden_jobs::{
     Registry, Role, WorkerId,
     backoff::Backoff,
+    broker,
     context::Ports,
     functions::KnownFunctions,
     metrics::Metrics,
@@ -15,13 +16,14 @@ use golden_jobs::{
     store::{ConnectOptions, SharedStore},
     webhooks::{Hosts, relay},
 };
+use golden_nats::{Nats, NatsOptions};
 use golden_sandbox::{GvisorExecutor, Missing, SandboxOptions};
 use golden_workers::outbound::HttpOutbound;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Jwks, Settings, Verifier},
+    config::{self, Jwks, Settings, Verifier},
     exit::Exit,
     keys::{KeyFile, KeyUrl},
     machine,
@@ -39,24 +41,47 @@ pub(crate) struct Process {
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: Metrics,
     pub(crate) store: SharedStore,
+    /// `None` where there is no NATS.
+    nats: Option<Arc<Nats>>,
     shutdown: CancellationToken,
     parts: JoinSet<anyhow::Result<()>>,
 }
 
 impl Process {
-    /// Opens the store, and refuses one with an older schema.
+    /// Opens the store, and refuses one with an older schema. Whether NATS can be reached does not matter.
     pub(crate) async fn start(settings: Settings, registry: Registry, database_url: &str) -> anyhow::Result<Self> {
         let store = golden_jobs::store::connect(ConnectOptions::new(database_url)).await?;
         let metrics = Metrics::new();
         machine::show_limits(&metrics);
-        Ok(Self {
+        let nats = match &settings.nats {
+            Some(settings) => Some(nats(settings).await?),
+            None => None,
+        };
+        let mut process = Self {
             registry: Arc::new(with_webhook_schedule(registry, &settings)),
             metrics,
             store,
             settings,
+            nats,
             shutdown: CancellationToken::new(),
             parts: JoinSet::new(),
-        })
+        };
+        process.add_publisher().await?;
+        Ok(process)
+    }
+
+    /// Adds what hands NATS what happens, and what keeps its streams in order.
+    async fn add_publisher(&mut self) -> anyhow::Result<()> {
+        let Some(nats) = self.nats.clone() else { return Ok(()) };
+        // Before anything can happen in this process.
+        broker::listen(&*self.store).await?;
+        let kept = Arc::clone(&nats).keep(self.shutdown.clone());
+        let published = broker::publish(Arc::clone(&self.store), nats, self.metrics.clone(), self.shutdown.clone());
+        self.add("NATS", async {
+            tokio::join!(kept, published);
+            Ok(())
+        });
+        Ok(())
     }
 
     /// Adds the API. `sandbox_missing` is why this process's own pools cannot run programs.
@@ -73,7 +98,7 @@ impl Process {
                 trusted_proxies: self.settings.trusted_proxies,
                 ..ApiOptions::default()
             },
-            parts: Vec::new(),
+            parts: self.nats.iter().map(nats_part).collect(),
             sandbox_missing,
         };
         let served = golden_api::serve(listener, api, self.shutdown.clone());
@@ -179,6 +204,26 @@ pub(crate) async fn sandbox(settings: &Settings) -> Result<Arc<GvisorExecutor>, 
         ..SandboxOptions::new(WorkerId::new())
     };
     GvisorExecutor::connect(options).await.map(Arc::new)
+}
+
+/// Begins to connect to NATS.
+pub(crate) async fn nats(settings: &config::Nats) -> anyhow::Result<Arc<Nats>> {
+    let credentials = match &settings.credentials {
+        Some(path) => Some(
+            tokio::fs::read_to_string(path)
+                .await
+                .with_context(|| format!("cannot read {} (GOLDEN_NATS_CREDENTIALS)", path.display()))?,
+        ),
+        None => None,
+    };
+    let options = NatsOptions { url: settings.url.reveal().to_owned(), credentials, streams: settings.streams.clone() };
+    Ok(Nats::connect(options).await?)
+}
+
+/// What `/readyz` says of NATS, without which everything goes on.
+fn nats_part(nats: &Arc<Nats>) -> Part {
+    let nats = Arc::clone(nats);
+    Part::new("nats", move || std::future::ready(nats.ready())).optional()
 }
 
 fn with_webhook_schedule(registry: Registry, settings: &Settings) -> Registry {

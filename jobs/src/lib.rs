@@ -3,7 +3,7 @@
 //! This crate decides; it neither listens (`golden-api`), nor runs (`golden-workers`),
 //! nor starts containers (`golden-sandbox`). Whatever it needs of the outside is a
 //! port: [`Store`](store::Store), [`Executor`](sandbox::Executor),
-//! [`Outbound`](outbound::Outbound).
+//! [`Outbound`](outbound::Outbound), [`Broker`](broker::Broker).
 //!
 //! | module | holds |
 //! |---|---|
@@ -23,10 +23,12 @@
 //! | [`journal`] | what a run shows of itself while it goes |
 //! | [`batch`] | turns many single calls into few set-based ones |
 //! | [`webhooks`] | signatures, bodies and the relay of events |
+//! | [`broker`] | what happens, handed to a message broker |
 
 pub mod address;
 pub mod backoff;
 pub mod batch;
+pub mod broker;
 pub mod canonical;
 pub mod context;
 pub mod egress;

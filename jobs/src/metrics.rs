@@ -42,6 +42,10 @@ pub struct Metrics {
     pub pruned: IntCounterVec,
     /// `golden_outbox_lag`: events not yet passed on.
     pub outbox_lag: IntGauge,
+    /// `golden_unpublished`: what the broker has not taken yet.
+    pub unpublished: IntGauge,
+    /// `golden_published_total{what,outcome}`: events and dead letters that this process handed to the broker.
+    pub published: IntCounterVec,
     /// `golden_schedule_slots_total{outcome}`: slots that this process fired, skipped or failed.
     pub schedule_slots: IntCounterVec,
     /// `golden_schedule_lag_seconds`: from a slot to its job being on record.
@@ -103,6 +107,9 @@ impl Metrics {
             pruned: table.counters("golden_pruned_total", "Rows removed because their time was over.", &["what"]),
             outbox_lag: table
                 .gauge("golden_outbox_lag", "Events not yet passed on; 10,000 stands for any number from there."),
+            unpublished: table
+                .gauge("golden_unpublished", "What the broker has not taken; 10,000 stands for any number from there."),
+            published: table.counters("golden_published_total", "Handed to the broker.", &["what", "outcome"]),
             schedule_slots: table.counters("golden_schedule_slots_total", "Slots of schedules.", &["outcome"]),
             schedule_lag: table.histogram("golden_schedule_lag_seconds", "Slot to job on record."),
             http_requests: table.counters("golden_http_requests_total", "Requests.", &["route", "method", "status"]),

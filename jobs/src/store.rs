@@ -30,6 +30,7 @@ pub mod functions;
 mod listing;
 pub mod logs;
 pub mod postgres;
+pub mod publications;
 pub mod queues;
 pub mod retention;
 pub mod schedules;
@@ -52,8 +53,9 @@ pub use functions::Functions;
 pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
 };
+pub use publications::Publications;
 pub use queues::{LOOKED_AT, Pause, Queue, QueueName, Queues, Quota};
-pub use retention::{Keep, Next, Pruned, Retention};
+pub use retention::{Chore, Keep, Next, Pruned, Retention};
 pub use schedules::Schedules;
 pub use tenants::{Deleted, Tenant, Tenants, Terms, TermsChange};
 pub use watch::{Glance, Moment, Watch};
@@ -81,6 +83,7 @@ pub trait Store:
     + Events
     + Functions
     + Logs
+    + Publications
     + Queues
     + Retention
     + Schedules

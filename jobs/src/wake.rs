@@ -19,6 +19,7 @@ struct Inner {
     due: Notify,
     due_in: Mutex<Option<Duration>>,
     outbox: Notify,
+    publications: Notify,
     cancel: Notify,
     stir: Notify,
     ended: broadcast::Sender<JobId>,
@@ -32,6 +33,7 @@ impl Default for Inner {
             due: Notify::new(),
             due_in: Mutex::new(None),
             outbox: Notify::new(),
+            publications: Notify::new(),
             cancel: Notify::new(),
             stir: Notify::new(),
             ended: broadcast::Sender::new(4096),
@@ -80,6 +82,16 @@ impl Wakes {
     /// Waits for a [`tell`](Self::tell), as [`woken`](Self::woken) does for a wake.
     pub async fn told(&self) {
         self.0.outbox.notified().await;
+    }
+
+    /// There is something for the broker.
+    pub fn publish(&self) {
+        self.0.publications.notify_one();
+    }
+
+    /// Waits for a [`publish`](Self::publish), as [`woken`](Self::woken) does for a wake.
+    pub async fn to_publish(&self) {
+        self.0.publications.notified().await;
     }
 
     /// A running job was asked to stop.

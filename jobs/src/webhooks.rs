@@ -7,6 +7,7 @@
 mod body;
 mod deliveries;
 mod hosts;
+mod publications;
 mod relay;
 #[cfg(test)]
 mod samples;

@@ -463,7 +463,7 @@ CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only();
 
 -- A state change that someone listens to, written in its transaction: the job names a
--- callback_url, or its tenant is in `listeners`. The relay moves it into `events`. The id
+-- callback_url, or its tenant is in `listeners`, or everybody's is. The relay moves it into `events`. The id
 -- becomes that of the webhook message, so that receivers can tell repeats.
 CREATE TABLE outbox (
     id         uuid        PRIMARY KEY,
@@ -476,8 +476,9 @@ CREATE TABLE outbox (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 
 -- The tenants that someone listens to, and until when: 'infinity' while there is an endpoint
--- that wants their events, a renewed lease while only streams are open. Every end of a job
--- asks here whether to write to `outbox`, so it is a table of its own and mostly empty.
+-- that wants their events, a renewed lease while only streams are open. '' is every tenant: a
+-- renewed lease while a broker takes what happens. Every end of a job asks here whether to write
+-- to `outbox`, so it is a table of its own and mostly empty.
 CREATE TABLE listeners (
     tenant_id text        PRIMARY KEY,
     until     timestamptz NOT NULL
@@ -504,6 +505,20 @@ CREATE TABLE event_counters (
     tenant_id text   PRIMARY KEY,
     last      bigint NOT NULL
 ) WITH (fillfactor = 50);
+
+-- What a broker has not taken yet. Written by the relay with the events it tells of, complete, so that
+-- neither an event's nor a job's age can take it away; removed once the broker has said that it has it.
+CREATE TABLE publications (
+    -- Of the event or of the dead letter: by it the broker tells a repetition. In the order of time.
+    id        uuid PRIMARY KEY,
+    tenant_id text NOT NULL,
+    -- Of the job; of what else there is, what stands before the dot of its event.
+    kind      text NOT NULL,
+    -- What the event says that has come about; null for a dead letter.
+    state     text,
+    job_id    uuid,
+    body      text NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 
 -- How far a job moves its line on. Weights are at most 1000, so that a hundred is left for them.
 CREATE FUNCTION tag_step(weight integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$

@@ -465,7 +465,7 @@ BEGIN
 END;
 
 -- A state change that someone listens to, written in its transaction: the job names a
--- callback_url, or its tenant is in `listeners`. The relay moves it into `events`. The id
+-- callback_url, or its tenant is in `listeners`, or everybody's is. The relay moves it into `events`. The id
 -- becomes that of the webhook message, so that receivers can tell repeats.
 CREATE TABLE outbox (
     id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -478,8 +478,9 @@ CREATE TABLE outbox (
 ) STRICT, WITHOUT ROWID;
 
 -- The tenants that someone listens to, and until when: the end of time while there is an
--- endpoint that wants their events, a renewed lease while only streams are open. Every end of
--- a job asks here whether to write to `outbox`, so it is a table of its own and mostly empty.
+-- endpoint that wants their events, a renewed lease while only streams are open. '' is every
+-- tenant: a renewed lease while a broker takes what happens. Every end of a job asks here whether
+-- to write to `outbox`, so it is a table of its own and mostly empty.
 CREATE TABLE listeners (
     tenant_id TEXT    NOT NULL PRIMARY KEY,
     until     INTEGER NOT NULL
@@ -504,6 +505,20 @@ CREATE INDEX events_by_age ON events (at);
 CREATE TABLE event_counters (
     tenant_id TEXT    NOT NULL PRIMARY KEY,
     last      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What a broker has not taken yet. Written by the relay with the events it tells of, complete, so that
+-- neither an event's nor a job's age can take it away; removed once the broker has said that it has it.
+CREATE TABLE publications (
+    -- Of the event or of the dead letter: by it the broker tells a repetition. In the order of time.
+    id        BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    tenant_id TEXT NOT NULL,
+    -- Of the job; of what else there is, what stands before the dot of its event.
+    kind      TEXT NOT NULL,
+    -- What the event says that has come about; null for a dead letter.
+    state     TEXT,
+    job_id    BLOB CHECK (length(job_id) = 16),
+    body      TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- The one state that users see.

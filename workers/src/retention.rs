@@ -8,7 +8,7 @@ use std::{
 use golden_jobs::{
     State,
     metrics::Metrics,
-    store::{Keep, Next, Pruned, SharedStore, StoreError},
+    store::{Chore, Keep, Next, Pruned, SharedStore, StoreError},
 };
 
 use crate::{clockwork::jittered, heartbeat::Heartbeat};
@@ -87,7 +87,7 @@ impl Pruner {
             return Ok(true);
         }
         let asked = Instant::now();
-        let ours = self.store.take_turn(self.heartbeat.worker(), TURN).await?;
+        let ours = self.store.take_turn(Chore::Retention, self.heartbeat.worker(), TURN).await?;
         self.turn = ours.then_some(asked);
         Ok(ours)
     }

@@ -42,27 +42,34 @@ pub(crate) struct PartStatus {
     /// Why it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Whether the process is not ready without it.
+    #[serde(skip)]
+    needed: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Ready {
-    /// `ready` or `not ready`.
+    /// `ready`, `degraded` where only parts are away that are not needed, or `not ready`.
     #[schemars(example = &"ready")]
     status: &'static str,
     parts: Vec<PartStatus>,
 }
 
-/// Names each part and why it is not ready; 503 then.
+/// Names each part and why it is not ready; 503 where one is needed.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
     let mut parts = parts(&app).await;
     if app.closing.is_cancelled() {
         let reason = Some("stopping: no new requests".to_owned());
-        parts.push(PartStatus { name: "intake", ready: false, reason });
+        parts.push(PartStatus { name: "intake", ready: false, reason, needed: true });
     }
-    match parts.iter().all(|part| part.ready) {
-        true => (StatusCode::OK, Json(Ready { status: "ready", parts })),
-        false => (StatusCode::SERVICE_UNAVAILABLE, Json(Ready { status: "not ready", parts })),
-    }
+    let (code, status) = if parts.iter().all(|part| part.ready) {
+        (StatusCode::OK, "ready")
+    } else if parts.iter().all(|part| part.ready || !part.needed) {
+        (StatusCode::OK, "degraded")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    (code, Json(Ready { status, parts }))
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -112,7 +119,7 @@ async fn parts(app: &App) -> Vec<PartStatus> {
     let asked = Instant::now();
     let parts = join_all(app.parts.iter().map(|part| async {
         let answer = part.ready().await;
-        PartStatus { name: part.name(), ready: answer.is_ok(), reason: answer.err() }
+        PartStatus { name: part.name(), ready: answer.is_ok(), reason: answer.err(), needed: part.is_needed() }
     }))
     .await;
     *checked = Some((asked, parts.clone()));
@@ -151,4 +158,5 @@ fn set(metrics: &Metrics, depths: &Depths) {
     }
     metrics.dlq_messages.set(gauge(depths.dead_letters));
     metrics.outbox_lag.set(gauge(depths.outbox));
+    metrics.unpublished.set(gauge(depths.unpublished));
 }

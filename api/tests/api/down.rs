@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use golden_jobs::store::{
-    JobPage, Keep, Pruned, Retention,
+    Chore, JobPage, Keep, Pruned, Retention,
     batch::{Batches, InsertedBatch, NewBatch},
 };
 use golden_jobs::{
@@ -25,6 +25,7 @@ use golden_jobs::{
             Function, FunctionDeleted, FunctionVersion, Functions, Most, NewVersion, Registered, VersionFacts,
             WhichVersion,
         },
+        publications::{Publication, Publications},
         schedules::{Changed, Created, Firing, NewSchedule, Schedule, Schedules, WhichSchedule, Written},
     },
     wake::Wakes,
@@ -71,6 +72,17 @@ impl Functions for Down {
     }
 
     async fn delete_function(&self, _: &str, _: &FunctionName, _: Option<Version>) -> Result<FunctionDeleted> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Publications for Down {
+    async fn unpublished(&self, _: u32) -> Result<Vec<Publication>> {
+        down()
+    }
+
+    async fn published(&self, _: &[Uuid]) -> Result<()> {
         down()
     }
 }
@@ -401,7 +413,7 @@ impl Deliveries for Down {
 
 #[async_trait]
 impl Retention for Down {
-    async fn take_turn(&self, _: WorkerId, _: Duration) -> Result<bool> {
+    async fn take_turn(&self, _: Chore, _: WorkerId, _: Duration) -> Result<bool> {
         down()
     }
 

@@ -28,6 +28,16 @@ async fn ready_names_each_part_and_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn a_part_that_is_not_needed_degrades_and_no_more() {
+    let golden =
+        Golden::with(|api| api.parts.push(Part::new("nats", || async { Err("not connected".into()) }).optional()))
+            .await;
+    let ready = golden.send(request(Method::GET, "/readyz").token(None).empty()).await;
+    assert_eq!((ready.status.as_u16(), &ready.body["status"]), (200, &json!("degraded")));
+    assert_eq!(ready.body["parts"][1], json!({"name": "nats", "ready": false, "reason": "not connected"}));
+}
+
+#[tokio::test]
 async fn all_is_well_on_a_fresh_store() {
     let golden = Golden::start().await;
     assert_eq!(golden.get("/readyz").await.status, 200);

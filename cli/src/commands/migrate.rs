@@ -3,12 +3,13 @@
 use clap::Args;
 use golden_jobs::store;
 
-use crate::{config::Settings, exit::Exit, output::Output};
+use crate::{config::Settings, exit::Exit, output::Output, wire};
 
 /// Bring the database up to this binary's schema
 ///
 /// Safe to run again and from several places at once. `golden api` and `golden worker` refuse to
-/// start on an older schema.
+/// start on an older schema. Where NATS_URL is set, makes or changes the streams there as well; servers do
+/// that by themselves, too.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, after_help = "Example:\n  DATABASE_URL=postgres://golden@db/golden golden migrate")]
 pub(crate) struct MigrateArgs {
@@ -19,6 +20,11 @@ pub(crate) struct MigrateArgs {
 
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<Exit> {
     let version = store::migrate(settings.database_url()?).await?;
-    Output::new(false, true).line(&format!("the schema is at version {version}"))?;
+    let output = Output::new(false, true);
+    output.line(&format!("the schema is at version {version}"))?;
+    if let Some(nats) = &settings.nats {
+        wire::nats(nats).await?.reconcile().await?;
+        output.line("the streams in NATS are as they should be")?;
+    }
     Ok(Exit::Ok)
 }

@@ -46,6 +46,8 @@ pub(super) enum Shown {
     Whole,
     /// An address, without the password that may be in it.
     Address,
+    /// The same of several, with commas between.
+    Addresses,
     Nothing,
 }
 
@@ -100,6 +102,7 @@ impl About {
         match self.shown {
             Shown::Whole => Some(value.to_owned()),
             Shown::Address => Some(without_password(value)),
+            Shown::Addresses => Some(value.split(',').map(without_password).collect::<Vec<_>>().join(",")),
             Shown::Nothing => None,
         }
     }

@@ -1,30 +1,32 @@
 //! Every setting there is. Help, the settings file, `golden doctor` and docs/configuration.md
 //! are made of this table; a new setting is an entry here and a field of `Settings`.
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use golden_api::RateLimits;
 use golden_jobs::{address::Network, egress::Ports, sandbox::Limits, store::Keep};
+use golden_nats::StreamLimits;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 use super::{
     setting::{
         About, AnySetting, Setting,
-        Shown::{Address, Nothing, Whole},
+        Shown::{Address, Addresses, Nothing, Whole},
         Unset::{Otherwise, Value},
     },
     values::{self, Jwks, LogFormat, Secret},
 };
 
 /// The settings by what they are about, as people are shown them.
-pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 9] = [
+pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 10] = [
     ("Database", &[&DATABASE_URL]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     ("API", &[&LISTEN, &RATE_LIMITS, &TRUSTED_PROXIES]),
     ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION]),
     ("Sandbox", &[&DOCKER_HOST, &SANDBOX_LIMITS]),
     ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
+    ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
     ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
     ("Log", &[&LOG, &LOG_FORMAT]),
     ("Client commands", &[&SERVER, &TOKEN]),
@@ -224,6 +226,42 @@ pub(crate) static WEBHOOK_PER_HOST: Setting<NonZeroUsize> = Setting {
         shown: Whole,
     },
     parse: values::concurrency,
+};
+
+pub(crate) static NATS_URL: Setting<Secret> = Setting {
+    about: About {
+        name: "NATS_URL",
+        what: "servers with JetStream that take what happens: nats://HOST:4222 or tls://…",
+        takes: "Several of one cluster with commas between; a name and a password as nats://USER:PASSWORD@HOST. The same for all processes. See [nats.md](nats.md).",
+        unset: Otherwise("there is no NATS"),
+        example: "nats://golden:password@localhost:4222",
+        shown: Addresses,
+    },
+    parse: values::nats_url,
+};
+
+pub(crate) static NATS_CREDENTIALS: Setting<PathBuf> = Setting {
+    about: About {
+        name: "GOLDEN_NATS_CREDENTIALS",
+        what: "file of credentials for NATS, as `nsc` makes it",
+        takes: "A path. Read when a process starts.",
+        unset: Otherwise("what NATS_URL says"),
+        example: "/etc/golden/golden.creds",
+        shown: Whole,
+    },
+    parse: |text| Ok(text.into()),
+};
+
+pub(crate) static NATS_STREAMS: Setting<StreamLimits> = Setting {
+    about: About {
+        name: "GOLDEN_NATS_STREAMS",
+        what: "limits of the streams in JetStream",
+        takes: "`replicas` (1 to 5), `events` and `dlq` (durations: how long messages stay), `duplicates` (a duration: how long a repetition is told by its id) and `max_mib` (of each stream). What is not named keeps its own.",
+        unset: Value("replicas=1,events=7d,dlq=30d,duplicates=10m"),
+        example: "replicas=3,events=2d,max_mib=4096",
+        shown: Whole,
+    },
+    parse: values::nats_streams,
 };
 
 pub(crate) static EGRESS_ALLOW: Setting<(Vec<String>, Vec<Network>)> = Setting {

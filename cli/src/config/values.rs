@@ -15,6 +15,7 @@ use golden_jobs::{
     sandbox::Limits,
     store::{IDEMPOTENCY_WINDOW, Keep},
 };
+use golden_nats::StreamLimits;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
@@ -177,6 +178,48 @@ pub(super) fn retention(text: &str) -> Result<Keep, String> {
     Ok(keep)
 }
 
+/// One server of NATS, or several with commas between.
+pub(super) fn nats_url(text: &str) -> Result<Secret, String> {
+    for address in list(text) {
+        let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "nats" | "tls") && url.has_host());
+        if url.is_none() {
+            let shown = without_password(address);
+            return Err(format!("`{shown}` is not an address like nats://localhost:4222 or tls://nats.example.com"));
+        }
+    }
+    if list(text).next().is_none() { Err("names no server".to_owned()) } else { Ok(Secret(text.to_owned())) }
+}
+
+/// What differs from the usual: `replicas=3,events=2d,max_mib=4096`.
+pub(super) fn nats_streams(text: &str) -> Result<StreamLimits, String> {
+    let mut limits = StreamLimits::default();
+    for entry in list(text) {
+        let (name, value) = entry.split_once('=').ok_or_else(|| format!("`{entry}` is not of the form limit=value"))?;
+        let number = |most: u64| {
+            let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+            number.ok_or_else(|| format!("`{entry}`: use a number from 1 to {most}"))
+        };
+        // A shorter one would be over before a message is acknowledged.
+        let duration = || match duration(value)? {
+            short if short < Duration::from_secs(1) => Err(format!("`{entry}`: use 1s or more")),
+            duration => Ok(duration),
+        };
+        match name {
+            "replicas" => limits.replicas = usize::try_from(number(5)?).unwrap_or(5),
+            "events" => limits.events = duration()?,
+            "dlq" => limits.dead_letters = duration()?,
+            "duplicates" => limits.duplicates = duration()?,
+            "max_mib" => limits.bytes = Some(number(1 << 40)? << 20),
+            _ => {
+                return Err(format!(
+                    "unknown limit `{name}`: expected one of replicas, events, dlq, duplicates, max_mib"
+                ));
+            }
+        }
+    }
+    Ok(limits)
+}
+
 /// With less memory a sandbox does not start.
 const LEAST_MEMORY_MIB: u64 = 64;
 
@@ -306,6 +349,23 @@ mod tests {
         assert_eq!((hosts.len(), networks.len()), (1, 3));
         assert!(hosts_and_networks("10.0.0.0/40").is_err() && hosts_and_networks("https://x").is_err());
         assert!(lost_after("5s").is_err() && lost_after("1m").is_ok());
+    }
+
+    #[test]
+    fn streams_have_limits_and_servers_of_nats_are_known_by_their_scheme() {
+        let limits = nats_streams("replicas=3, events=2d, max_mib=4").unwrap();
+        let (events, bytes) = (Duration::from_secs(2 * 24 * 3600), Some(4 << 20));
+        assert_eq!(limits, StreamLimits { replicas: 3, events, bytes, ..StreamLimits::default() });
+        assert_eq!(nats_streams("replicas=1,events=7d,dlq=30d,duplicates=10m"), Ok(StreamLimits::default()));
+        for wrong in ["replicas=0", "replicas=6", "events=0s", "max_mib=much", "size=1", "events"] {
+            assert!(nats_streams(wrong).is_err(), "{wrong}");
+        }
+        for url in ["nats://localhost:4222", "tls://a.example, nats://me:hunter2@b.example:4222"] {
+            assert!(nats_url(url).is_ok(), "{url}");
+        }
+        for url in ["localhost:4222", "http://a.example", "", "nats://me:hunter2@/x"] {
+            assert!(nats_url(url).is_err_and(|error| !error.contains("hunter2")), "{url}");
+        }
     }
 
     #[test]

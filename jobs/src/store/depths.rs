@@ -16,6 +16,8 @@ pub struct Depths {
     pub dead_letters: u64,
     /// Events not yet passed on, or at least so many.
     pub outbox: u64,
+    /// What the broker has not taken yet.
+    pub unpublished: u64,
 }
 
 /// Where a role's open jobs are. Those that wait for children are not counted.

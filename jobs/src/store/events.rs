@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
-use super::{JobSummary, StoreError, deliveries::NewDelivery, endpoints::Endpoint};
+use super::{
+    DeadLetter, JobSummary, StoreError, deliveries::NewDelivery, endpoints::Endpoint, publications::Publication,
+};
 use crate::id::{JobId, MessageId};
 
 /// How long an event stays in the log.
@@ -19,16 +21,19 @@ pub const EVENT_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Whoever listens renews it in less than this, by [`Events::listen`].
 pub const LISTEN_LEASE: Duration = Duration::from_secs(10 * 60);
 
+/// The name under which one listens to all tenants, which none of them has.
+pub const EVERYBODY: &str = "";
+
 /// Who listens, and what they hear.
 #[async_trait]
 pub trait Events: Send + Sync {
     /// Somebody listens to a tenant for the next `lease`: its changes from now on become events.
-    /// The longest of several leases counts. Answers whether somebody was listening until now: if
+    /// The longest of several leases counts. [`EVERYBODY`] is all tenants. Answers whether somebody was listening until now: if
     /// not, there are changes before this one that became no events.
     async fn listen(&self, tenant: &str, lease: Duration) -> Result<bool, StoreError>;
 
     /// Moves up to `limit` events from the outbox into the log, oldest first, with what `tell`
-    /// makes of them for those who are called back, all or nothing. Answers how many; none while another process
+    /// makes of them for those who are called back and for the broker, all or nothing. Answers how many; none while another process
     /// is at it.
     async fn pass_on(&self, limit: u32, tell: &Telling) -> Result<usize, StoreError>;
 
@@ -65,9 +70,24 @@ pub struct Event {
     pub at: DateTime<Utc>,
 }
 
-/// Makes the deliveries that tell others of events. A pure function: it runs within the
-/// transaction, and again should that be tried again.
-pub type Telling = Arc<dyn Fn(&Outgoing) -> Vec<NewDelivery> + Send + Sync>;
+/// Makes what tells others of events. A pure function: it runs within the transaction, and again
+/// should that be tried again.
+pub type Telling = Arc<dyn Fn(&Outgoing) -> Told + Send + Sync>;
+
+/// What tells others of events.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// To those who are called back.
+    pub deliveries: Vec<NewDelivery>,
+    /// To the broker.
+    pub publications: Vec<Publication>,
+}
+
+impl From<Vec<NewDelivery>> for Told {
+    fn from(deliveries: Vec<NewDelivery>) -> Self {
+        Self { deliveries, publications: Vec::new() }
+    }
+}
 
 /// Events on their way into the log, and what is to be known to tell others of them.
 #[derive(Debug, Default)]
@@ -78,4 +98,14 @@ pub struct Outgoing {
     pub jobs: HashMap<JobId, JobSummary>,
     /// The endpoints of their tenants that take events, by tenant.
     pub endpoints: HashMap<String, Vec<Endpoint>>,
+    /// Whether a broker takes what happens.
+    pub published: bool,
+    /// The newest letters of jobs that died, where a broker takes them.
+    pub letters: HashMap<JobId, DeadLetter>,
+}
+
+/// The jobs that died by these events, with their tenants.
+pub(super) fn deaths(events: &[Event]) -> impl Iterator<Item = (&str, JobId)> {
+    let dead = events.iter().filter(|event| event.event == "job.dead");
+    dead.filter_map(|event| Some((event.tenant_id.as_str(), event.job_id?)))
 }

@@ -14,6 +14,7 @@ mod functions;
 mod insert;
 mod logs;
 mod notify;
+mod publications;
 mod queues;
 mod quota;
 mod retention;

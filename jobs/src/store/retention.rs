@@ -20,9 +20,9 @@ pub(super) const HANGING: u32 = 5_000;
 /// are stepped over, and found the next time.
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Answers whether `worker` is the one to look after retention for the next `lease`. Several
-    /// at it do no harm; one does as much.
-    async fn take_turn(&self, worker: WorkerId, lease: Duration) -> Result<bool, StoreError>;
+    /// Answers whether `worker` is the one to do a chore for the next `lease`. Several at it do no
+    /// harm; one does as much.
+    async fn take_turn(&self, chore: Chore, worker: WorkerId, lease: Duration) -> Result<bool, StoreError>;
 
     /// Looks at up to `limit` jobs after `after`, the oldest first, and removes those that ended longer
     /// ago than `keep` says, with their attempts, logs, deliveries and dead letters.
@@ -39,6 +39,24 @@ pub trait Retention: Send + Sync {
     /// Forgets up to `limit` idempotency keys that are [past their time](super::IDEMPOTENCY_WINDOW).
     /// Answers how many there were.
     async fn prune_keys(&self, limit: u32) -> Result<u64, StoreError>;
+}
+
+/// What one process does for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chore {
+    /// Removing what is past its time.
+    Retention,
+    /// Handing to the broker what it has not taken.
+    Publishing,
+}
+
+impl Chore {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Retention => "retention",
+            Self::Publishing => "publishing",
+        }
+    }
 }
 
 /// How long jobs stay on record after they ended; what is absent stays for ever.

@@ -20,6 +20,7 @@ mod logs;
 mod moves;
 mod open;
 mod params;
+mod publications;
 mod queues;
 mod retention;
 mod rows;

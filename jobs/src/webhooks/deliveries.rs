@@ -174,6 +174,7 @@ mod tests {
             events: vec![event],
             jobs: job.map(summary).into_iter().collect(),
             endpoints: HashMap::from([("acme".to_owned(), endpoints)]),
+            ..Outgoing::default()
         }
     }
 

@@ -1,16 +1,15 @@
-//! Passes events on: into the log, and to those who are called back.
+//! Passes events on: into the log, to those who are called back, and to what waits for a broker.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::deliveries::deliveries;
+use super::{deliveries::deliveries, publications::publications};
 use crate::{
     job::Policy,
     store::{
         SharedStore, Store, StoreError,
-        deliveries::NewDelivery,
-        events::{Outgoing, Telling},
+        events::{Outgoing, Telling, Told},
     },
 };
 
@@ -89,7 +88,10 @@ async fn forget(store: &dyn Store) -> Infallible {
 /// Webhooks that the store refuses are found one by one, and dropped: they must not hold up all
 /// that come after them.
 pub async fn relay_once(store: &dyn Store, policy: Policy, limit: u32) -> Result<usize, StoreError> {
-    let told: Telling = Arc::new(move |outgoing| deliveries(outgoing, &policy));
+    let told: Telling = Arc::new(move |outgoing| Told {
+        deliveries: deliveries(outgoing, &policy),
+        publications: publications(outgoing),
+    });
     match store.pass_on(limit, &told).await {
         Err(StoreError::Rejected(_)) => {}
         other => return other,
@@ -109,9 +111,9 @@ pub async fn relay_once(store: &dyn Store, policy: Policy, limit: u32) -> Result
     Ok(passed)
 }
 
-fn dropped(outgoing: &Outgoing) -> Vec<NewDelivery> {
+fn dropped(outgoing: &Outgoing) -> Told {
     for event in &outgoing.events {
         tracing::error!(event.id = %event.id, event.event, tenant = event.tenant_id, "its webhooks were dropped");
     }
-    Vec::new()
+    Told { deliveries: Vec::new(), publications: publications(outgoing) }
 }

@@ -269,7 +269,7 @@ async fn an_endpoint_that_is_gone_is_disabled_and_the_others_are_told(store: Bed
     let told: golden_jobs::store::events::Telling = std::sync::Arc::new(move |outgoing| {
         let [endpoint] = &outgoing.endpoints[TENANT][..] else { panic!("{outgoing:?}") };
         assert_eq!(endpoint.id, other.id);
-        vec![]
+        golden_jobs::store::events::Told::default()
     });
     assert_eq!(store.pass_on(ALL, &told).await.unwrap(), 1, "it is told once");
     let event = store.events_after(TENANT, 0, ALL).await.unwrap().remove(0);

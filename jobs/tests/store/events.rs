@@ -7,7 +7,7 @@ use golden_jobs::{
     outcome::Verdict,
     store::{
         NewJob, RunEnd, StoreError,
-        events::{EVENT_WINDOW, Event, LISTEN_LEASE, Telling},
+        events::{EVENT_WINDOW, Event, LISTEN_LEASE, Telling, Told},
     },
 };
 
@@ -32,7 +32,7 @@ both_stores! {
 
 /// Tells nobody.
 pub(crate) fn nobody() -> Telling {
-    Arc::new(|_| Vec::new())
+    Arc::new(|_| Told::default())
 }
 
 /// One job for each event, of the event's own id.
@@ -40,7 +40,7 @@ fn one_each() -> Telling {
     Arc::new(|outgoing| {
         let tell =
             |event: &Event| delivery(NewJob { id: event.id.into(), role: Role::Webhook, ..job_of(&event.tenant_id) });
-        outgoing.events.iter().map(tell).collect()
+        outgoing.events.iter().map(tell).collect::<Vec<_>>().into()
     })
 }
 
@@ -185,7 +185,7 @@ async fn events_and_what_tells_of_them_are_recorded_together_or_not_at_all(store
     let about = store.through(job_with_callback(), succeeded()).await;
     let refused: Telling = Arc::new(|outgoing| {
         assert_eq!(outgoing.jobs[&outgoing.events[0].job_id.unwrap()].job.kind, "noop");
-        vec![delivery(NewJob { priority: 99, ..job() })]
+        vec![delivery(NewJob { priority: 99, ..job() })].into()
     });
     let answer = store.pass_on(ALL, &refused).await;
     assert!(matches!(answer, Err(StoreError::Rejected(_))), "{answer:?}");

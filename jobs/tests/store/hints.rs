@@ -191,7 +191,7 @@ async fn what_was_logged_is_told_to_those_who_read(store: Bed) {
     let mut logged = store.wakes().watch_logged();
     store.through(job_with_callback(), succeeded()).await;
 
-    let told: Telling = Arc::new(|_| vec![delivery(NewJob { role: Role::Sandbox, ..job() })]);
+    let told: Telling = Arc::new(|_| vec![delivery(NewJob { role: Role::Sandbox, ..job() })].into());
     store.pass_on(ALL, &told).await.unwrap();
 
     assert_eq!(&*timeout(SOON, logged.recv()).await.unwrap().unwrap(), TENANT);

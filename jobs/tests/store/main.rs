@@ -55,6 +55,7 @@ mod idempotency;
 mod intake;
 mod logs;
 mod model;
+mod publications;
 mod queues;
 mod random;
 mod reads;

@@ -6,7 +6,8 @@ use golden_jobs::{
     JobId, Role, State, WorkerId,
     outcome::Verdict,
     store::{
-        Due, JobFilter, Keep, LogAppend, LogStream, NewJob, NewLine, Next, Pruned, RunEnd, deliveries::NewDelivery,
+        Chore, Due, JobFilter, Keep, LogAppend, LogStream, NewJob, NewLine, Next, Pruned, RunEnd,
+        deliveries::NewDelivery,
     },
 };
 
@@ -337,17 +338,17 @@ async fn keys_are_forgotten_after_a_day(store: Bed) {
 
 async fn one_worker_at_a_time_has_the_turn(store: Bed) {
     let (one, other) = (WorkerId::new(), WorkerId::new());
-    assert!(store.take_turn(one, MINUTE).await.unwrap());
-    assert!(!store.take_turn(other, MINUTE).await.unwrap());
+    assert!(store.take_turn(Chore::Retention, one, MINUTE).await.unwrap());
+    assert!(!store.take_turn(Chore::Retention, other, MINUTE).await.unwrap());
     store.clock.advance(SECOND * 50);
-    assert!(store.take_turn(one, MINUTE).await.unwrap(), "it keeps it");
+    assert!(store.take_turn(Chore::Retention, one, MINUTE).await.unwrap(), "it keeps it");
     store.clock.advance(SECOND * 50);
-    assert!(!store.take_turn(other, MINUTE).await.unwrap());
+    assert!(!store.take_turn(Chore::Retention, other, MINUTE).await.unwrap());
     store.clock.advance(SECOND * 10);
-    assert!(store.take_turn(other, MINUTE).await.unwrap(), "it was gone for too long");
-    assert!(!store.take_turn(one, MINUTE).await.unwrap());
+    assert!(store.take_turn(Chore::Retention, other, MINUTE).await.unwrap(), "it was gone for too long");
+    assert!(!store.take_turn(Chore::Retention, one, MINUTE).await.unwrap());
     store.retire(other).await.unwrap();
-    assert!(store.take_turn(one, MINUTE).await.unwrap(), "it left in good order");
+    assert!(store.take_turn(Chore::Retention, one, MINUTE).await.unwrap(), "it left in good order");
 }
 
 /// Whoever puts a job back to work just now is not waited for, and does not wait.

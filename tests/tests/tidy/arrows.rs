@@ -7,10 +7,11 @@ use serde_json::Value;
 use super::{assert_tidy, repository};
 
 /// Every member of the workspace, and the members it may import.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("golden-jobs", &[]),
     ("golden-api", &["golden-jobs"]),
     ("golden-workers", &["golden-jobs"]),
+    ("golden-nats", &["golden-jobs"]),
     ("golden-sandbox", &["golden-jobs", "golden-sandbox-protocol"]),
     ("golden-sandbox-protocol", &[]),
     ("golden-supervisor", &["golden-sandbox-protocol"]),
@@ -19,15 +20,16 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("golden-bench", ALL),
 ];
 
-const ALL: &[&str] = &["golden-jobs", "golden-api", "golden-workers", "golden-sandbox", "golden-cli"];
+const ALL: &[&str] = &["golden-jobs", "golden-api", "golden-workers", "golden-nats", "golden-sandbox", "golden-cli"];
 
 /// Outside crates that one member alone builds on, so that replacing one of them touches no other.
 /// What tests and benchmarks use besides is their own affair.
-const HOMES: [(&str, &str); 8] = [
+const HOMES: [(&str, &str); 9] = [
     ("anyhow", "golden-cli"),
     ("apalis", "golden-workers"),
     ("apalis-core", "golden-workers"),
     ("apalis-redis", "golden-workers"),
+    ("async-nats", "golden-nats"),
     ("axum", "golden-api"),
     ("bollard", "golden-sandbox"),
     ("clap", "golden-cli"),

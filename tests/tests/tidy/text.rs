@@ -14,7 +14,7 @@ struct Rule {
     instead: &'static str,
 }
 
-const RULES: [Rule; 4] = [
+const RULES: [Rule; 5] = [
     Rule {
         words: &["\"SELECT ", "\"INSERT INTO ", "\"UPDATE ", "\"DELETE FROM ", "\"WITH ", "sqlx::"],
         home: &["jobs/src/store"],
@@ -32,6 +32,12 @@ const RULES: [Rule; 4] = [
         home: &["workers/"],
         free_in_tests: true,
         instead: "keep apalis behind the pools of golden-workers",
+    },
+    Rule {
+        words: &["async_nats::"],
+        home: &["workers/nats/"],
+        free_in_tests: true,
+        instead: "keep NATS behind golden-nats",
     },
     Rule {
         words: &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")],

@@ -9,7 +9,7 @@ use golden_jobs::{
     kinds::Noop,
     metrics::Metrics,
     outcome::Verdict,
-    store::{ConnectOptions, Due, NewJob, RunEnd, StoreClock, clock::HeldClock, connect, migrate},
+    store::{Chore, ConnectOptions, Due, NewJob, RunEnd, StoreClock, clock::HeldClock, connect, migrate},
     webhooks::Hosts,
 };
 use golden_workers::Options;
@@ -72,7 +72,7 @@ async fn a_worker_removes_what_is_past_its_time() {
     assert_eq!(pruned.get(), 250);
     assert!(store.job("acme", kept).await.unwrap().is_some());
     // Whoever did it keeps the turn for a while.
-    assert!(!store.take_turn(WorkerId::new(), Duration::from_secs(1)).await.unwrap());
+    assert!(!store.take_turn(Chore::Retention, WorkerId::new(), Duration::from_secs(1)).await.unwrap());
     shutdown.cancel();
     workers.await.unwrap().unwrap();
     let _ = std::fs::remove_dir_all(&folder);

@@ -31,7 +31,7 @@ WITH RECURSIVE tree AS (
     SELECT uuid_v7(), tenant_id, id, 'job.cancelled', COALESCE($3, now()) FROM ended
     WHERE callback_url IS NOT NULL
        OR kind <> 'webhook.deliver'
-          AND EXISTS (SELECT FROM listeners WHERE tenant_id = $1 AND until > COALESCE($3, now()))
+          AND EXISTS (SELECT FROM listeners WHERE tenant_id IN ($1, '') AND until > COALESCE($3, now()))
     RETURNING id
 )
 SELECT (SELECT count(*) FROM tree) > 0 AS found,

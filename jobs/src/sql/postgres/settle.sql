@@ -54,8 +54,8 @@ WITH freed AS (
     FROM settled WHERE state = 'dead'
 ), heard AS (
     -- Looked up once for each tenant and not for each job: a batch is of few tenants.
-    SELECT l.tenant_id FROM (SELECT DISTINCT tenant_id FROM settled) t JOIN listeners l ON l.tenant_id = t.tenant_id
-    WHERE l.until > COALESCE($12, now())
+    SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM settled) t
+    WHERE EXISTS (SELECT FROM listeners l WHERE l.tenant_id IN (t.tenant_id, '') AND l.until > COALESCE($12, now()))
 ), told AS (
     INSERT INTO outbox (id, tenant_id, job_id, event, created_at)
     SELECT uuid_v7(), tenant_id, id, 'job.' || state, now FROM settled

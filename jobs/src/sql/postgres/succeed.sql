@@ -17,8 +17,8 @@ WITH freed AS (
     RETURNING j.id, f.run_lease, j.tenant_id, j.kind, j.callback_url, j.parent_id, j.awaited
 ), heard AS (
     -- Looked up once for each tenant and not for each job: a batch is of few tenants.
-    SELECT l.tenant_id FROM (SELECT DISTINCT tenant_id FROM ended) t JOIN listeners l ON l.tenant_id = t.tenant_id
-    WHERE l.until > COALESCE($4, now())
+    SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM ended) t
+    WHERE EXISTS (SELECT FROM listeners l WHERE l.tenant_id IN (t.tenant_id, '') AND l.until > COALESCE($4, now()))
 ), told AS (
     INSERT INTO outbox (id, tenant_id, job_id, event, created_at)
     SELECT uuid_v7(), tenant_id, id, 'job.succeeded', COALESCE($4, now()) FROM ended

@@ -39,4 +39,5 @@ FROM counted AS asked
 -- step: totals
 -- ?1: how many are looked at.
 SELECT (SELECT count(*) FROM (SELECT 1 FROM dlq_messages WHERE NOT resolved LIMIT ?1)) AS dead_letters,
-       (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?1)) AS outbox
+       (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?1)) AS outbox,
+       (SELECT count(*) FROM (SELECT 1 FROM publications LIMIT ?1)) AS unpublished

@@ -1,6 +1,6 @@
 -- step: until_now
 -- Whether somebody is listening to tenant ?1. ?2: now.
-SELECT EXISTS (SELECT 1 FROM listeners WHERE tenant_id = ?1 AND until > ?2)
+SELECT EXISTS (SELECT 1 FROM listeners WHERE tenant_id IN (?1, '') AND until > ?2)
 
 -- step: from_now
 -- ?1 the tenant, ?2 until when. A longer lease stands.

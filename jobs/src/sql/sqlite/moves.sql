@@ -31,7 +31,7 @@ DELETE FROM running WHERE run_lease IN (SELECT value FROM json_each(?1))
 SELECT j.id, j.tenant_id, j.state, j.awaited, j.parent_id,
        j.callback_url IS NOT NULL
        OR j.kind <> 'webhook.deliver'
-          AND EXISTS (SELECT 1 FROM listeners l WHERE l.tenant_id = j.tenant_id AND l.until > ?2) AS told
+          AND EXISTS (SELECT 1 FROM listeners l WHERE l.tenant_id IN (j.tenant_id, '') AND l.until > ?2) AS told
 FROM json_each(?1) AS e
 CROSS JOIN jobs j ON j.id = unhex(e.value)
 WHERE told OR j.awaited

@@ -19,6 +19,7 @@ impl PostgresStore {
             for row in &rows {
                 depths.dead_letters = rows::count(row, "dead_letters")?;
                 depths.outbox = rows::count(row, "outbox")?;
+                depths.unpublished = rows::count(row, "unpublished")?;
                 depths.roles.push(RoleDepth {
                     role: rows::role(row, "role")?,
                     ready: rows::count(row, "ready")?,

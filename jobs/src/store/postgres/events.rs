@@ -6,21 +6,24 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::{PostgresStore, deliveries::add, endpoints::listening, millis, rows, step, summaries_of};
+use super::{PostgresStore, deliveries, endpoints::listening, millis, publications, rows, step, summaries_of};
+use uuid::Uuid;
+
 use crate::{
     id::{JobId, MessageId},
     store::{
-        StoreError,
+        DeadLetter, StoreError,
         endpoints::Endpoint,
-        events::{EVENT_WINDOW, Event, Events, Outgoing, Telling},
+        events::{EVENT_WINDOW, Event, Events, Outgoing, Telling, Told, deaths},
     },
 };
 
 const PASS_ON: &str = include_str!("../../sql/postgres/pass_on.sql");
 const ALONE: &str = step(PASS_ON, "alone");
 const LOGGED: &str = step(PASS_ON, "logged");
+const LETTERS: &str = step(PASS_ON, "letters");
 
 const FORGET: &str = include_str!("../../sql/postgres/forget_events.sql");
 const OLD_EVENTS: &str = step(FORGET, "events");
@@ -40,13 +43,14 @@ impl Events for PostgresStore {
     }
 
     async fn pass_on(&self, limit: u32, tell: &Telling) -> Result<usize, StoreError> {
-        let (outgoing, made) = self
+        let (outgoing, told) = self
             .in_time(|| async {
                 let mut tx = self.pool.begin().await?;
-                let alone: bool = sqlx::query_scalar(ALONE).fetch_one(&mut *tx).await?;
-                if !alone {
-                    return Ok((Outgoing::default(), Vec::new()));
+                let turn = sqlx::query(ALONE).bind(self.now()).fetch_one(&mut *tx).await?;
+                if !turn.try_get("alone")? {
+                    return Ok((Outgoing::default(), Told::default()));
                 }
+                let published = turn.try_get("published")?;
                 let rows = sqlx::query(LOGGED).bind(i64::from(limit)).fetch_all(&mut *tx).await?;
                 let mut events: Vec<Event> = rows.iter().map(event).collect::<Result<_, _>>()?;
                 events.sort_unstable_by_key(|event| event.id);
@@ -58,14 +62,20 @@ impl Events for PostgresStore {
                 for endpoint in listening(&mut *tx, &Vec::from_iter(tenants), self.now()).await? {
                     endpoints.entry(endpoint.tenant_id.clone()).or_default().push(endpoint);
                 }
-                let outgoing = Outgoing { events, jobs, endpoints };
-                let made = tell(&outgoing);
-                add(&mut tx, &made, self.now()).await?;
+                let letters = if published { letters_of(&mut tx, &events).await? } else { HashMap::new() };
+                let outgoing = Outgoing { events, jobs, endpoints, published, letters };
+                let told = tell(&outgoing);
+                deliveries::add(&mut tx, &told.deliveries, self.now()).await?;
+                publications::add(&mut tx, &told.publications).await?;
                 tx.commit().await?;
-                Ok((outgoing, made))
+                Ok((outgoing, told))
             })
             .await?;
-        self.wake(made.iter().map(|delivery| delivery.job.role).collect::<HashSet<_>>());
+        self.wake(told.deliveries.iter().map(|delivery| delivery.job.role).collect::<HashSet<_>>());
+        if !told.publications.is_empty() {
+            self.wakes.publish();
+            self.notifier.publish();
+        }
         let tenants: HashSet<&str> = outgoing.events.iter().map(|event| event.tenant_id.as_str()).collect();
         for tenant in tenants {
             self.wakes.logged(tenant);
@@ -111,6 +121,20 @@ impl Events for PostgresStore {
         })
         .await
     }
+}
+
+/// What the jobs left that died.
+async fn letters_of(
+    connection: &mut PgConnection,
+    events: &[Event],
+) -> Result<HashMap<JobId, DeadLetter>, sqlx::Error> {
+    let (tenants, jobs): (Vec<&str>, Vec<Uuid>) = deaths(events).map(|(tenant, job)| (tenant, job.0)).unzip();
+    if jobs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(LETTERS).bind(tenants).bind(jobs).fetch_all(connection).await?;
+    let letters = rows.iter().map(rows::dead_letter).collect::<Result<Vec<_>, _>>()?;
+    Ok(letters.into_iter().filter_map(|letter| Some((letter.job_id?, letter))).collect())
 }
 
 fn event(row: &PgRow) -> Result<Event, sqlx::Error> {

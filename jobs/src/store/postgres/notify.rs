@@ -32,6 +32,7 @@ const WATCH_PAUSE: Duration = Duration::from_secs(5);
 /// How long such a word is good for.
 const WATCHED_FOR: Duration = Duration::from_secs(15);
 
+const PUBLISH: u32 = 1 << 26;
 const WATCH: u32 = 1 << 27;
 const STIR: u32 = 1 << 28;
 const LOGGED: u32 = 1 << 29;
@@ -83,6 +84,10 @@ impl Notifier {
 
     pub(super) fn tell(&self) {
         self.gather(TELL);
+    }
+
+    pub(super) fn publish(&self) {
+        self.gather(PUBLISH);
     }
 
     pub(super) fn logged(&self, tenant: &str) {
@@ -215,6 +220,9 @@ async fn listen(pool: &PgPool, wakes: &Wakes, gathered: &Gathered) -> Result<(),
         }
         if bits & TELL != 0 {
             wakes.tell();
+        }
+        if bits & PUBLISH != 0 {
+            wakes.publish();
         }
         if bits & STIR != 0 {
             wakes.stir();

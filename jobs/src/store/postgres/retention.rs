@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{PostgresStore, millis, rows, step};
 use crate::{
     id::{JobId, WorkerId},
-    store::{IDEMPOTENCY_WINDOW, Keep, Next, Pruned, Retention, StoreError, retention::HANGING},
+    store::{Chore, IDEMPOTENCY_WINDOW, Keep, Next, Pruned, Retention, StoreError, retention::HANGING},
 };
 
 const FILE: &str = include_str!("../../sql/postgres/prune_jobs.sql");
@@ -20,13 +20,14 @@ const JOBS: &str = step(FILE, "jobs");
 
 #[async_trait]
 impl Retention for PostgresStore {
-    async fn take_turn(&self, worker: WorkerId, lease: Duration) -> Result<bool, StoreError> {
+    async fn take_turn(&self, chore: Chore, worker: WorkerId, lease: Duration) -> Result<bool, StoreError> {
         let taken = self
             .in_time(|| {
                 sqlx::query(include_str!("../../sql/postgres/take_turn.sql"))
                     .bind(worker.0)
                     .bind(millis(lease))
                     .bind(self.now())
+                    .bind(chore.as_str())
                     .execute(&self.pool)
             })
             .await?;

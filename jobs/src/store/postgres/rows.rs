@@ -286,7 +286,7 @@ pub(super) fn dead_letter_page(rows: &[PgRow]) -> Read<DeadLetterPage> {
     Ok(page)
 }
 
-fn dead_letter(row: &PgRow) -> Read<DeadLetter> {
+pub(super) fn dead_letter(row: &PgRow) -> Read<DeadLetter> {
     Ok(DeadLetter {
         id: DeadLetterId(row.try_get("id")?),
         tenant_id: row.try_get("tenant_id")?,

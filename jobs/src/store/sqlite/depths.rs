@@ -27,6 +27,7 @@ impl SqliteStore {
                 roles: roles.iter().map(|row| rows::role_depth(row, now)).collect::<Result<_, _>>()?,
                 dead_letters: rows::count(&totals, "dead_letters")?,
                 outbox: rows::count(&totals, "outbox")?,
+                unpublished: rows::count(&totals, "unpublished")?,
             })
         })
         .await

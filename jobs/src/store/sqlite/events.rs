@@ -9,11 +9,10 @@ use async_trait::async_trait;
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
-    SqliteStore,
-    deliveries::add,
+    SqliteStore, deliveries,
     endpoints::listening,
-    params::{after, list},
-    rows,
+    params::{after, hex, list},
+    publications, rows,
     steps::step,
     summaries_of,
     writer::{Tx, Verb},
@@ -21,9 +20,9 @@ use super::{
 use crate::{
     id::{JobId, MessageId},
     store::{
-        StoreError,
+        DeadLetter, StoreError,
         endpoints::Endpoint,
-        events::{EVENT_WINDOW, Event, Events, Outgoing, Telling},
+        events::{EVENT_WINDOW, Event, Events, Outgoing, Telling, deaths},
     },
 };
 
@@ -35,6 +34,8 @@ const PASS_ON: &str = include_str!("../../sql/sqlite/pass_on.sql");
 const COUNTED: &str = step(PASS_ON, "counted");
 const LOGGED: &str = step(PASS_ON, "logged");
 const TAKEN: &str = step(PASS_ON, "taken");
+const HEARD: &str = step(PASS_ON, "heard");
+const LETTERS: &str = step(PASS_ON, "letters");
 
 const FORGET: &str = include_str!("../../sql/sqlite/forget_events.sql");
 const OLD_EVENTS: &str = step(FORGET, "events");
@@ -125,8 +126,12 @@ impl Verb for PassOn {
         for endpoint in listening(tx, &Vec::from_iter(tenants)).await? {
             endpoints.entry(endpoint.tenant_id.clone()).or_default().push(endpoint);
         }
-        let outgoing = Outgoing { events, jobs, endpoints };
-        add(tx, &(self.tell)(&outgoing)).await?;
+        let published = sqlx::query_scalar(HEARD).bind(tx.now).fetch_one(&mut *tx.connection).await?;
+        let letters = if published { letters_of(tx, &events).await? } else { HashMap::new() };
+        let outgoing = Outgoing { events, jobs, endpoints, published, letters };
+        let told = (self.tell)(&outgoing);
+        deliveries::add(tx, &told.deliveries).await?;
+        publications::add(tx, &told.publications).await?;
         outgoing.events.iter().for_each(|event| tx.hints.logged(&event.tenant_id));
         Ok(outgoing.events.len())
     }
@@ -147,6 +152,17 @@ impl Verb for Forget {
         let forget = sqlx::query(OLD_EVENTS).bind(tx.now.saturating_sub(window)).bind(self.limit);
         Ok(forget.execute(&mut *tx.connection).await?.rows_affected())
     }
+}
+
+/// What the jobs left that died.
+async fn letters_of(tx: &mut Tx<'_>, events: &[Event]) -> Result<HashMap<JobId, DeadLetter>, sqlx::Error> {
+    let jobs: Vec<_> = deaths(events).map(|(tenant, job)| (tenant, hex(job.0))).collect();
+    if jobs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(LETTERS).bind(list(jobs)?).fetch_all(&mut *tx.connection).await?;
+    let letters = rows.iter().map(rows::dead_letter).collect::<Result<Vec<_>, _>>()?;
+    Ok(letters.into_iter().filter_map(|letter| Some((letter.job_id?, letter))).collect())
 }
 
 fn event(row: &SqliteRow) -> Result<Event, sqlx::Error> {

@@ -11,6 +11,7 @@ pub(super) struct Hints {
     ended: Vec<JobId>,
     logged: HashSet<String>,
     tell: bool,
+    publish: bool,
     cancel: bool,
     stir: bool,
 }
@@ -40,6 +41,10 @@ impl Hints {
         self.tell = true;
     }
 
+    pub(super) fn publish(&mut self) {
+        self.publish = true;
+    }
+
     pub(super) fn cancel(&mut self) {
         self.cancel = true;
     }
@@ -61,6 +66,9 @@ impl Hints {
         self.logged.iter().for_each(|tenant| wakes.logged(tenant));
         if self.tell {
             wakes.tell();
+        }
+        if self.publish {
+            wakes.publish();
         }
         if self.cancel {
             wakes.cancel();

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     id::{JobId, WorkerId},
     record::State,
-    store::{IDEMPOTENCY_WINDOW, Keep, Next, Pruned, Retention, StoreError, retention::HANGING},
+    store::{Chore, IDEMPOTENCY_WINDOW, Keep, Next, Pruned, Retention, StoreError, retention::HANGING},
 };
 
 const FILE: &str = include_str!("../../sql/sqlite/prune_jobs.sql");
@@ -33,8 +33,8 @@ const SKEW: Duration = Duration::from_secs(3600);
 
 #[async_trait]
 impl Retention for SqliteStore {
-    async fn take_turn(&self, worker: WorkerId, lease: Duration) -> Result<bool, StoreError> {
-        self.writer.call(TakeTurn { worker, lease }).await
+    async fn take_turn(&self, chore: Chore, worker: WorkerId, lease: Duration) -> Result<bool, StoreError> {
+        self.writer.call(TakeTurn { chore, worker, lease }).await
     }
 
     async fn prune_jobs(&self, keep: &Keep, after: Option<JobId>, limit: u32) -> Result<Pruned, StoreError> {
@@ -59,6 +59,7 @@ fn ago(tx: &Tx<'_>, age: Duration) -> i64 {
 }
 
 struct TakeTurn {
+    chore: Chore,
     worker: WorkerId,
     lease: Duration,
 }
@@ -71,7 +72,8 @@ impl Verb for TakeTurn {
         let turn = sqlx::query(include_str!("../../sql/sqlite/take_turn.sql"))
             .bind(self.worker.0)
             .bind(later(tx.now, self.lease))
-            .bind(tx.now);
+            .bind(tx.now)
+            .bind(self.chore.as_str());
         Ok(turn.execute(&mut *tx.connection).await?.rows_affected() > 0)
     }
 }

@@ -278,7 +278,7 @@ pub(super) fn dead_letter_page(rows: &[SqliteRow]) -> Read<DeadLetterPage> {
     Ok(page)
 }
 
-fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
+pub(super) fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
     Ok(DeadLetter {
         id: DeadLetterId(row.try_get("id")?),
         tenant_id: row.try_get("tenant_id")?,

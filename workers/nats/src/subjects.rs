@@ -1,0 +1,73 @@
+//! Which subject a message goes to.
+//!
+//! A tenant is one token, whatever is in its name; a kind keeps its dots and so is as many tokens as it has
+//! parts. The tenant is the third token of a subject, and a state its last: what is between them is the kind.
+
+use std::fmt::Write as _;
+
+use golden_jobs::store::publications::{Publication, Published};
+
+pub(crate) const EVENTS: &str = "golden.events.>";
+pub(crate) const DEAD_LETTERS: &str = "golden.dlq.>";
+
+pub(crate) fn of(publication: &Publication) -> String {
+    let (tenant, kind) = (token(&publication.tenant_id), dotted(&publication.kind));
+    match &publication.what {
+        Published::Event { state, .. } => format!("golden.events.{tenant}.{kind}.{}", token(state)),
+        Published::DeadLetter(_) => format!("golden.dlq.{tenant}.{kind}"),
+    }
+}
+
+/// A name as one token: all but letters, digits, `-`, `_`, `@` and `~` of ASCII are percent-encoded.
+pub(crate) fn token(name: &str) -> String {
+    encoded(name, b"-_@~")
+}
+
+/// A name whose dots part tokens. Golden's kinds have no other dots.
+pub(crate) fn dotted(name: &str) -> String {
+    encoded(name, b"-_@~.")
+}
+
+fn encoded(name: &str, kept: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use golden_jobs::id::{DeadLetterId, MessageId};
+
+    use super::*;
+
+    fn publication(tenant: &str, kind: &str, what: Published) -> Publication {
+        Publication { what, tenant_id: tenant.to_owned(), kind: kind.to_owned(), job_id: None, body: String::new() }
+    }
+
+    #[test]
+    fn a_subject_names_tenant_kind_and_state() {
+        let event = Published::Event { id: MessageId::new(), state: "succeeded".to_owned() };
+        assert_eq!(of(&publication("acme", "sandbox.run", event)), "golden.events.acme.sandbox.run.succeeded");
+        let letter = Published::DeadLetter(DeadLetterId::new());
+        assert_eq!(of(&publication("acme", "fn.area@2", letter)), "golden.dlq.acme.fn.area@2");
+    }
+
+    #[test]
+    fn a_tenant_is_one_token_whatever_is_in_its_name() {
+        for (tenant, as_token) in [
+            ("acme.eu", "acme%2Eeu"),
+            ("a b>*", "a%20b%3E%2A"),
+            ("söhne", "s%C3%B6hne"),
+            ("me@home-1_x", "me@home-1_x"),
+        ] {
+            assert_eq!(token(tenant), as_token);
+        }
+    }
+}
