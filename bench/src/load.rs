@@ -11,13 +11,13 @@ use std::{
 use async_trait::async_trait;
 use golden_jobs::{
     JobId, Role,
+    breakers::{self, Board},
     context::Ports,
     functions::KnownFunctions,
     kinds,
     metrics::Metrics,
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
     store::{Due, Keep, NewJob, SharedStore},
-    webhooks::Hosts,
 };
 use golden_workers::Options;
 use tokio_util::sync::CancellationToken;
@@ -152,7 +152,7 @@ fn start_workers(store: &SharedStore, keep: Keep) -> (Metrics, Workers) {
         metrics: metrics.clone(),
         outbound: Arc::new(NoOutbound),
         executor: Err("benchmarks run no sandbox".to_owned()),
-        hosts: Hosts::default(),
+        breakers: Board::new(breakers::Options::default(), metrics.clone()),
         functions: KnownFunctions::new(Arc::clone(store)),
     };
     let shutdown = CancellationToken::new();

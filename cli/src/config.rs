@@ -73,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) webhook_per_host: NonZeroUsize,
     /// `None` where there is no NATS.
     pub(crate) nats: Option<Nats>,
+    /// How long a circuit breaker is open at first.
+    pub(crate) breaker_open: Duration,
     /// Where requests to addresses that users name may go.
     pub(crate) egress: Egress,
     /// Runs at once in each pool, where the operator says so.
@@ -153,6 +155,7 @@ impl Settings {
                 }),
                 None => None,
             },
+            breaker_open: layers.value(&table::BREAKER_OPEN)?,
             egress: Egress {
                 allow_http: layers.value(&table::EGRESS_HTTP)?,
                 allow_ports: layers.value(&table::EGRESS_PORTS)?,

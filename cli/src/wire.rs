@@ -7,6 +7,7 @@ use golden_api::{Api, ApiOptions, Auth, Part};
 use golden_jobs::{
     Registry, Role, WorkerId,
     backoff::Backoff,
+    breakers::{self, Board},
     broker,
     context::Ports,
     functions::KnownFunctions,
@@ -14,7 +15,7 @@ use golden_jobs::{
     outbound::Outbound,
     sandbox::Executor,
     store::{ConnectOptions, SharedStore},
-    webhooks::{Hosts, relay},
+    webhooks::relay,
 };
 use golden_nats::{Nats, NatsOptions};
 use golden_sandbox::{GvisorExecutor, Missing, SandboxOptions};
@@ -120,7 +121,13 @@ impl Process {
             metrics: self.metrics.clone(),
             outbound,
             executor: sandbox.clone().map(|executor| executor as Arc<dyn Executor>),
-            hosts: Hosts::new(self.settings.webhook_per_host),
+            breakers: Board::new(
+                breakers::Options {
+                    open: self.settings.breaker_open,
+                    webhooks_per_host: self.settings.webhook_per_host,
+                },
+                self.metrics.clone(),
+            ),
             functions: KnownFunctions::new(Arc::clone(&self.store)),
         };
         let options = golden_workers::Options {

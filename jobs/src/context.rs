@@ -8,6 +8,7 @@ use serde_json::{
 };
 
 use crate::{
+    breakers::{Board, Call, Dependency, Refused, TRIAL_LEASE},
     functions::KnownFunctions,
     journal::Journal,
     metrics::Metrics,
@@ -16,7 +17,6 @@ use crate::{
     record::JobRecord,
     sandbox::{Executor, ExecutorError},
     store::{Claimed, LogStream, Report, Store, StoreError},
-    webhooks::Hosts,
 };
 
 /// The outside world as handlers see it; one for a process.
@@ -27,8 +27,8 @@ pub struct Ports {
     pub outbound: Arc<dyn Outbound>,
     /// Why there is none is what a job that needs it is told.
     pub executor: Result<Arc<dyn Executor>, String>,
-    /// What goes to each host that webhooks are delivered to.
-    pub hosts: Hosts,
+    /// What stands in front of everything that may not answer.
+    pub breakers: Board,
     /// Versions of functions that were run before.
     pub functions: KnownFunctions,
 }
@@ -69,9 +69,20 @@ impl Context {
         &*self.ports.outbound
     }
 
-    /// Who is being delivered to.
-    pub fn hosts(&self) -> &Hosts {
-        &self.ports.hosts
+    /// Lets the run call `dependency`, unless its breaker is open: then the job comes again later, without
+    /// having spent an attempt. The call says when it [`ended`](Call::ended).
+    pub async fn call(&self, dependency: &Dependency) -> Result<Call, Refused> {
+        let breakers = &self.ports.breakers;
+        let lasts = self.claimed.timeout;
+        let refused = match breakers.call(dependency, lasts) {
+            Err(refused) if refused.would_be_trial => refused,
+            answer => return answer,
+        };
+        // It is open for all, and its time is over: one process tries. Whoever cannot ask decides for itself.
+        let lease = TRIAL_LEASE.max(lasts);
+        let granted = self.ports.store.lease_trial(breakers.worker(), dependency, lease).await.unwrap_or(true);
+        breakers.may_try(dependency, granted, lease);
+        if granted { breakers.call(dependency, lasts) } else { Err(refused) }
     }
 
     /// The programs of functions.

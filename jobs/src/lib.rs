@@ -15,6 +15,7 @@
 //! | [`record`] | states and their transitions; a job as its readers see it |
 //! | [`egress`], [`address`] | where requests to URLs that users name may go |
 //! | [`backoff`] | how long to wait before the next attempt |
+//! | [`breakers`] | what does not answer is left alone for a while |
 //! | [`schedules`] | jobs that come back by the clock: when, what, and what a slot comes to |
 //! | [`store`] | the record of everything, on PostgreSQL or SQLite |
 //! | [`terms`] | what a tenant may have, remembered for a moment |
@@ -28,6 +29,7 @@
 pub mod address;
 pub mod backoff;
 pub mod batch;
+pub mod breakers;
 pub mod broker;
 pub mod canonical;
 pub mod context;

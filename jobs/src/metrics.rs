@@ -4,7 +4,9 @@
 
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    core::Collector, process_collector::ProcessCollector,
+    core::Collector,
+    process_collector::ProcessCollector,
+    proto::{Metric, MetricFamily},
 };
 
 use crate::{record::State, role::Role, sandbox::Cause};
@@ -17,6 +19,9 @@ const SECONDS: [f64; 16] =
 /// round these, since a quantile is read off the buckets on both sides.
 const CONSENSUS_SECONDS: [f64; 13] =
     [5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 240.0, 300.0, 450.0, 600.0, 900.0];
+
+/// The one metric with hosts in it, which users named.
+const BREAKERS: &str = "circuit_breaker_state";
 
 /// All metrics of a process. Cheap to clone; clones share their values.
 #[derive(Clone)]
@@ -66,6 +71,9 @@ pub struct Metrics {
     pub permission_denied: IntCounterVec,
     /// `golden_rate_limited_total{policy,route}`: requests refused for being too many.
     pub rate_limited: IntCounterVec,
+    /// `circuit_breaker_state{name}`: 0 closed, 1 half open, 2 open, 3 forced open. Written by
+    /// [`breakers::show`](crate::breakers::show) alone, which keeps hosts few.
+    pub breakers: IntGaugeVec,
     /// `sandbox_execution_failures_total{cause}`: runs that failed by the platform's fault.
     pub sandbox_failures: IntCounterVec,
     /// `golden_sandbox_runs_total{cause}`: programs that were run, by why they ended.
@@ -129,6 +137,7 @@ impl Metrics {
                 "Requests refused for being too many.",
                 &["policy", "route"],
             ),
+            breakers: table.gauges(BREAKERS, "0 closed, 1 half open, 2 open, 3 forced open.", &["name"]),
             sandbox_failures: table.counters(
                 "sandbox_execution_failures_total",
                 "Sandbox runs the platform failed.",
@@ -169,8 +178,23 @@ impl Metrics {
 
     /// What a scrape shows, in the text format.
     pub fn render(&self) -> String {
-        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        text(&self.registry.gather())
     }
+
+    /// The same without the hosts that users named, for those who speak for one tenant.
+    pub fn render_without_hosts(&self) -> String {
+        let mut families = self.registry.gather();
+        for family in families.iter_mut().filter(|family| family.name() == BREAKERS) {
+            let named = std::mem::take(family.mut_metric());
+            let of_all = |metric: &Metric| !metric.get_label().iter().any(|label| label.value().contains(':'));
+            *family.mut_metric() = named.into_iter().filter(of_all).collect();
+        }
+        text(&families)
+    }
+}
+
+fn text(families: &[MetricFamily]) -> String {
+    prometheus::TextEncoder::new().encode_to_string(families).unwrap_or_default()
 }
 
 /// Makes metrics and registers them. A wrong or doubled name is a defect of this file, and

@@ -66,6 +66,10 @@ pub enum Failure {
     /// No attempt will do better: the job is dead now.
     #[error("{0}")]
     Fatal(JobError),
+    /// What the run needs cannot be had for now, and that is not its fault: run again after this long, without
+    /// spending an attempt.
+    #[error("not for another {0:?}")]
+    Later(Duration),
 }
 
 impl Failure {
@@ -137,7 +141,7 @@ pub fn verdict(
 ) -> Verdict {
     match outcome {
         Ok(End::Done(result)) => Verdict::Succeeded { result },
-        Ok(End::Snooze(delay)) => Verdict::Snooze { delay },
+        Ok(End::Snooze(delay)) | Err(Failure::Later(delay)) => Verdict::Snooze { delay },
         Ok(End::Await { children, checkpoint }) => Verdict::Await { children, checkpoint },
         Err(Failure::Fatal(error)) => Verdict::Dead { error },
         Err(Failure::Retry { error, .. }) if attempt >= max_attempts => Verdict::Dead { error },

@@ -19,6 +19,7 @@ use crate::{
 };
 
 pub mod batch;
+pub mod breakers;
 pub mod callbacks;
 pub mod clock;
 mod connect;
@@ -42,6 +43,7 @@ pub mod watch;
 pub mod workers;
 
 pub use batch::{Batches, InsertedBatch, NewBatch};
+pub use breakers::Breakers;
 pub use callbacks::Callbacks;
 pub use clock::StoreClock;
 pub use connect::{ConnectError, ConnectOptions, Inspection, connect, inspect, migrate};
@@ -77,6 +79,7 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 #[async_trait]
 pub trait Store:
     Batches
+    + Breakers
     + Callbacks
     + Deliveries
     + Endpoints

@@ -6,7 +6,6 @@
 
 mod body;
 mod deliveries;
-mod hosts;
 mod publications;
 mod relay;
 #[cfg(test)]
@@ -15,7 +14,6 @@ mod signature;
 mod topics;
 
 pub use deliveries::{endpoint_disabled, said, test_delivery};
-pub use hosts::{HOST_LIMIT, Hosts, Place};
 pub use relay::{relay, relay_once};
 pub use signature::{MalformedSecret, Secret, headers, new_secret, sign};
 pub use topics::{ENDPOINT_DISABLED, EVENT_TYPES, WEBHOOK_TEST, covers, is_known};

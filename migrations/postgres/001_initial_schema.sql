@@ -433,14 +433,30 @@ CREATE TABLE budget_ledger (
     PRIMARY KEY (reservation_id, account)
 );
 
--- What the replicas know together of one dependency.
+-- What an operator says of the breaker of a dependency, and who tries it on behalf of all.
 CREATE TABLE circuit_breakers (
-    name       text        PRIMARY KEY,
-    state      text        NOT NULL CHECK (state IN ('closed', 'half_open', 'open', 'forced_open', 'disabled')),
-    opened     integer     NOT NULL DEFAULT 0,
-    until      timestamptz,
-    reason     text,
-    updated_at timestamptz NOT NULL
+    name        text        PRIMARY KEY,
+    state       text        CHECK (state IN ('forced_open', 'disabled')),
+    -- Until when that holds: nobody's word holds for good.
+    until       timestamptz,
+    reason      text,
+    set_by      text,
+    -- The one process that may try a dependency that is open for all, until then.
+    tried_by    uuid,
+    tried_until timestamptz,
+    updated_at  timestamptz NOT NULL,
+    CHECK (state IS NULL OR until IS NOT NULL AND reason IS NOT NULL AND set_by IS NOT NULL)
+);
+
+-- The processes that find a dependency open. Each writes its own votes, when its own breaker changes: nothing here is
+-- written or read by a call that goes well.
+CREATE TABLE circuit_breaker_votes (
+    name   text        NOT NULL,
+    voter  uuid        NOT NULL,
+    -- Times it was opened in a row.
+    opened integer     NOT NULL,
+    until  timestamptz NOT NULL,
+    PRIMARY KEY (name, voter)
 );
 
 -- Hash-chained per tenant; who changed what and when. Append-only by trigger.

@@ -427,14 +427,30 @@ CREATE TABLE budget_ledger (
     PRIMARY KEY (reservation_id, account)
 ) STRICT, WITHOUT ROWID;
 
--- What the replicas know together of one dependency.
+-- What an operator says of the breaker of a dependency, and who tries it on behalf of all.
 CREATE TABLE circuit_breakers (
-    name       TEXT    NOT NULL PRIMARY KEY,
-    state      TEXT    NOT NULL CHECK (state IN ('closed', 'half_open', 'open', 'forced_open', 'disabled')),
-    opened     INTEGER NOT NULL DEFAULT 0,
-    until      INTEGER,
-    reason     TEXT,
-    updated_at INTEGER NOT NULL
+    name        TEXT    NOT NULL PRIMARY KEY,
+    state       TEXT    CHECK (state IN ('forced_open', 'disabled')),
+    -- Until when that holds: nobody's word holds for good.
+    until       INTEGER,
+    reason      TEXT,
+    set_by      TEXT,
+    -- The one process that may try a dependency that is open for all, until then.
+    tried_by    BLOB    CHECK (length(tried_by) = 16),
+    tried_until INTEGER,
+    updated_at  INTEGER NOT NULL,
+    CHECK (state IS NULL OR until IS NOT NULL AND reason IS NOT NULL AND set_by IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+
+-- The processes that find a dependency open. Each writes its own votes, when its own breaker changes: nothing here is
+-- written or read by a call that goes well.
+CREATE TABLE circuit_breaker_votes (
+    name   TEXT    NOT NULL,
+    voter  BLOB    NOT NULL CHECK (length(voter) = 16),
+    -- Times it was opened in a row.
+    opened INTEGER NOT NULL,
+    until  INTEGER NOT NULL,
+    PRIMARY KEY (name, voter)
 ) STRICT, WITHOUT ROWID;
 
 -- Hash-chained per tenant; who changed what and when. Append-only by trigger. SQLite

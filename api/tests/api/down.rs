@@ -10,6 +10,7 @@ use golden_jobs::store::{
 };
 use golden_jobs::{
     DeadLetterId, EndpointId, JobId, MessageId, Role, ScheduleId, WorkerId,
+    breakers::Dependency,
     functions::{FunctionName, Version},
     record::{Attempt, JobRecord},
     store::{
@@ -17,6 +18,7 @@ use golden_jobs::{
         JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName,
         Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, TermsChange,
         UnderWay, Watch, WorkerInfo, Workers,
+        breakers::{Breakers, Said, SharedBreakers, Vote},
         callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
@@ -102,6 +104,29 @@ impl Queues for Down {
     }
 
     async fn limit(&self, _: Role, _: &str, _: Quota) -> Result<()> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Breakers for Down {
+    async fn vote(&self, _: WorkerId, _: &[Vote]) -> Result<()> {
+        down()
+    }
+
+    async fn breakers(&self, _: Option<WorkerId>) -> Result<SharedBreakers> {
+        down()
+    }
+
+    async fn lease_trial(&self, _: WorkerId, _: &Dependency, _: Duration) -> Result<bool> {
+        down()
+    }
+
+    async fn say(&self, _: &Dependency, _: &Said) -> Result<()> {
+        down()
+    }
+
+    async fn reset_breakers(&self, _: Option<&Dependency>) -> Result<()> {
         down()
     }
 }

@@ -106,7 +106,9 @@ fn examples_and_defaults_can_be_used() {
 fn what_is_said_of_defaults_is_what_the_code_does() {
     let settings = Settings::from_layers(&Layers::default()).unwrap();
     assert_eq!(settings.lost_after, golden_jobs::store::LOST_AFTER);
-    assert_eq!(settings.webhook_per_host, golden_jobs::webhooks::HOST_LIMIT);
+    let breakers = golden_jobs::breakers::Options::default();
+    assert_eq!(settings.webhook_per_host, breakers.webhooks_per_host);
+    assert_eq!(settings.breaker_open, breakers.open);
     assert_eq!(settings.keep, golden_jobs::store::Keep::default());
     let Unset::Otherwise(schedule) = table::WEBHOOK_SCHEDULE.about.unset else { panic!("it depends on the kind") };
     let waits = values::webhook_schedule(schedule).unwrap();

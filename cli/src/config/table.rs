@@ -23,7 +23,7 @@ pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 10] = [
     ("Database", &[&DATABASE_URL]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     ("API", &[&LISTEN, &RATE_LIMITS, &TRUSTED_PROXIES]),
-    ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION]),
+    ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION, &BREAKER_OPEN]),
     ("Sandbox", &[&DOCKER_HOST, &SANDBOX_LIMITS]),
     ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
@@ -178,6 +178,18 @@ pub(crate) static RETENTION: Setting<Keep> = Setting {
         shown: Whole,
     },
     parse: values::retention,
+};
+
+pub(crate) static BREAKER_OPEN: Setting<Duration> = Setting {
+    about: About {
+        name: "GOLDEN_BREAKER_OPEN",
+        what: "how long a dependency that fails is left alone at first",
+        takes: "A duration from 1s to 10m. Twice as long each time that it fails again, up to ten times as long.",
+        unset: Value("30s"),
+        example: "10s",
+        shown: Whole,
+    },
+    parse: values::breaker_open,
 };
 
 pub(crate) static DOCKER_HOST: Setting<String> = Setting {

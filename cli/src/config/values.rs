@@ -146,6 +146,14 @@ pub(super) fn lost_after(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub(super) fn breaker_open(text: &str) -> Result<Duration, String> {
+    let open = duration(text)?;
+    match (Duration::from_secs(1)..=Duration::from_secs(600)).contains(&open) {
+        true => Ok(open),
+        false => Err(format!("`{text}` is not from 1s to 10m")),
+    }
+}
+
 /// A shorter stay would have idempotency keys outlive their jobs.
 const LEAST_KEEP: Duration = IDEMPOTENCY_WINDOW;
 

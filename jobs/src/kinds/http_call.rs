@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    breakers::Dependency,
     context::Context,
     egress,
     job::{Invalid, Job, Policy},
@@ -115,8 +116,10 @@ impl Job for HttpCall {
     #[expect(clippy::disallowed_methods, reason = "an endpoint's date is compared with the wall clock it was read at")]
     async fn run(self, cx: &Context) -> Outcome<Answer> {
         let request = self.request(cx.claimed(), cx.idempotency_key("call"))?;
-        let answer = cx.outbound().send(request).await?;
-        done(self.judge(answer, Utc::now())?)
+        let call = cx.call(&Dependency::http(&self.url)).await?;
+        let answer = cx.outbound().send(request).await;
+        call.answered(&answer, |status| status >= 500 && !self.expect.contains(&status));
+        done(self.judge(answer?, Utc::now())?)
     }
 }
 

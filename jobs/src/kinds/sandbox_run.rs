@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::{
+    breakers::Dependency,
     context::Context,
     job::{Invalid, Job, Policy},
     outcome::{Failure, Outcome, done},
     role::Role,
-    sandbox::{Cause, Content, Entry, Limits, Program, RunReport, is_inside, read_along},
+    sandbox::{Cause, Content, Entry, ExecutorError, Limits, Program, RunReport, is_inside, read_along},
 };
 
 /// Runs one untrusted program and keeps its output. A program that exits non-zero is a
@@ -166,7 +167,10 @@ impl SandboxRun {
         let program = self.into_program(cx.claimed().run.id.to_string())?;
         let (live, printed) = mpsc::channel(READ_AHEAD);
         let executor = cx.executor()?;
+        let call = cx.call(&Dependency::Docker).await?;
         let (report, ()) = tokio::join!(executor.run(program, live), read_along(cx, printed));
+        // What else may go wrong is perhaps the program's doing.
+        call.ended(matches!(report, Err(ExecutorError::Unavailable(_))));
         let report = report?;
 
         let cause = report.cause.as_str();

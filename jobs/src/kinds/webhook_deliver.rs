@@ -6,16 +6,16 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Position;
 
 use crate::{
     backoff::Backoff,
+    breakers::Dependency,
     context::Context,
     egress,
     id::{EndpointId, JobId, MessageId},
     job::{Invalid, Job, Policy},
     outbound::{OutboundError, OutboundRequest, OutboundResponse},
-    outcome::{Failure, Outcome, done, snooze},
+    outcome::{Failure, Outcome, done},
     role::Role,
     store::{
         deliveries::{DeliveryAttempt, NewAttempt},
@@ -150,21 +150,19 @@ impl Job for WebhookDeliver {
     #[expect(clippy::disallowed_methods, reason = "receivers compare the signature's time with their own wall clock")]
     async fn run(self, cx: &Context) -> Outcome<Delivered> {
         let (url, secrets) = self.destination(cx).await?;
-        let _place = match cx.hosts().enter(&host(&url)) {
-            Ok(place) => place,
-            Err(wait) => return snooze(wait),
-        };
+        let call = cx.call(&Dependency::webhook(&url)).await?;
         let (claimed, now) = (cx.claimed(), Utc::now());
         let id = MessageId::from(claimed.run.id);
 
         let started = std::time::Instant::now();
         let answer = cx.outbound().send(self.request(id, &url, &secrets, now)).await;
         let latency = started.elapsed();
+        call.answered(&answer, |status| status >= 500);
 
         let outcome = settle(&answer, now);
         let label = match &outcome {
             Ok(_) => "delivered",
-            Err(Failure::Retry { .. }) => "failed",
+            Err(Failure::Retry { .. } | Failure::Later(_)) => "failed",
             Err(Failure::Fatal(_)) => "refused",
         };
         cx.metrics().webhook_attempts.with_label_values(&[label]).inc();
@@ -194,11 +192,6 @@ impl Job for WebhookDeliver {
             Err(failure) => Err(failure),
         }
     }
-}
-
-/// The host of a URL, with its port. What is no URL is refused when it is sent to.
-fn host(url: &str) -> String {
-    egress::parse(url).map_or_else(|_| String::new(), |url| url[Position::BeforeHost..Position::AfterPort].to_owned())
 }
 
 /// What follows from an attempt: 2xx is delivered, 410 and an address that Golden refuses are

@@ -4,6 +4,7 @@
 //! so that it is a transaction by itself and costs one round trip.
 
 mod batch;
+mod breakers;
 mod callbacks;
 mod dead_letters;
 mod deliveries;

@@ -4,6 +4,7 @@
 //! writes to the one task that owns the one connection that can.
 
 mod batch;
+mod breakers;
 mod callbacks;
 mod chores;
 mod claim;

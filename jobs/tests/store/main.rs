@@ -14,6 +14,7 @@
 //! | [`fence`] | a late run changes nothing |
 //! | [`children`] | a job waits for others |
 //! | [`workers`] | workers fall silent, jobs do not |
+//! | [`breakers`] | what processes say of their dependencies |
 //! | [`cancel`], [`retry`] | what users do to a job |
 //! | [`dead_letters`] | what dies, and how it comes back |
 //! | [`events`] | what becomes an event, and the log of events |
@@ -37,6 +38,7 @@
 
 mod batches;
 mod bed;
+mod breakers;
 mod cancel;
 mod children;
 mod claims;

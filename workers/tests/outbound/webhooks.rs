@@ -4,6 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use golden_jobs::{
     Context, EndpointId, Failure, Job, JobId, MessageId, Role, WorkerId,
+    breakers::{self, Board, Dependency},
     context::Ports,
     functions::KnownFunctions,
     journal::Journal,
@@ -17,7 +18,7 @@ use golden_jobs::{
         endpoints::{DisabledReason, EndpointChange, EndpointSettings, Format},
         migrate,
     },
-    webhooks::{Hosts, Secret, relay, relay_once, sign, test_delivery},
+    webhooks::{Secret, relay, relay_once, sign, test_delivery},
 };
 use serde_json::{
     Value, json,
@@ -78,11 +79,11 @@ impl Fresh {
 
     /// One run of the delivery that the relay made.
     async fn deliver(&self) -> (MessageId, RawOutcome) {
-        self.deliver_among(Hosts::default()).await
+        self.deliver_among(Board::new(breakers::Options::default(), Metrics::new())).await
     }
 
     /// The same while others deliver.
-    async fn deliver_among(&self, hosts: Hosts) -> (MessageId, RawOutcome) {
+    async fn deliver_among(&self, breakers: Board) -> (MessageId, RawOutcome) {
         let claimed = self.store.claim(Role::Webhook, 10, WorkerId::new()).await.unwrap();
         assert_eq!(claimed.len(), 1);
         let claimed = Arc::new(claimed.into_iter().next().unwrap());
@@ -91,7 +92,7 @@ impl Fresh {
             metrics: Metrics::new(),
             outbound: Arc::new(dev()),
             executor: Err("not here".to_owned()),
-            hosts,
+            breakers,
             functions: KnownFunctions::new(Arc::clone(&self.store)),
         };
         let kinds = registry();
@@ -229,12 +230,14 @@ async fn a_delivery_to_a_busy_host_comes_back_and_spends_no_attempt() {
     let server = Server::answering(answer("200 OK", "", "")).await;
     let fresh = Fresh::open().await;
     fresh.told(fresh.endpoint(server.url("/events"), Format::Standard).await).await;
-    let hosts = Hosts::new(NonZeroUsize::MIN);
-    let place = hosts.enter(&server.address.to_string()).ok().unwrap();
+    let one = breakers::Options { webhooks_per_host: NonZeroUsize::MIN, ..breakers::Options::default() };
+    let board = Board::new(one, Metrics::new());
+    let host = Dependency::Webhook(server.address.to_string());
+    let place = board.call(&host, Duration::from_secs(1)).ok().unwrap();
 
-    let (_, outcome) = fresh.deliver_among(hosts).await;
+    let (_, outcome) = fresh.deliver_among(board).await;
 
-    assert!(matches!(outcome, Ok(End::Snooze(_))), "{outcome:?}");
+    assert!(matches!(outcome, Err(Failure::Later(_))), "{outcome:?}");
     assert!(server.requests().is_empty());
     drop(place);
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+mod breakers_open;
 mod functions;
 mod journals;
 mod retention;
@@ -13,11 +14,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use golden_jobs::{
     Context, Job, JobId, Outcome, Registry, Role, ScheduleId, State,
+    breakers::{self, Board},
     context::Ports,
     done,
     functions::KnownFunctions,
     job::Policy,
-    kinds::{FunctionCall, Noop, WebhookDeliver},
+    kinds::{FunctionCall, HttpCall, Noop, WebhookDeliver},
     metrics::Metrics,
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
     record::JobRecord,
@@ -27,7 +29,6 @@ use golden_jobs::{
         connect, migrate,
         schedules::{CatchUp, Created, NewSchedule, WhichSchedule},
     },
-    webhooks::Hosts,
 };
 use golden_workers::Options;
 use schemars::JsonSchema;
@@ -85,14 +86,14 @@ impl Pools {
             (Role::Orchestrator, slots),
             Metrics::new(),
             Arc::new(Nobody),
-            Hosts::default(),
+            breakers::Options::default(),
             async |_| {},
         )
         .await
     }
 
-    async fn start_with(pool: (Role, usize), outbound: Arc<dyn Outbound>, hosts: Hosts) -> Self {
-        Self::begin(StoreClock::Own, pool, Metrics::new(), outbound, hosts, async |_| {}).await
+    async fn start_with(pool: (Role, usize), outbound: Arc<dyn Outbound>, breakers: breakers::Options) -> Self {
+        Self::begin(StoreClock::Own, pool, Metrics::new(), outbound, breakers, async |_| {}).await
     }
 
     /// The same by a clock of the test's, on a store that holds something already.
@@ -103,7 +104,7 @@ impl Pools {
         prepare: impl AsyncFnOnce(&SharedStore),
     ) -> Self {
         let pool = (Role::Orchestrator, slots);
-        Self::begin(clock, pool, metrics, Arc::new(Nobody), Hosts::default(), prepare).await
+        Self::begin(clock, pool, metrics, Arc::new(Nobody), breakers::Options::default(), prepare).await
     }
 
     async fn begin(
@@ -111,7 +112,7 @@ impl Pools {
         pool: (Role, usize),
         metrics: Metrics,
         outbound: Arc<dyn Outbound>,
-        hosts: Hosts,
+        breakers: breakers::Options,
         prepare: impl AsyncFnOnce(&SharedStore),
     ) -> Self {
         let folder = std::env::temp_dir().join(format!("golden-pools-{}", uuid::Uuid::now_v7()));
@@ -121,15 +122,16 @@ impl Pools {
         prepare(&store).await;
         let ports = Ports {
             store: Arc::clone(&store),
+            breakers: Board::new(breakers, metrics.clone()),
             metrics,
             outbound,
             executor: Err("no sandbox here".to_owned()),
-            hosts,
             functions: KnownFunctions::new(Arc::clone(&store)),
         };
         let registry = Arc::new(
             Registry::default()
                 .with::<FunctionCall>()
+                .with::<HttpCall>()
                 .with::<Noop>()
                 .with::<WebhookDeliver>()
                 .with::<Sore>()

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use golden_jobs::{
     JobId, Registry, Role, WorkerId,
+    breakers::{self, Board},
     context::Ports,
     functions::KnownFunctions,
     kinds::Noop,
     metrics::Metrics,
     outcome::Verdict,
     store::{Chore, ConnectOptions, Due, NewJob, RunEnd, StoreClock, clock::HeldClock, connect, migrate},
-    webhooks::Hosts,
 };
 use golden_workers::Options;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +55,7 @@ async fn a_worker_removes_what_is_past_its_time() {
         metrics: metrics.clone(),
         outbound: Arc::new(Nobody),
         executor: Err("no sandbox here".to_owned()),
-        hosts: Hosts::default(),
+        breakers: Board::new(breakers::Options::default(), metrics.clone()),
         functions: KnownFunctions::new(Arc::clone(&store)),
     };
     let shutdown = CancellationToken::new();

@@ -12,10 +12,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use golden_jobs::{
-    Role, State,
+    Role, State, breakers,
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
     store::NewJob,
-    webhooks::Hosts,
 };
 
 use crate::{Pools, job};
@@ -49,7 +48,8 @@ fn delivery(host: &str) -> NewJob {
 async fn a_receiver_that_never_answers_does_not_hold_up_the_others() {
     let receivers = Arc::new(Receivers::default());
     let outbound: Arc<dyn Outbound> = Arc::clone(&receivers) as Arc<dyn Outbound>;
-    let pools = Pools::start_with((Role::Webhook, 4), outbound, Hosts::new(NonZeroUsize::new(2).unwrap())).await;
+    let two = breakers::Options { webhooks_per_host: NonZeroUsize::new(2).unwrap(), ..breakers::Options::default() };
+    let pools = Pools::start_with((Role::Webhook, 4), outbound, two).await;
     let slow: Vec<NewJob> = (0..50).map(|_| delivery("slow.example")).collect();
     let held_back = slow[40].id;
     pools.store.insert(slow).await.unwrap();
