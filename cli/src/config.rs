@@ -10,6 +10,7 @@ use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration
 use golden_api::{RateLimits, auth::Expected};
 use golden_jobs::{egress::Egress, sandbox::Limits, store::Keep};
 use golden_nats::StreamLimits;
+use golden_sandbox::KeepWarm;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
@@ -60,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) docker_host: Option<String>,
     /// The most that a sandboxed program gets.
     pub(crate) sandbox_limits: Limits,
+    /// How many sandboxes wait for programs.
+    pub(crate) sandbox_warm: KeepWarm,
     /// What servers log.
     pub(crate) log: EnvFilter,
     pub(crate) log_format: LogFormat,
@@ -140,6 +143,7 @@ impl Settings {
             trusted_proxies: layers.value(&table::TRUSTED_PROXIES)?,
             docker_host: layers.get(&table::DOCKER_HOST)?,
             sandbox_limits: layers.value(&table::SANDBOX_LIMITS)?,
+            sandbox_warm: layers.value(&table::SANDBOX_WARM)?,
             log: layers.value(&table::LOG)?,
             log_format: layers.value(&table::LOG_FORMAT)?,
             drain_timeout: layers.value(&table::DRAIN_TIMEOUT)?,

@@ -50,9 +50,13 @@ pub(crate) struct Process {
 
 impl Process {
     /// Opens the store, and refuses one with an older schema. Whether NATS can be reached does not matter.
-    pub(crate) async fn start(settings: Settings, registry: Registry, database_url: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        settings: Settings,
+        registry: Registry,
+        metrics: Metrics,
+        database_url: &str,
+    ) -> anyhow::Result<Self> {
         let store = golden_jobs::store::connect(ConnectOptions::new(database_url)).await?;
-        let metrics = Metrics::new();
         machine::show_limits(&metrics);
         let nats = match &settings.nats {
             Some(settings) => Some(nats(settings).await?),
@@ -137,8 +141,19 @@ impl Process {
             keep: self.settings.keep,
         };
         let pools = golden_workers::run(options, Arc::clone(&self.registry), ports, self.shutdown.clone());
+        let shutdown = self.shutdown.clone();
         self.add("the pools", async move {
-            let ended = pools.await;
+            let mut pools = std::pin::pin!(pools);
+            let ended = tokio::select! {
+                ended = &mut pools => ended,
+                () = shutdown.cancelled() => {
+                    // What still comes is what this process holds already.
+                    if let Ok(executor) = &sandbox {
+                        executor.stop_warming();
+                    }
+                    pools.await
+                }
+            };
             if let Ok(executor) = sandbox {
                 executor.close().await;
             }
@@ -204,13 +219,18 @@ pub(crate) async fn auth(settings: &Settings) -> anyhow::Result<Auth> {
 }
 
 /// Connects to the sandbox, or says what is missing for one.
-pub(crate) async fn sandbox(settings: &Settings) -> Result<Arc<GvisorExecutor>, Missing> {
-    let options = SandboxOptions {
+pub(crate) async fn sandbox(settings: &Settings, metrics: &Metrics) -> Result<Arc<GvisorExecutor>, Missing> {
+    let options = SandboxOptions { warm: settings.sandbox_warm, metrics: metrics.clone(), ..sandbox_options(settings) };
+    GvisorExecutor::connect(options).await.map(Arc::new)
+}
+
+/// What sandboxes are like here, and none before its program.
+pub(crate) fn sandbox_options(settings: &Settings) -> SandboxOptions {
+    SandboxOptions {
         docker_host: settings.docker_host.clone(),
         most: settings.sandbox_limits,
         ..SandboxOptions::new(WorkerId::new())
-    };
-    GvisorExecutor::connect(options).await.map(Arc::new)
+    }
 }
 
 /// Begins to connect to NATS.

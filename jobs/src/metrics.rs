@@ -20,6 +20,12 @@ const SECONDS: [f64; 16] =
 const CONSENSUS_SECONDS: [f64; 13] =
     [5.0, 15.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 240.0, 300.0, 450.0, 600.0, 900.0];
 
+/// And for a sandboxed program, whose median and p95 are to be read off them.
+const RUN_SECONDS: [f64; 24] = [
+    0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0,
+    20.0, 30.0, 45.0, 60.0,
+];
+
 /// The one metric with hosts in it, which users named.
 const BREAKERS: &str = "circuit_breaker_state";
 
@@ -88,6 +94,20 @@ pub struct Metrics {
     pub cpu_limit: Gauge,
     /// `golden_memory_limit_bytes`: memory this process may use.
     pub memory_limit: Gauge,
+    /// `golden_sandbox_run_seconds{language}`: from the request for a sandbox to the program's report.
+    pub sandbox_run: HistogramVec,
+    /// `golden_sandbox_boots_total{outcome}`: sandboxes started, `ready` or `failed`.
+    pub sandbox_boots: IntCounterVec,
+    /// `golden_sandbox_boot_seconds`: from nothing to a sandbox that waits for a program.
+    pub sandbox_boot: Histogram,
+    /// `golden_sandbox_warm`: sandboxes that wait for programs.
+    pub sandbox_warm: IntGauge,
+    /// `golden_sandbox_warm_hits_total{language}`: programs for which a sandbox waited.
+    pub sandbox_warm_hits: IntCounterVec,
+    /// `golden_sandbox_warm_misses_total{language}`: programs for which one had to be started.
+    pub sandbox_warm_misses: IntCounterVec,
+    /// `golden_sandbox_warm_age_seconds`: how long a sandbox had waited when its program came.
+    pub sandbox_warm_age: Histogram,
 }
 
 impl Metrics {
@@ -150,6 +170,25 @@ impl Metrics {
                 .counter("llm_validation_failures_total", "Answers of models that did not fit their schema."),
             cpu_limit: table.add(Gauge::new("golden_cpu_limit", "CPUs this process may use.")),
             memory_limit: table.add(Gauge::new("golden_memory_limit_bytes", "Memory this process may use.")),
+            sandbox_run: table.add(HistogramVec::new(
+                HistogramOpts::new("golden_sandbox_run_seconds", "Sandbox asked for to report.")
+                    .buckets(RUN_SECONDS.to_vec()),
+                &["language"],
+            )),
+            sandbox_boots: table.counters("golden_sandbox_boots_total", "Sandboxes started.", &["outcome"]),
+            sandbox_boot: table.histogram_of("golden_sandbox_boot_seconds", "Time to start a sandbox.", &RUN_SECONDS),
+            sandbox_warm: table.gauge("golden_sandbox_warm", "Sandboxes that wait for programs."),
+            sandbox_warm_hits: table.counters(
+                "golden_sandbox_warm_hits_total",
+                "Programs for which a sandbox waited.",
+                &["language"],
+            ),
+            sandbox_warm_misses: table.counters(
+                "golden_sandbox_warm_misses_total",
+                "Programs for which no sandbox waited.",
+                &["language"],
+            ),
+            sandbox_warm_age: table.histogram("golden_sandbox_warm_age_seconds", "Wait of a sandbox for its program."),
             registry,
         };
         metrics.begin();
@@ -164,6 +203,9 @@ impl Metrics {
         }
         for cause in Cause::ALL.into_iter().filter(|cause| cause.is_platforms()) {
             self.sandbox_failures.with_label_values(&[cause.as_str()]);
+        }
+        for outcome in ["ready", "failed"] {
+            self.sandbox_boots.with_label_values(&[outcome]);
         }
         for outcome in ["delivered", "failed", "refused"] {
             self.webhook_attempts.with_label_values(&[outcome]);

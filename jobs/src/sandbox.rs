@@ -74,6 +74,9 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What a program gets that asks for nothing else.
+    pub const USUAL: Self = Self { wall: Duration::from_secs(10), cpu: None, memory: 256 << 20 };
+
     /// What an operator allows who says nothing else. A run of the kind `sandbox.run` takes no
     /// longer, whatever is allowed.
     pub const MOST: Self = Self { wall: Duration::from_secs(50), cpu: None, memory: 1 << 30 };

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use bollard::{Docker, container::LogOutput, errors::Error as BollardError, models::ContainerCreateBody};
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use golden_sandbox_protocol::{Malformed, Outcome, Progress, Transcript};
 use tokio::{
     io::AsyncWrite,
@@ -27,6 +27,13 @@ pub(crate) struct Booted {
 pub(crate) struct Output {
     chunks: Pin<Box<dyn Stream<Item = Result<LogOutput, BollardError>> + Send>>,
     transcript: Transcript,
+}
+
+impl Booted {
+    /// Whether it still waits, as far as is known. A supervisor that waits has nothing to say.
+    pub(crate) fn is_waiting(&mut self) -> bool {
+        self.output.chunks.next().now_or_never().is_none()
+    }
 }
 
 /// Why a container is none to run a program in.

@@ -1,12 +1,8 @@
 //! A program's way through a sandbox: boot, run, report, and the container's removal.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use bollard::Docker;
-use golden_jobs::{
-    WorkerId,
-    sandbox::{Cause, ExecutorError, Limits, Printed, RunReport, Usage},
-};
+use golden_jobs::sandbox::{Cause, ExecutorError, Limits, Printed, RunReport, Usage};
 use golden_sandbox_protocol::{End, Outcome, Run};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -14,23 +10,17 @@ use tokio::{
 };
 
 use crate::{
-    boot::{Booted, NotBooted, boot},
+    boot::{Booted, NotBooted},
     container::Container,
-    docker::DockerError,
-    images::{Images, Runnable},
-    leftovers, profile,
-    run::{Ended, run},
+    ground::{Class, Ground, remove_all},
+    profile,
+    run::{Ended, NotRun, run},
 };
 
-/// What a run may take at most beside the program's wall time: every call's deadline, and some air.
-const OVERHEAD: Duration = Duration::from_secs(120);
-
 pub(crate) struct Errand {
-    pub(crate) docker: Docker,
-    pub(crate) images: Arc<Images>,
-    pub(crate) worker: WorkerId,
+    pub(crate) ground: Ground,
     pub(crate) job: String,
-    pub(crate) image: Runnable,
+    pub(crate) class: Class,
     pub(crate) limits: Limits,
     /// When it was asked for.
     pub(crate) asked: Instant,
@@ -40,48 +30,59 @@ pub(crate) struct Errand {
 type Report = Result<RunReport, ExecutorError>;
 
 impl Errand {
-    /// Runs the program, replies, and removes its container. When nobody waits for the reply any
-    /// more, the program is killed.
-    pub(crate) async fn carry_out(self, live: mpsc::Sender<Printed>, mut reply: oneshot::Sender<Report>) {
-        // Not to be given up half-way; it ends within the deadlines of its calls.
-        let sandbox = match self.boot().await {
-            Ok(sandbox) => sandbox,
-            Err(not) => {
-                let (container, report) = self.not_booted(not);
+    /// Runs the program, in the sandbox that waited for it if there is one, replies, and removes its
+    /// container. When nobody waits for the reply any more, the program is killed.
+    pub(crate) async fn carry_out(
+        self,
+        mut waiting: Option<Booted>,
+        live: mpsc::Sender<Printed>,
+        mut reply: oneshot::Sender<Report>,
+    ) {
+        let mut dead = None;
+        let container = loop {
+            let waited = waiting.is_some();
+            let sandbox = match waiting.take() {
+                Some(sandbox) => sandbox,
+                // Not to be given up half-way; it ends within the deadlines of its calls.
+                None => match self.ground.boot(&self.class, Some(&self.job), self.limits.wall).await {
+                    Ok(sandbox) => sandbox,
+                    Err(not) => {
+                        drop(live);
+                        let (container, report) = self.not_booted(not);
+                        drop(reply.send(report));
+                        return remove_all(dead.into_iter().chain(container)).await;
+                    }
+                },
+            };
+            let container = sandbox.container.clone();
+            if waited {
+                // Its labels cannot say so any more.
+                tracing::debug!(container = container.id(), job.id = self.job, "a sandbox that waited has its program");
+            }
+            let began = Instant::now();
+            let ended = tokio::select! {
+                ended = run(sandbox, waited, &self.request, self.limits.wall, live.clone()) => Some(ended),
+                () = reply.closed() => None,
+            };
+            // By now its streams are closed, however it ended.
+            let report = match ended {
+                Some(Err(NotRun::NotBegun)) => {
+                    tracing::warn!(container = container.id(), "a sandbox that waited has died: starting another");
+                    dead = Some(container);
+                    continue;
+                }
+                Some(Ok(ended)) => Some(Ok(self.report(ended, began - self.asked))),
+                Some(Err(NotRun::Docker(error))) => Some(Err(error.into())),
+                None => None,
+            };
+            // Whoever reads along learns with the reply that there is no more to read.
+            drop(live);
+            if let Some(report) = report {
                 drop(reply.send(report));
-                return remove(container).await;
             }
+            break container;
         };
-        let began = Instant::now();
-        let container = sandbox.container.clone();
-        let ended = tokio::select! {
-            ended = run(sandbox, &self.request, self.limits.wall, live) => Some(ended),
-            () = reply.closed() => None,
-        };
-        // By now its streams are closed, however it ended: one that nobody reads would hold the kill up.
-        if let Some(ended) = ended {
-            let boot = began - self.asked;
-            drop(reply.send(ended.map(|ended| self.report(ended, boot)).map_err(Into::into)));
-        }
-        remove(Some(container)).await;
-    }
-
-    async fn boot(&self) -> Result<Booted, NotBooted> {
-        match self.try_boot(&self.image.supervised).await {
-            // The image was there a moment ago.
-            Err(NotBooted::Docker(None, DockerError::NotFound { .. })) => {
-                self.images.gone(&self.image);
-                let image = self.images.supervised(&self.docker, &self.image.base).await;
-                self.try_boot(&image.map_err(|error| NotBooted::Docker(None, error))?).await
-            }
-            booted => booted,
-        }
-    }
-
-    async fn try_boot(&self, image: &str) -> Result<Booted, NotBooted> {
-        let deadline = leftovers::now() + self.limits.wall + OVERHEAD;
-        let body = profile::container(image, &self.limits, self.worker, &self.job, deadline);
-        boot(self.docker.clone(), body).await
+        remove_all(dead.into_iter().chain([container])).await;
     }
 
     fn not_booted(&self, not: NotBooted) -> (Option<Container>, Report) {
@@ -117,17 +118,9 @@ impl Errand {
                 cpu_ms: exit.map(|exit| exit.cpu_ms),
                 max_rss_kib: exit.map(|exit| exit.max_rss_kib),
             },
-            image_digest: self.image.base.clone(),
+            image_digest: self.class.base.clone(),
             runtime: profile::RUNTIME.to_owned(),
         }
-    }
-}
-
-async fn remove(container: Option<Container>) {
-    if let Some(container) = container
-        && let Err(error) = container.remove().await
-    {
-        tracing::warn!(container = container.id(), %error, "a sandbox is left to the next sweep");
     }
 }
 

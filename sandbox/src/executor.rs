@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bollard::Docker;
 use golden_jobs::{
     WorkerId,
+    metrics::Metrics,
     sandbox::{Entry, Executor, ExecutorError, Limits, Printed, Program, RunReport},
 };
 use golden_sandbox_protocol::{Launch, Run};
@@ -13,23 +14,28 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval},
 };
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::{AbortOnDropHandle, TaskTracker},
+};
 use tracing::Instrument;
 
 use crate::{
     docker::{self, DockerError},
     errand::Errand,
+    ground::{Class, Ground},
     images::{Image, Images, Runnable},
-    leftovers,
+    leftovers::Leftovers,
     missing::Missing,
     profile, supervisor,
+    warm::{KeepWarm, Warm},
 };
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
 /// Which Docker runs programs, for whom, and in which languages.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SandboxOptions {
     /// Docker's address as in `DOCKER_HOST`, a Unix socket; Docker's own default where absent.
     pub docker_host: Option<String>,
@@ -39,22 +45,35 @@ pub struct SandboxOptions {
     pub images: Vec<Image>,
     /// The most that a program may use. One that asks for more gets this.
     pub most: Limits,
+    /// How many sandboxes wait for programs.
+    pub warm: KeepWarm,
+    /// Where it is counted what was done.
+    pub metrics: Metrics,
 }
 
 impl SandboxOptions {
-    /// Docker, the images and the limits as they are by default.
+    /// Docker, the images and the limits as they are by default, and no sandbox before its program.
     pub fn new(worker: WorkerId) -> Self {
-        Self { docker_host: None, worker, images: Image::defaults(), most: Limits::MOST }
+        Self {
+            docker_host: None,
+            worker,
+            images: Image::defaults(),
+            most: Limits::MOST,
+            warm: KeepWarm::OFF,
+            metrics: Metrics::new(),
+        }
     }
 }
 
-/// Runs each program in a new gVisor container, removed when the program ends.
+/// Runs each program in a gVisor container that has run nothing before, removed when the program ends.
 pub struct GvisorExecutor {
-    docker: Docker,
-    worker: WorkerId,
-    images: Arc<Images>,
+    ground: Ground,
+    warm: Arc<Warm>,
     most: Limits,
+    /// And the keeper of those that wait.
     runs: TaskTracker,
+    stop: CancellationToken,
+    _stopped: DropGuard,
     _housekeeping: AbortOnDropHandle<()>,
 }
 
@@ -62,7 +81,7 @@ impl GvisorExecutor {
     /// Makes sure of everything a program needs: Docker, the runtime, and an image for one language at least.
     /// Images for the others may come later.
     pub async fn connect(options: SandboxOptions) -> Result<Self, Missing> {
-        let SandboxOptions { docker_host, worker, images, most } = options;
+        let SandboxOptions { docker_host, worker, images, most, warm, metrics } = options;
         if supervisor::BINARY.is_empty() {
             return Err(Missing::System);
         }
@@ -78,12 +97,25 @@ impl GvisorExecutor {
         }
 
         let housekeeping = AbortOnDropHandle::new(tokio::spawn(keep_house(docker.clone(), images.clone())));
-        Ok(Self { docker, worker, images, most, runs: TaskTracker::new(), _housekeeping: housekeeping })
+        let ground = Ground { docker, images, worker, metrics };
+        let usual = Limits::USUAL.within(&most);
+        let warm = Arc::new(Warm::new(ground.clone(), warm, usual.memory, most.wall));
+        let (runs, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (keeper, stopping) = (Arc::clone(&warm), stop.clone());
+        runs.spawn(async move { keeper.keep(stopping).await });
+        let stopped = stop.clone().drop_guard();
+        Ok(Self { ground, warm, most, runs, stop, _stopped: stopped, _housekeeping: housekeeping })
     }
 
-    /// Waits until no run has a container left. To be called last: a process that ends before leaves
-    /// the containers of its last runs to the next sweep.
+    /// Removes the sandboxes that wait, and makes no more of them.
+    pub fn stop_warming(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until no run has a container left, and none waits. To be called last: a process that
+    /// ends before leaves the containers of its last runs to the next sweep.
     pub async fn close(&self) {
+        self.stop_warming();
         self.runs.close();
         self.runs.wait().await;
     }
@@ -114,26 +146,38 @@ impl Executor for GvisorExecutor {
     async fn run(&self, program: Program, live: mpsc::Sender<Printed>) -> Result<RunReport, ExecutorError> {
         let asked = Instant::now();
         let limits = program.limits.within(&self.most);
-        let image = self.images.find(&self.docker, &program.language).await?;
+        let class = |image: &Runnable| Class { base: image.base.clone(), memory: limits.memory };
+        let Ground { docker, images, metrics, .. } = &self.ground;
+        let language = program.language.clone();
+        // One that waits is of the image as it was a few seconds ago, and takes no question to Docker.
+        let claimed = images.known(&language).and_then(|image| {
+            let sandbox = self.warm.claim(&class(&image), &language)?;
+            Some((image, sandbox))
+        });
+        let (image, waiting) = match claimed {
+            Some((image, sandbox)) => (image, Some(sandbox)),
+            None => (images.find(docker, &language).await?, None),
+        };
         let errand = Errand {
-            docker: self.docker.clone(),
-            images: Arc::clone(&self.images),
-            worker: self.worker,
+            ground: self.ground.clone(),
             job: program.label.clone(),
+            class: class(&image),
             limits,
             asked,
             request: request(program, &image, &limits),
-            image,
         };
 
         // The container outlives this future by its removal, so it belongs to a task of its own.
         let (reply, report) = oneshot::channel();
-        self.runs.spawn(errand.carry_out(live, reply).in_current_span());
-        report.await.unwrap_or_else(|_| Err(ExecutorError::Platform("the run was cut short".to_owned())))
+        self.runs.spawn(errand.carry_out(waiting, live, reply).in_current_span());
+        let report =
+            report.await.unwrap_or_else(|_| Err(ExecutorError::Platform("the run was cut short".to_owned())))?;
+        metrics.sandbox_run.with_label_values(&[&language]).observe(asked.elapsed().as_secs_f64());
+        Ok(report)
     }
 
     fn languages(&self) -> Vec<String> {
-        self.images.present()
+        self.ground.images.present()
     }
 }
 
@@ -161,11 +205,12 @@ async fn keep_house(docker: Docker, images: Arc<Images>) {
     if let Err(error) = supervisor::forget_old(&docker, &images.bases()).await {
         tracing::warn!(%error, "cannot look through the images of sandboxes");
     }
+    let mut leftovers = Leftovers::default();
     let mut every = interval(HOUSEKEEPING);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         every.tick().await;
-        let swept = leftovers::sweep(&docker).await;
+        let swept = leftovers.sweep(&docker).await;
         if let Err(error) = swept.and(images.look(&docker).await) {
             tracing::warn!(%error, "cannot look after the sandboxes");
         }

@@ -62,10 +62,8 @@ impl Image {
 /// An image to run, by content.
 #[derive(Clone)]
 pub(crate) struct Runnable {
-    /// The one that is configured.
+    /// The id of the one that is configured.
     pub(crate) base: String,
-    /// The same with the supervisor in it.
-    pub(crate) supervised: String,
     pub(crate) command: Vec<String>,
     pub(crate) source_file: String,
 }
@@ -115,7 +113,14 @@ impl Images {
         Ok(())
     }
 
-    /// The image for a language, as Docker has it now, with the supervisor in it.
+    /// The image for a language, as it was when last looked.
+    pub(crate) fn known(&self, language: &str) -> Option<Runnable> {
+        let image = self.configured.iter().find(|image| image.language == language)?;
+        let base = self.lock().present.get(language)?.clone();
+        Some(Runnable { base, command: image.command.clone(), source_file: image.source_file.clone() })
+    }
+
+    /// The image for a language, as Docker has it now.
     pub(crate) async fn find(&self, docker: &Docker, language: &str) -> Result<Runnable, ExecutorError> {
         let none = |hint| ExecutorError::NoImage { language: language.to_owned(), hint };
         let Some(image) = self.configured.iter().find(|image| image.language == language) else {
@@ -124,10 +129,9 @@ impl Images {
         };
         match docker::image(docker, &image.reference).await? {
             Some(StoredImage { id: base, volumes: false, .. }) => {
-                let supervised = self.supervised(docker, &base).await?;
                 self.lock().present.insert(image.language.clone(), base.clone());
                 let (command, source_file) = (image.command.clone(), image.source_file.clone());
-                Ok(Runnable { base, supervised, command, source_file })
+                Ok(Runnable { base, command, source_file })
             }
             Some(_) => Err(none(format!("{} declares volumes, which are on the host's disk", image.reference))),
             None => Err(none(image.hint())),
@@ -147,9 +151,9 @@ impl Images {
         }
     }
 
-    /// Docker says that an image is gone which was there before.
-    pub(crate) fn gone(&self, image: &Runnable) {
-        self.lock().supervised.remove(&image.base);
+    /// Docker says that what was derived from this image is gone, which was there before.
+    pub(crate) fn gone(&self, base: &str) {
+        self.lock().supervised.remove(base);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

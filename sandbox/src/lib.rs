@@ -14,6 +14,8 @@
 //! | `profile` | what every container may do: the whole policy, on one screen |
 //! | `supervisor` | the first process of every sandbox, and how it gets into images |
 //! | `errand` | a program's way through a sandbox, to the container's removal |
+//! | `warm` | sandboxes that wait for programs; `shelf`: how many of a kind there should be |
+//! | `ground` | what all sandboxes of a worker have in common |
 //! | `boot` | a sandbox, up to the moment it waits for a program |
 //! | `run` | one program from there to its end, and why it ended |
 //! | `leftovers` | removes the containers of workers that died |
@@ -24,15 +26,19 @@ mod container;
 mod docker;
 mod errand;
 mod executor;
+mod ground;
 mod images;
 mod leftovers;
 mod missing;
 mod profile;
 mod recipes;
 mod run;
+mod shelf;
 mod supervisor;
+mod warm;
 
 pub use executor::{GvisorExecutor, SandboxOptions};
 pub use images::Image;
 pub use missing::Missing;
 pub use recipes::{BuildError, BuiltImage, ImageBuilder};
+pub use warm::KeepWarm;

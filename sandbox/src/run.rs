@@ -24,11 +24,28 @@ const AFTERWARDS: Duration = Duration::from_secs(10);
 /// How long the news of an out-of-memory kill may take. Up to 0.2 s was seen, on a busy machine.
 const OOM_NEWS: Duration = Duration::from_secs(1);
 
+/// How long a sandbox may take to say that it has its program, where another one may be asked.
+const BEGINNING: Duration = Duration::from_secs(5);
+
 /// What is known of a program that has ended or was stopped.
 pub(crate) struct Ended {
     pub(crate) cause: Cause,
     pub(crate) outcome: Outcome,
     pub(crate) wall: Duration,
+}
+
+/// Why there is nothing to tell of a program.
+pub(crate) enum NotRun {
+    /// Its sandbox never took it. Another one may be asked.
+    NotBegun,
+    Docker(DockerError),
+}
+
+/// How far a program has come.
+#[derive(Default)]
+struct Course {
+    begun: bool,
+    ended_after: Option<Duration>,
 }
 
 /// Why nothing more is read of a sandbox.
@@ -46,15 +63,20 @@ enum Stopped {
 
 /// Runs the program and follows it to its end, or for as long as `wall`. Its container is then to
 /// be removed, whatever is still in it; its streams are closed, one way or the other.
+///
+/// A sandbox that has `waited` may have died meanwhile, or be stuck: then it has not begun.
 pub(crate) async fn run(
     sandbox: Booted,
+    waited: bool,
     run: &Run,
     wall: Duration,
     live: mpsc::Sender<Printed>,
-) -> Result<Ended, DockerError> {
+) -> Result<Ended, NotRun> {
     let Booted { container, mut input, mut output } = sandbox;
     let started = Instant::now();
-    let mut ended_after = None;
+    let deadline = started + wall;
+    let patience = if waited { deadline.min(started + BEGINNING) } else { deadline };
+    let mut course = Course::default();
     let stopped = {
         let request = encode(Kind::Run, &run.encode());
         // The input stays open: its end would be the program's.
@@ -62,14 +84,18 @@ pub(crate) async fn run(
             let _ = input.write_all(&request).await;
             std::future::pending::<()>().await;
         };
-        let following = follow(&mut output, started, started + wall, live, &mut ended_after);
+        let following = follow(&mut output, patience, deadline, live, &mut course);
         tokio::select! {
             stopped = following => stopped,
             () = asking => Stopped::Silent,
         }
     };
+    let Course { begun, ended_after } = course;
     let wall = ended_after.unwrap_or_else(|| started.elapsed());
     drop(input);
+    if waited && !begun {
+        return Err(NotRun::NotBegun);
+    }
     let outcome = output.into_outcome();
     let cause = match (stopped, &outcome.exit) {
         (Stopped::OutOfTime, None) => Ok(Cause::Timeout),
@@ -80,21 +106,22 @@ pub(crate) async fn run(
             End::Signal(signal) if used_up(signal, exit.cpu_ms, run.launch.limits.cpu) => Cause::CpuLimit,
             End::Signal(_) => Cause::Signal,
         }),
-        (Stopped::Silent | Stopped::Done, None) => verdict(&container).await,
+        (Stopped::Silent | Stopped::Done, None) => verdict(&container).await.map_err(NotRun::Docker),
     };
     Ok(Ended { cause: cause?, outcome, wall })
 }
 
-/// Reads what the sandbox says until there is a reason to stop. After `deadline`, and some time after
-/// the program's end, there is.
+/// Reads what the sandbox says until there is a reason to stop. There is after `patience` if it has not
+/// begun, after `deadline`, and some time after the program's end.
 async fn follow(
     output: &mut Output,
-    started: Instant,
+    patience: Instant,
     deadline: Instant,
     live: mpsc::Sender<Printed>,
-    ended_after: &mut Option<Duration>,
+    course: &mut Course,
 ) -> Stopped {
-    let mut patience = std::pin::pin!(sleep_until(deadline));
+    let started = Instant::now();
+    let mut patience = std::pin::pin!(sleep_until(patience));
     let mut printed = Vec::new();
     loop {
         // What was read is shown before more is read: whoever reads along slows the program down,
@@ -106,9 +133,10 @@ async fn follow(
             () = showing => {}
         }
         let mut stopped = None;
-        let mut ended = false;
+        let (mut begun, mut ended) = (false, false);
         let next = output.next(|progress| match progress {
             Progress::Ready => {}
+            Progress::Begun => begun = true,
             Progress::Printed(stream, bytes) => {
                 printed.push(Printed { stream: log_stream(stream), bytes: bytes.into() })
             }
@@ -121,8 +149,12 @@ async fn follow(
             more = next => more,
             () = &mut patience => return Stopped::OutOfTime,
         };
+        if begun {
+            course.begun = true;
+            patience.as_mut().reset(deadline);
+        }
         if ended {
-            *ended_after = Some(started.elapsed());
+            course.ended_after = Some(started.elapsed());
             patience.as_mut().reset(Instant::now() + AFTERWARDS);
         }
         match (stopped, more) {

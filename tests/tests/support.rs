@@ -147,6 +147,8 @@ impl Golden {
             ("GOLDEN_EGRESS_PORTS", "any".to_owned()),
             ("GOLDEN_EGRESS_HTTP", "on".to_owned()),
             ("GOLDEN_WEBHOOK_SCHEDULE", "0s,1s,1s,1s,1s".to_owned()),
+            // Most of these tests run no program.
+            ("GOLDEN_SANDBOX_WARM", "0".to_owned()),
         ];
         settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         if command != "dev" {

@@ -1,7 +1,7 @@
 //! `golden api`: the intake, for production.
 
 use clap::Args;
-use golden_jobs::Registry;
+use golden_jobs::{Registry, metrics::Metrics};
 
 use super::ProcessArgs;
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) struct ApiArgs {
 pub(crate) async fn run(settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
     let auth = wire::auth(&settings).await?;
     let url = settings.database_url()?.to_owned();
-    let mut process = Process::start(settings, registry, &url).await?;
+    let mut process = Process::start(settings, registry, Metrics::new(), &url).await?;
     let signals = Signals::listen()?;
     let listener = wire::listen(process.settings.listen).await?;
     tracing::info!(address = %listener.local_addr()?, "the API listens");

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use golden_api::{Auth, CallerRole, Grant, RateLimits};
-use golden_jobs::{Registry, Role, store};
+use golden_jobs::{Registry, Role, metrics::Metrics, store};
 
 use super::ProcessArgs;
 use crate::{
@@ -65,7 +65,8 @@ pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::R
         rate_limit: None,
     };
     let token = auth.mint(&grant, TOKEN_TTL)?;
-    let sandbox = wire::sandbox(&settings).await.map_err(|missing| missing.to_string());
+    let metrics = Metrics::new();
+    let sandbox = wire::sandbox(&settings, &metrics).await.map_err(|missing| missing.to_string());
     let missing = sandbox.as_ref().err().cloned();
     // Whoever tries things out is not to wait for a minute to pass.
     let limits = *settings.rate_limits.get_or_insert(RateLimits::Off);
@@ -73,7 +74,7 @@ pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::R
 
     // What developers call back is on their own machine.
     settings.egress.allow_loopback = true;
-    let mut process = Process::start(settings, registry, &database_url).await?;
+    let mut process = Process::start(settings, registry, metrics, &database_url).await?;
     let signals = Signals::listen()?;
     process.add_api(listener, auth, missing);
     process.add_pools(&Role::ALL, sandbox)?;

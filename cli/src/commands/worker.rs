@@ -1,7 +1,7 @@
 //! `golden worker`: pools, for production.
 
 use clap::Args;
-use golden_jobs::{Registry, Role};
+use golden_jobs::{Registry, Role, metrics::Metrics};
 
 use super::ProcessArgs;
 use crate::{
@@ -40,14 +40,15 @@ pub(crate) struct WorkerArgs {
 pub(crate) async fn run(mut args: WorkerArgs, settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
     args.roles.sort_unstable();
     args.roles.dedup();
+    let metrics = Metrics::new();
     let sandbox = if args.roles.contains(&Role::Sandbox) {
         // Asked for by name: a worker that could only fail its jobs must not take them.
-        Ok(wire::sandbox(&settings).await?)
+        Ok(wire::sandbox(&settings, &metrics).await?)
     } else {
         Err("this worker has no sandbox role".to_owned())
     };
     let url = settings.database_url()?.to_owned();
-    let mut process = Process::start(settings, registry, &url).await?;
+    let mut process = Process::start(settings, registry, metrics, &url).await?;
     let signals = Signals::listen()?;
     process.add_pools(&args.roles, sandbox)?;
     process.run_until(signals).await

@@ -6,6 +6,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use golden_api::RateLimits;
 use golden_jobs::{address::Network, egress::Ports, sandbox::Limits, store::Keep};
 use golden_nats::StreamLimits;
+use golden_sandbox::KeepWarm;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
@@ -24,7 +25,7 @@ pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 10] = [
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     ("API", &[&LISTEN, &RATE_LIMITS, &TRUSTED_PROXIES]),
     ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION, &BREAKER_OPEN]),
-    ("Sandbox", &[&DOCKER_HOST, &SANDBOX_LIMITS]),
+    ("Sandbox", &[&DOCKER_HOST, &SANDBOX_LIMITS, &SANDBOX_WARM]),
     ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
     ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
@@ -214,6 +215,18 @@ pub(crate) static SANDBOX_LIMITS: Setting<Limits> = Setting {
         shown: Whole,
     },
     parse: values::sandbox_limits,
+};
+
+pub(crate) static SANDBOX_WARM: Setting<KeepWarm> = Setting {
+    about: About {
+        name: "GOLDEN_SANDBOX_WARM",
+        what: "sandboxes kept waiting, so that programs need not wait; 0 for none",
+        takes: "`min` for each language, whether or not programs come; `max` for all languages together, when many come. A waiting one takes about 65 MB of memory.",
+        unset: Value("min=2,max=8"),
+        example: "min=4,max=16",
+        shown: Whole,
+    },
+    parse: values::sandbox_warm,
 };
 
 pub(crate) static WEBHOOK_SCHEDULE: Setting<Vec<Duration>> = Setting {

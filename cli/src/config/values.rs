@@ -16,6 +16,7 @@ use golden_jobs::{
     store::{IDEMPOTENCY_WINDOW, Keep},
 };
 use golden_nats::StreamLimits;
+use golden_sandbox::KeepWarm;
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
@@ -251,6 +252,34 @@ pub(super) fn sandbox_limits(text: &str) -> Result<Limits, String> {
     Ok(limits)
 }
 
+/// How many sandboxes wait: `min=1,max=4`, of which either may be left out, or `0`.
+pub(super) fn sandbox_warm(text: &str) -> Result<KeepWarm, String> {
+    const MOST: usize = 1000;
+    let mut keep = KeepWarm { min: 2, max: 8 };
+    let mut max = None;
+    for entry in list(text) {
+        if entry == "0" {
+            return if text.trim() == entry {
+                Ok(KeepWarm::OFF)
+            } else {
+                Err("0 is for none, and stands alone".to_owned())
+            };
+        }
+        let (name, number) = entry.split_once('=').ok_or_else(|| format!("`{entry}` is not of the form min=2"))?;
+        let number: Option<usize> = number.parse().ok().filter(|number| *number <= MOST);
+        let number = number.ok_or_else(|| format!("`{entry}`: use a number from 0 to {MOST}"))?;
+        match name {
+            "min" => keep.min = number,
+            "max" => max = Some(number),
+            _ => return Err(format!("`{name}` is neither `min` nor `max`")),
+        }
+    }
+    match max {
+        Some(max) if max < keep.min => Err(format!("max={max} is less than min={}", keep.min)),
+        max => Ok(KeepWarm { max: max.unwrap_or(keep.max.max(keep.min)), ..keep }),
+    }
+}
+
 pub(super) fn webhook_schedule(text: &str) -> Result<Vec<Duration>, String> {
     let waits: Vec<_> = list(text).map(duration).collect::<Result<_, _>>()?;
     match waits.first() {
@@ -373,6 +402,18 @@ mod tests {
         }
         for url in ["localhost:4222", "http://a.example", "", "nats://me:hunter2@/x"] {
             assert!(nats_url(url).is_err_and(|error| !error.contains("hunter2")), "{url}");
+        }
+    }
+
+    #[test]
+    fn sandboxes_wait_as_said() {
+        let keep = |min, max| Ok(KeepWarm { min, max });
+        assert_eq!(sandbox_warm("0"), Ok(KeepWarm::OFF));
+        assert_eq!(sandbox_warm("min=1, max=4"), keep(1, 4));
+        assert_eq!(sandbox_warm("min=0"), keep(0, 8));
+        assert_eq!(sandbox_warm("min=12"), keep(12, 12));
+        for wrong in ["0,max=1", "max=1", "min=3,max=2", "most=2", "4", "min=", "min=-1", "max=2000"] {
+            assert!(sandbox_warm(wrong).is_err(), "{wrong}");
         }
     }
 

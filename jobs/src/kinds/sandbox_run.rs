@@ -99,8 +99,6 @@ pub enum Network {
 /// A NUL character cannot be passed to a program.
 const NO_NUL: &str = r"^[^\x00]*$";
 const FILES: usize = 256;
-const DEFAULT_WALL: Duration = Duration::from_secs(10);
-const DEFAULT_MEMORY_MIB: u64 = 256;
 /// Pieces of output that may wait for the log.
 const READ_AHEAD: usize = 8;
 
@@ -205,9 +203,9 @@ impl SandboxRun {
             stdin: self.stdin.into_bytes(),
             env: self.env,
             limits: Limits {
-                wall: wall_ms.map_or(DEFAULT_WALL, Duration::from_millis),
+                wall: wall_ms.map_or(Limits::USUAL.wall, Duration::from_millis),
                 cpu: cpu_ms.map(Duration::from_millis),
-                memory: memory_mib.unwrap_or(DEFAULT_MEMORY_MIB).saturating_mul(1 << 20),
+                memory: memory_mib.map_or(Limits::USUAL.memory, |mib| mib.saturating_mul(1 << 20)),
             },
             artifacts: self.artifacts,
         })

@@ -6,10 +6,11 @@ use golden_sandbox_protocol::{ARTIFACT_BYTES, ARTIFACTS, KEPT, Kind, Transcript,
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    // Past READY, which noise hardly ever gets, and cut where the first byte says.
+    // Past READY and BEGUN, which noise hardly ever gets, and cut where the first byte says.
     let Some((cut, stream)) = data.split_first() else { return };
     let mut transcript = Transcript::default();
-    transcript.take(&encode(Kind::Ready, &[VERSION]), |_| {}).expect("it is ready");
+    let begun = [encode(Kind::Ready, &[VERSION]), encode(Kind::Begun, &[])].concat();
+    transcript.take(&begun, |_| {}).expect("it has begun");
     let _ = stream.chunks(usize::from(*cut) + 1).try_for_each(|piece| transcript.take(piece, |_| {}));
 
     let outcome = transcript.into_outcome();

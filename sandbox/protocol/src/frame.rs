@@ -10,6 +10,8 @@ const HEADER: usize = 5;
 pub enum Kind {
     /// The supervisor waits for a RUN; the version.
     Ready = 1,
+    /// The supervisor has its RUN. Whoever hears no more than READY may ask another one: nothing was run.
+    Begun = 8,
     /// A piece of the program's standard output.
     Out = 2,
     /// And of its standard error.
@@ -28,7 +30,7 @@ pub enum Kind {
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Ready, Self::Out, Self::Err, Self::Exit, Self::File, Self::Data, Self::Done, Self::Run]
+        [Self::Ready, Self::Begun, Self::Out, Self::Err, Self::Exit, Self::File, Self::Data, Self::Done, Self::Run]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }

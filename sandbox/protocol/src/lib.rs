@@ -5,12 +5,12 @@
 //! follow, and those.
 //!
 //! ```text
-//! supervisor   READY                 OUT, ERR …    EXIT   (FILE DATA …) …   DONE
+//! supervisor   READY         BEGUN   OUT, ERR …    EXIT   (FILE DATA …) …   DONE
 //! worker                RUN
 //! ```
 //!
-//! READY carries the version, RUN a [`Run`], OUT and ERR what the program printed, EXIT an
-//! [`Exit`]; then come the files it left: for each its path, then its content. The worker's
+//! READY carries the version, RUN a [`Run`], which BEGUN says has come; OUT and ERR are what the program
+//! printed, EXIT is an [`Exit`]; then come the files it left: for each its path, then its content. The worker's
 //! end of the stream is a lease: when it closes, the supervisor kills the program and ends.
 //!
 //! Nothing that comes out of a sandbox is to be believed: the program in it runs as the
@@ -38,7 +38,7 @@ pub use run::{Launch, Limits, RUN_LIMIT, Run};
 pub use transcript::{ARTIFACT_BYTES, ARTIFACTS, Artifact, KEPT, Outcome, Progress, READ, Stream, Text, Transcript};
 
 /// Raised with every change of what is said.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// Where the supervisor is in an image.
 pub const SUPERVISOR: &str = "/.golden/supervisor";

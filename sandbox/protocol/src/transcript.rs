@@ -32,7 +32,8 @@ pub struct Transcript {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Booting,
-    /// Or waiting for what to run.
+    /// For what to run.
+    Waiting,
     Running,
     Ended,
     Done,
@@ -43,6 +44,8 @@ enum Stage {
 pub enum Progress<'a> {
     /// It waits for what to run.
     Ready,
+    /// It knows what to run.
+    Begun,
     Printed(Stream, &'a [u8]),
     /// It prints more than anyone reads.
     Flooded,
@@ -113,10 +116,14 @@ impl Transcript {
         while let Some(Frame { kind, body }) = decoder.next()? {
             match (*stage, kind) {
                 (Stage::Booting, Kind::Ready) if body == [VERSION] => {
-                    *stage = Stage::Running;
+                    *stage = Stage::Waiting;
                     heed(Progress::Ready);
                 }
                 (Stage::Booting, Kind::Ready) => return Err(Malformed("a supervisor of another version")),
+                (Stage::Waiting, Kind::Begun) if body.is_empty() => {
+                    *stage = Stage::Running;
+                    heed(Progress::Begun);
+                }
                 (Stage::Running, Kind::Out) => heed(out.take(Stream::Out, body)),
                 (Stage::Running, Kind::Err) => heed(err.take(Stream::Err, body)),
                 (Stage::Running, Kind::Exit) => {
@@ -197,6 +204,7 @@ mod tests {
     fn whole() -> Vec<u8> {
         [
             encode(Kind::Ready, &[VERSION]),
+            encode(Kind::Begun, b""),
             encode(Kind::Out, b"one"),
             encode(Kind::Err, b"two"),
             encode(Kind::Out, b" and more"),
@@ -216,8 +224,12 @@ mod tests {
         (end, transcript.into_outcome())
     }
 
+    fn begun() -> Vec<u8> {
+        [encode(Kind::Ready, &[VERSION]), encode(Kind::Begun, b"")].concat()
+    }
+
     fn refused(frames: &[Vec<u8>]) -> &'static str {
-        let stream = [encode(Kind::Ready, &[VERSION]), frames.concat()].concat();
+        let stream = [begun(), frames.concat()].concat();
         read(&stream, stream.len()).0.unwrap_err().0
     }
 
@@ -243,6 +255,7 @@ mod tests {
         assert_eq!(refused(&[exit(), exit()]), "a frame out of turn");
         assert_eq!(refused(&[exit(), encode(Kind::Out, b"late")]), "a frame out of turn");
         assert_eq!(refused(&[encode(Kind::Ready, &[VERSION])]), "a frame out of turn");
+        assert_eq!(refused(&[encode(Kind::Begun, b"")]), "a frame out of turn");
         assert_eq!(refused(&[encode(Kind::Run, b"")]), "a frame out of turn");
         assert_eq!(refused(&[encode(Kind::Out, &[0; PIECE + 1])]), "a frame too long");
         assert_eq!(refused(&[vec![99; 5]]), "a frame of no known kind");
@@ -253,6 +266,8 @@ mod tests {
         assert_eq!(refused(&[exit(), vec![file("a"); ARTIFACTS + 1].concat()]), "too many files");
         let much = vec![data(PIECE); ARTIFACT_BYTES / PIECE].concat();
         assert_eq!(refused(&[exit(), file("a"), much, data(1)]), "files too large");
+        let early = [encode(Kind::Ready, &[VERSION]), encode(Kind::Out, b"early")].concat();
+        assert_eq!(read(&early, 6).0, Err(Malformed("a frame out of turn")));
         let other = read(&encode(Kind::Ready, &[VERSION + 1]), 6).0;
         assert_eq!(other, Err(Malformed("a supervisor of another version")));
     }
@@ -260,7 +275,7 @@ mod tests {
     #[test]
     fn a_flood_is_told_and_little_of_it_kept() {
         let mut transcript = Transcript::default();
-        transcript.take(&encode(Kind::Ready, &[VERSION]), |_| {}).unwrap();
+        transcript.take(&begun(), |_| {}).unwrap();
         let piece = encode(Kind::Err, &[b'x'; PIECE]);
         let mut flooded = false;
         for _ in 0..=READ / PIECE {

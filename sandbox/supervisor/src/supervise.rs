@@ -53,6 +53,7 @@ fn live() -> io::Result<()> {
     let process = launch::prepare()?;
 
     let Some(run) = asked(&mut lease) else { return Ok(()) };
+    worker.tell(Kind::Begun, &[])?;
     spawn(move || hold(lease))?;
     let exit = match furnish(&run) {
         Ok(()) => follow(process, &run, &worker)?,

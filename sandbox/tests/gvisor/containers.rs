@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use bollard::{
     Docker,
-    models::{ContainerCreateBody, ContainerInspectResponse},
+    models::{ContainerCreateBody, ContainerInspectResponse, ContainerSummary},
     query_parameters::{
         CreateContainerOptions, EventsOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
         WaitContainerOptionsBuilder,
@@ -17,9 +17,9 @@ use tokio::time::timeout;
 
 use crate::{executor, limits, options, python, unread};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn docker() -> Docker {
+pub(crate) async fn docker() -> Docker {
     let host = options().docker_host.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
     let docker = Docker::connect_with_host(&host).expect("an address of Docker");
     docker.negotiate_version().await.expect("Docker answers")
@@ -37,10 +37,14 @@ async fn started(docker: &Docker, job: &str) -> ContainerInspectResponse {
 }
 
 async fn containers_of(docker: &Docker, job: &str) -> usize {
-    let label = format!("golden.job={job}");
-    let filters = HashMap::from([("label", vec![label.as_str()])]);
+    labelled(docker, &format!("golden.job={job}")).await.len()
+}
+
+/// Running or not.
+pub(crate) async fn labelled(docker: &Docker, label: &str) -> Vec<ContainerSummary> {
+    let filters = HashMap::from([("label", vec![label])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    docker.list_containers(Some(options)).await.expect("Docker lists").len()
+    docker.list_containers(Some(options)).await.expect("Docker lists")
 }
 
 #[tokio::test]
@@ -132,7 +136,7 @@ async fn the_container_is_confined_as_the_profile_says() {
     assert_eq!(host.security_opt, Some(vec!["no-new-privileges".to_owned()]));
     assert_eq!((host.memory, host.memory_swap), (Some(256 << 20), Some(256 << 20)));
     assert_eq!((host.nano_cpus, host.cpu_shares), (Some(1_000_000_000), Some(256)));
-    assert_eq!((host.pids_limit, host.oom_score_adj, host.shm_size), (Some(1024), Some(900), Some(1 << 20)));
+    assert_eq!((host.pids_limit, host.oom_score_adj, host.shm_size), (Some(2048), Some(900), Some(1 << 20)));
     assert_eq!(host.ipc_mode.as_deref(), Some("private"));
     assert_eq!(host.cgroupns_mode.unwrap().to_string(), "private");
     assert_eq!(host.restart_policy.unwrap().name.unwrap().to_string(), "no");
@@ -140,7 +144,7 @@ async fn the_container_is_confined_as_the_profile_says() {
     assert_eq!((host.binds, host.mounts, host.devices.unwrap_or_default()), (None, None, vec![]));
     let mut ulimits: Vec<_> = host.ulimits.unwrap().into_iter().map(|u| (u.name.unwrap(), u.soft, u.hard)).collect();
     ulimits.sort();
-    let expected = [("core", 0), ("fsize", 32 << 20), ("nofile", 256), ("nproc", 64)];
+    let expected = [("core", 0), ("fsize", 32 << 20), ("nofile", 256), ("nproc", 32)];
     assert_eq!(ulimits, expected.map(|(name, limit)| (name.to_owned(), Some(limit), Some(limit))));
     let tmpfs = host.tmpfs.unwrap();
     assert_eq!(tmpfs["/tmp"], "rw,noexec,nosuid,nodev,size=64m,mode=1777");

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use golden_jobs::sandbox::{Cause, Limits, Program, RunReport};
+use golden_jobs::sandbox::{Cause, Program, RunReport};
 
 use crate::{executor, limits, python, run, unread};
 
@@ -259,7 +259,6 @@ time.sleep(60)
 ";
 }
 
-/// With little memory, sixty processes meet its end before their own.
 #[tokio::test]
 async fn fork_bomb() {
     let source = "import os, time
@@ -268,7 +267,7 @@ while True:
     except OSError as error:
         print(error.strerror, flush=True)
         time.sleep(60)";
-    let report = run(Program { limits: Limits { memory: 1 << 30, ..limits(3000) }, ..python(source) }).await;
+    let report = run(Program { limits: limits(3000), ..python(source) }).await;
 
     ends(Cause::Timeout, Also("Resource temporarily unavailable\n")).check(&report);
 }
@@ -323,8 +322,7 @@ async fn honest_programs_succeed_beside_hostile_ones() {
     );
 
     let causes = [bomb, spin, flood, hoard].map(|report| report.unwrap().cause);
-    assert!([Cause::Timeout, Cause::Oom].contains(&causes[0]), "{causes:?}");
-    assert_eq!(causes[1], Cause::Timeout);
+    assert_eq!(causes[..2], [Cause::Timeout; 2], "{causes:?}");
     assert!([Cause::OutputLimit, Cause::Timeout].contains(&causes[2]), "{causes:?}");
     assert!([Cause::Oom, Cause::Timeout].contains(&causes[3]), "{causes:?}");
     for report in [first, second] {

@@ -8,6 +8,7 @@ mod images;
 mod limits;
 mod missing;
 mod programs;
+mod warm;
 
 use std::{collections::BTreeMap, time::Duration};
 

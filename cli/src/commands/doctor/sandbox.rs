@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const MEMORY: u64 = 256 << 20;
 
 pub(super) async fn check(settings: &Settings) -> Vec<Check> {
-    let executor = match wire::sandbox(settings).await {
+    let executor = match Box::pin(GvisorExecutor::connect(wire::sandbox_options(settings))).await {
         Ok(executor) => executor,
         // Whoever names a Docker wants one; without that, the role is off.
         Err(missing @ Missing::Docker { .. }) if settings.docker_host.is_some() => {
