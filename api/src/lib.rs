@@ -13,6 +13,7 @@
 //! | `connections` | who is listened to, and for how long |
 //! | `body`, `lines`, `submission` | from bytes to strict JSON to a job, or to many |
 //! | `intake`, `wait` | many inserts as few; many waits as one |
+//! | `messages` | jobs that come in as messages, by the same rules |
 //! | `live` | what goes on, as it happens: streams of events |
 //! | [`problem`] | every error a client can meet |
 
@@ -38,6 +39,7 @@ mod json;
 mod limits;
 mod lines;
 mod live;
+mod messages;
 mod observe;
 mod openapi;
 mod page;
@@ -111,11 +113,22 @@ impl Default for ApiOptions {
     }
 }
 
+/// An API that is up. It takes messages as the port [`Intake`](golden_jobs::intake::Intake), whether it is served or not.
+#[derive(Clone)]
+pub struct Service(Arc<App>);
+
+/// Needs a tokio runtime: inserts and waits have a task each.
+impl From<Api> for Service {
+    fn from(api: Api) -> Self {
+        Self(App::new(api))
+    }
+}
+
 /// Serves the API until `shutdown`, then takes no more connections and lets requests under
 /// way finish within [`ApiOptions::drain_timeout`].
-pub async fn serve(listener: TcpListener, api: Api, shutdown: CancellationToken) {
-    let ApiOptions { drain_timeout, silence, .. } = api.options;
-    let app = App::new(api);
+pub async fn serve(listener: TcpListener, api: impl Into<Service>, shutdown: CancellationToken) {
+    let Service(app) = api.into();
+    let ApiOptions { drain_timeout, silence, .. } = app.options;
     let told = CancellationToken::new();
     let (stop, closing) = (told.clone(), app.closing.clone());
     let late = async {
@@ -134,9 +147,9 @@ pub async fn serve(listener: TcpListener, api: Api, shutdown: CancellationToken)
     }
 }
 
-/// The whole API as a service. Needs a tokio runtime: inserts and waits have a task each.
-pub fn router(api: Api) -> Router {
-    layered(App::new(api))
+/// The whole API as a router. Needs a tokio runtime, as [`Service`] does.
+pub fn router(api: impl Into<Service>) -> Router {
+    layered(api.into().0)
 }
 
 /// The HTTP stack, outermost layer first.

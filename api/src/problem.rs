@@ -226,6 +226,22 @@ impl Problem {
         self
     }
 
+    pub(crate) fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// All that it says, for where there is no place for its parts.
+    pub(crate) fn in_words(&self) -> String {
+        match self.0.errors.as_slice() {
+            [] | [_] => self.0.detail.clone(),
+            errors => {
+                let errors: Vec<_> =
+                    errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+                format!("{}: {}", self.0.detail, errors.join("; "))
+            }
+        }
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.0.code.status()
     }

@@ -179,12 +179,15 @@ fn as_seconds<S: Serializer>(millis: &u64, serializer: S) -> Result<S::Ok, S::Er
 #[schemars(rename = "DeadLetter", example = example::dead_letter())]
 pub(crate) struct DeadLetterResource {
     id: DeadLetterId,
+    /// Null for a message that came in and cannot be a job, until it is replayed.
     job_id: Option<JobId>,
     tenant: String,
-    /// `jobs.<role>.<kind>`.
+    /// `jobs.<role>.<kind>`, or the NATS subject that the message came in on.
     original_subject: String,
     kind: String,
-    role: Role,
+    /// Null for a message.
+    role: Option<Role>,
+    /// Of the job; the whole message, as a text where it is not JSON.
     payload: Box<RawValue>,
     /// What it died of.
     error: RecordedError,

@@ -3,7 +3,7 @@
 use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
 
 use anyhow::{Context, anyhow};
-use golden_api::{Api, ApiOptions, Auth, Part};
+use golden_api::{Api, ApiOptions, Auth, Part, Service};
 use golden_jobs::{
     Registry, Role, WorkerId,
     backoff::Backoff,
@@ -106,7 +106,16 @@ impl Process {
             parts: self.nats.iter().map(nats_part).collect(),
             sandbox_missing,
         };
-        let served = golden_api::serve(listener, api, self.shutdown.clone());
+        let service = Service::from(api);
+        if let Some(nats) = &self.nats {
+            let (intake, store) = (Arc::new(service.clone()), Arc::clone(&self.store));
+            let taken = Arc::clone(nats).take_submissions(intake, store, self.shutdown.clone());
+            self.add("the intake of NATS", async {
+                taken.await;
+                Ok(())
+            });
+        }
+        let served = golden_api::serve(listener, service, self.shutdown.clone());
         self.add("the API", async {
             served.await;
             Ok(())

@@ -3,7 +3,8 @@
 //! This crate decides; it neither listens (`golden-api`), nor runs (`golden-workers`),
 //! nor starts containers (`golden-sandbox`). Whatever it needs of the outside is a
 //! port: [`Store`](store::Store), [`Executor`](sandbox::Executor),
-//! [`Outbound`](outbound::Outbound), [`Broker`](broker::Broker).
+//! [`Outbound`](outbound::Outbound), [`Broker`](broker::Broker),
+//! [`Intake`](intake::Intake).
 //!
 //! | module | holds |
 //! |---|---|
@@ -25,6 +26,7 @@
 //! | [`batch`] | turns many single calls into few set-based ones |
 //! | [`webhooks`] | signatures, bodies and the relay of events |
 //! | [`broker`] | what happens, handed to a message broker |
+//! | [`intake`] | jobs that come in as messages |
 
 pub mod address;
 pub mod backoff;
@@ -36,6 +38,7 @@ pub mod context;
 pub mod egress;
 pub mod functions;
 pub mod id;
+pub mod intake;
 pub mod job;
 pub mod journal;
 pub mod kinds;

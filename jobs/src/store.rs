@@ -30,6 +30,7 @@ pub mod events;
 pub mod functions;
 mod listing;
 pub mod logs;
+pub mod messages;
 pub mod postgres;
 pub mod publications;
 pub mod queues;
@@ -55,6 +56,7 @@ pub use functions::Functions;
 pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
 };
+pub use messages::Messages;
 pub use publications::Publications;
 pub use queues::{LOOKED_AT, Pause, Queue, QueueName, Queues, Quota};
 pub use retention::{Chore, Keep, Next, Pruned, Retention};
@@ -86,6 +88,7 @@ pub trait Store:
     + Events
     + Functions
     + Logs
+    + Messages
     + Publications
     + Queues
     + Retention
@@ -166,7 +169,8 @@ pub trait Store:
     async fn count_dead_letters(&self, filter: &DeadLetterFilter) -> Result<u64, StoreError>;
 
     /// Puts the jobs of up to `limit` unresolved dead letters back to work with fresh
-    /// attempts, each once however often and by however many it is asked for.
+    /// attempts, each once however often and by however many it is asked for. Letters of messages have none,
+    /// and are left as they are.
     async fn replay(&self, replay: &Replay, limit: u32) -> Result<Vec<JobId>, StoreError>;
 
     /// Marks up to `limit` unresolved dead letters as purged. Their jobs stay dead.
@@ -381,16 +385,18 @@ pub struct Page<Id> {
     pub limit: u32,
 }
 
-/// A job that died, as it was.
+/// A job that died, as it was, or a message that cannot be one.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
     pub id: DeadLetterId,
     pub tenant_id: String,
+    /// `None` for a message, until it is replayed.
     pub job_id: Option<JobId>,
-    /// `jobs.<role>.<kind>`.
+    /// `jobs.<role>.<kind>`, or what the message came in on.
     pub original_subject: String,
     pub kind: String,
-    pub role: Role,
+    /// `None` for a message.
+    pub role: Option<Role>,
     pub payload: Box<RawValue>,
     /// Of the failure it died of, as in [`JobError`](crate::outcome::JobError).
     pub error_code: String,

@@ -315,15 +315,17 @@ CREATE TABLE function_versions (
     PRIMARY KEY (tenant_id, name, version)
 );
 
--- Written in the transaction in which a job dies. Runbooks query this table as it
--- stands: keep `resolved`, `original_subject` and their meaning.
+-- Written in the transaction in which a job dies; and for a message that came in and cannot be a
+-- job: its letter names none until it is replayed. Runbooks query this table as it stands: keep
+-- `resolved`, `original_subject` and their meaning.
 CREATE TABLE dlq_messages (
     id               uuid        PRIMARY KEY,
     tenant_id        text        NOT NULL,
     job_id           uuid,
     original_subject text        NOT NULL,
     kind             text        NOT NULL,
-    role             text        NOT NULL,
+    -- Null for a message, and its kind and payload are as they came in.
+    role             text,
     payload          json        NOT NULL,
     error_code       text        NOT NULL,
     error            text        NOT NULL,

@@ -309,15 +309,17 @@ CREATE TABLE function_versions (
     PRIMARY KEY (tenant_id, name, version)
 ) STRICT;
 
--- Written in the transaction in which a job dies. Runbooks query this table as it
--- stands: keep `resolved`, `original_subject` and their meaning.
+-- Written in the transaction in which a job dies; and for a message that came in and cannot be a
+-- job: its letter names none until it is replayed. Runbooks query this table as it stands: keep
+-- `resolved`, `original_subject` and their meaning.
 CREATE TABLE dlq_messages (
     id               BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     tenant_id        TEXT    NOT NULL,
     job_id           BLOB    CHECK (length(job_id) = 16),
     original_subject TEXT    NOT NULL,
     kind             TEXT    NOT NULL,
-    role             TEXT    NOT NULL,
+    -- Null for a message, and its kind and payload are as they came in.
+    role             TEXT,
     payload          TEXT    NOT NULL CHECK (json_valid(payload)),
     error_code       TEXT    NOT NULL,
     error            TEXT    NOT NULL,

@@ -18,6 +18,7 @@ use crate::{
     cursor,
     cursor::{Cursor, Limit, List},
     guard::Caller,
+    messages,
     problem::{Code, FieldError, Problem},
     query::{Id, Params, Text},
     resource::DeadLetterResource,
@@ -85,9 +86,16 @@ pub(super) async fn replay_one(
     Caller(caller): Caller,
     Id(id): Id<DeadLetterId>,
 ) -> Result<Json<DeadLetterResource>, Problem> {
-    find(&app, caller.tenant.clone(), id).await?;
-    let filter = DeadLetterFilter { tenant_id: caller.tenant.clone(), ids: vec![id], ..Default::default() };
-    app.store.replay(&Replay { filter, by: caller.subject, payload: None }, 1).await?;
+    let letter = find(&app, caller.tenant.clone(), id).await?;
+    if is_message(&letter) {
+        messages::resubmit(&app, &letter, None, &caller.subject).await.map_err(|problem| {
+            let detail = format!("the message still cannot be a job: {}", problem.in_words());
+            if problem.is_ours() { problem } else { Problem::new(Code::Conflict, detail) }
+        })?;
+    } else {
+        let filter = DeadLetterFilter { tenant_id: caller.tenant.clone(), ids: vec![id], ..Default::default() };
+        app.store.replay(&Replay { filter, by: caller.subject, payload: None }, 1).await?;
+    }
     let letter = find(&app, caller.tenant, id).await?;
     if letter.resolution.as_deref() == Some("purged") {
         return Err(Problem::new(Code::Conflict, "the dead letter was purged; its job can still be retried"));
@@ -126,7 +134,8 @@ pub(super) struct Selection {
     /// Only count what matches.
     #[serde(default)]
     dry_run: bool,
-    /// What the job is to run with instead: only for a replay, of one id.
+    /// What the job is to run with instead, or the whole message of a letter that names no job: only for a
+    /// replay, of one id.
     // Read from the body's text, as it was sent.
     payload: Option<Value>,
 }
@@ -225,9 +234,13 @@ pub(super) async fn replay(
 ) -> Result<Json<Replayed>, Problem> {
     let selection = body.parse()?;
     let limit = selection.check()?;
-    let payload = match (&selection.payload, selection.ids.as_slice()) {
-        (Some(_), [id]) => Some(new_payload(&app, &caller.tenant, *id, &body).await?),
+    let edited = match (&selection.payload, selection.ids.as_slice()) {
+        (Some(_), [id]) => Some(find(&app, caller.tenant.clone(), *id).await?),
         _ => None,
+    };
+    let payload = match &edited {
+        Some(letter) => Some(new_payload(&app, letter, &body).await?),
+        None => None,
     };
     let dry_run = selection.dry_run;
     let filter = selection.filter(caller.tenant);
@@ -236,7 +249,21 @@ pub(super) async fn replay(
         return Ok(Json(Replayed { matched, replayed: Vec::new(), remaining: matched }));
     }
     let replay = Replay { filter, by: caller.subject, payload };
-    let replayed = app.store.replay(&replay, limit).await?;
+    let replayed = match edited.filter(is_message) {
+        Some(letter) => {
+            let job = messages::resubmit(&app, &letter, replay.payload.as_deref(), &replay.by).await;
+            vec![job.map_err(|problem| {
+                let wrong = FieldError::new("/payload", problem.in_words());
+                if problem.is_ours() { problem } else { Problem::invalid(vec![wrong]) }
+            })?]
+        }
+        None => {
+            let mut jobs = app.store.replay(&replay, limit).await?;
+            let room = (limit as usize).saturating_sub(jobs.len());
+            jobs.extend(messages::resubmit_all(&app, &replay.filter, room, &replay.by).await?);
+            jobs
+        }
+    };
     let remaining = app.store.count_dead_letters(&replay.filter).await?;
     Ok(Json(Replayed { matched, replayed, remaining }))
 }
@@ -272,19 +299,24 @@ pub(super) async fn purge(
     Ok(Json(Purged { matched, purged, remaining }))
 }
 
-/// The payload that a dead job is to run with instead, checked as any other.
-async fn new_payload(
-    app: &App,
-    tenant: &str,
-    id: DeadLetterId,
-    body: &JsonObject<Selection>,
-) -> Result<Box<RawValue>, Problem> {
-    let letter = find(app, tenant.to_owned(), id).await?;
+/// The payload that a dead job is to run with instead, checked as any other, or the message that is to be
+/// submitted instead.
+async fn new_payload(app: &App, letter: &DeadLetter, body: &JsonObject<Selection>) -> Result<Box<RawValue>, Problem> {
+    let tenant = letter.tenant_id.as_str();
+    if is_message(letter) {
+        // The whole message, which is checked as it is submitted: a little more than a payload.
+        return Ok(submission::payload(body, usize::MAX)?.text);
+    }
     let called = app.functions.called(&[(tenant, &letter.kind)]).await?;
     let callee = submission::callee(&app.registry, &called, tenant, &letter.kind)?;
     let payload = submission::payload(body, app.terms.last(tenant).payload_limit())?;
     let wrong = payload.wrong(callee);
     if wrong.is_empty() { Ok(payload.text) } else { Err(Problem::invalid(wrong)) }
+}
+
+/// Whether it is of a message that is no job yet.
+fn is_message(letter: &DeadLetter) -> bool {
+    letter.job_id.is_none() && !letter.resolved
 }
 
 async fn find(app: &App, tenant_id: String, id: DeadLetterId) -> Result<DeadLetter, Problem> {

@@ -27,6 +27,7 @@ use golden_jobs::{
             Function, FunctionDeleted, FunctionVersion, Functions, Most, NewVersion, Registered, VersionFacts,
             WhichVersion,
         },
+        messages::{MessageLetter, Messages},
         publications::{Publication, Publications},
         schedules::{Changed, Created, Firing, NewSchedule, Schedule, Schedules, WhichSchedule, Written},
     },
@@ -74,6 +75,17 @@ impl Functions for Down {
     }
 
     async fn delete_function(&self, _: &str, _: &FunctionName, _: Option<Version>) -> Result<FunctionDeleted> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Messages for Down {
+    async fn bury_message(&self, _: &MessageLetter) -> Result<()> {
+        down()
+    }
+
+    async fn resubmitted(&self, _: &str, _: DeadLetterId, _: JobId, _: &str) -> Result<bool> {
         down()
     }
 }

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, Response, StatusCode},
 };
-use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits, auth::Expected};
+use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits, Service, auth::Expected};
 use golden_jobs::{
     Context, Job, JobId, Outcome, Registry, Role, WorkerId, done,
     egress::Egress,
@@ -27,6 +27,7 @@ pub(crate) struct Golden {
     pub(crate) store: SharedStore,
     pub(crate) metrics: Metrics,
     pub(crate) router: Router,
+    pub(crate) service: Service,
     _dir: Dir,
 }
 
@@ -84,7 +85,9 @@ impl Golden {
     }
 
     fn of(api: Api, dir: Dir) -> Self {
-        Self { store: Arc::clone(&api.store), metrics: api.metrics.clone(), router: golden_api::router(api), _dir: dir }
+        let (store, metrics) = (Arc::clone(&api.store), api.metrics.clone());
+        let service = Service::from(api);
+        Self { store, metrics, router: golden_api::router(service.clone()), service, _dir: dir }
     }
 
     /// Sends a request, and holds the answer against the OpenAPI document.

@@ -17,6 +17,7 @@ mod jwks;
 mod kinds;
 mod limits;
 mod live;
+mod messages;
 mod openapi;
 mod permissions;
 mod problems;

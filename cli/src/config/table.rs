@@ -281,8 +281,8 @@ pub(crate) static NATS_STREAMS: Setting<StreamLimits> = Setting {
     about: About {
         name: "GOLDEN_NATS_STREAMS",
         what: "limits of the streams in JetStream",
-        takes: "`replicas` (1 to 5), `events` and `dlq` (durations: how long messages stay), `duplicates` (a duration: how long a repetition is told by its id) and `max_mib` (of each stream). What is not named keeps its own.",
-        unset: Value("replicas=1,events=7d,dlq=30d,duplicates=10m"),
+        takes: "`replicas` (1 to 5), `events` and `dlq` (durations: how long messages stay), `duplicates` (a duration: how long a repetition is told by its id), `deliveries` (how often a submission is delivered before it is a dead letter) and `max_mib` (of each stream). What is not named keeps its own.",
+        unset: Value("replicas=1,events=7d,dlq=30d,duplicates=10m,deliveries=100"),
         example: "replicas=3,events=2d,max_mib=4096",
         shown: Whole,
     },

@@ -218,10 +218,11 @@ pub(super) fn nats_streams(text: &str) -> Result<StreamLimits, String> {
             "events" => limits.events = duration()?,
             "dlq" => limits.dead_letters = duration()?,
             "duplicates" => limits.duplicates = duration()?,
+            "deliveries" => limits.deliveries = u32::try_from(number(1_000_000)?).unwrap_or(u32::MAX),
             "max_mib" => limits.bytes = Some(number(1 << 40)? << 20),
             _ => {
                 return Err(format!(
-                    "unknown limit `{name}`: expected one of replicas, events, dlq, duplicates, max_mib"
+                    "unknown limit `{name}`: expected one of replicas, events, dlq, duplicates, deliveries, max_mib"
                 ));
             }
         }
@@ -393,7 +394,10 @@ mod tests {
         let limits = nats_streams("replicas=3, events=2d, max_mib=4").unwrap();
         let (events, bytes) = (Duration::from_secs(2 * 24 * 3600), Some(4 << 20));
         assert_eq!(limits, StreamLimits { replicas: 3, events, bytes, ..StreamLimits::default() });
-        assert_eq!(nats_streams("replicas=1,events=7d,dlq=30d,duplicates=10m"), Ok(StreamLimits::default()));
+        assert_eq!(
+            nats_streams("replicas=1,events=7d,dlq=30d,duplicates=10m,deliveries=100"),
+            Ok(StreamLimits::default())
+        );
         for wrong in ["replicas=0", "replicas=6", "events=0s", "max_mib=much", "size=1", "events"] {
             assert!(nats_streams(wrong).is_err(), "{wrong}");
         }

@@ -14,6 +14,7 @@ mod events;
 mod functions;
 mod insert;
 mod logs;
+mod messages;
 mod notify;
 mod publications;
 mod queues;

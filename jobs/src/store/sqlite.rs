@@ -18,6 +18,7 @@ mod functions;
 mod hints;
 mod insert;
 mod logs;
+mod messages;
 mod moves;
 mod open;
 mod params;

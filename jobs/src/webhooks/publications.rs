@@ -63,7 +63,7 @@ struct Letter<'a> {
     tenant: &'a str,
     original_subject: &'a str,
     kind: &'a str,
-    role: Role,
+    role: Option<Role>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -115,7 +115,7 @@ mod tests {
             job_id: Some(job.id),
             original_subject: "jobs.orchestrator.noop".to_owned(),
             kind: job.kind.clone(),
-            role: job.role,
+            role: Some(job.role),
             payload: raw(payload),
             error_code: "failed".to_owned(),
             error: "it did".to_owned(),

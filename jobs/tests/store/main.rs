@@ -56,6 +56,7 @@ mod hints;
 mod idempotency;
 mod intake;
 mod logs;
+mod messages;
 mod model;
 mod publications;
 mod queues;

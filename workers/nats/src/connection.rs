@@ -93,7 +93,7 @@ impl Nats {
 
     /// Makes the streams whenever they may be missing, until told to stop.
     pub async fn keep(self: Arc<Self>, shutdown: CancellationToken) {
-        let _: Option<Infallible> = shutdown.run_until_cancelled(self.keep_looking()).await;
+        let _: Option<Infallible> = Box::pin(shutdown.run_until_cancelled(self.keep_looking())).await;
     }
 
     async fn keep_looking(&self) -> Infallible {

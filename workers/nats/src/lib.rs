@@ -1,4 +1,4 @@
-//! NATS with JetStream: what happens goes out through it.
+//! NATS with JetStream: what happens goes out through it, and jobs come in.
 //!
 //! Messages are hints or copies, and the store is the truth: a server that is away, wiped or slow
 //! holds nothing up. This crate alone knows of NATS; the rest of Golden knows the ports of `golden-jobs`.
@@ -8,12 +8,16 @@
 //! | `connection` | the one connection of a process, and what keeps it in order |
 //! | `streams` | which streams there are, and their limits |
 //! | `subjects` | which subject a message goes to |
+//! | `submissions` | jobs that come in, and what becomes of messages that cannot be jobs |
+//! | `follow` | messages of a durable consumer, for as long as there is one |
 //! | `publisher` | events and dead letters out: the port [`Broker`](golden_jobs::broker::Broker) |
 
 mod connection;
+mod follow;
 mod publisher;
 mod streams;
 mod subjects;
+mod submissions;
 
 pub use connection::{Inspection, Nats, NatsError, NatsOptions};
 pub use streams::StreamLimits;

@@ -5,10 +5,15 @@
 
 use std::fmt::Write as _;
 
-use golden_jobs::store::publications::{Publication, Published};
+use golden_jobs::{
+    store::publications::{Publication, Published},
+    text,
+};
 
 pub(crate) const EVENTS: &str = "golden.events.>";
 pub(crate) const DEAD_LETTERS: &str = "golden.dlq.>";
+pub(crate) const SUBMIT: &str = "golden.submit.*.>";
+pub(crate) const UNDELIVERED: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.GOLDEN_SUBMIT.>";
 
 pub(crate) fn of(publication: &Publication) -> String {
     let (tenant, kind) = (token(&publication.tenant_id), dotted(&publication.kind));
@@ -16,6 +21,41 @@ pub(crate) fn of(publication: &Publication) -> String {
         Published::Event { state, .. } => format!("golden.events.{tenant}.{kind}.{}", token(state)),
         Published::DeadLetter(_) => format!("golden.dlq.{tenant}.{kind}"),
     }
+}
+
+/// Whose job a message asks for, and of which kind.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Submitted {
+    pub(crate) tenant: String,
+    pub(crate) kind: String,
+    /// Whether a tenant may have that name. If not, it stands as the subject has it.
+    pub(crate) is_name: bool,
+}
+
+pub(crate) fn submitted(subject: &str) -> Submitted {
+    let rest = subject.strip_prefix("golden.submit.").unwrap_or(subject);
+    let (tenant, kind) = rest.split_once('.').unwrap_or((rest, ""));
+    let kind = decoded(kind).unwrap_or_else(|| kind.to_owned());
+    match decoded(tenant).and_then(|tenant| text::name(&tenant).ok()) {
+        Some(tenant) => Submitted { tenant, kind, is_name: true },
+        None => Submitted { tenant: tenant.to_owned(), kind, is_name: false },
+    }
+}
+
+fn decoded(token: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(token.len());
+    let mut rest = token.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte != b'%' {
+            bytes.push(byte);
+            rest = after;
+            continue;
+        }
+        let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+        bytes.push(u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?);
+        rest = &after[2..];
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// A name as one token: all but letters, digits, `-`, `_`, `@` and `~` of ASCII are percent-encoded.
@@ -68,6 +108,21 @@ mod tests {
             ("me@home-1_x", "me@home-1_x"),
         ] {
             assert_eq!(token(tenant), as_token);
+            assert_eq!(decoded(as_token).as_deref(), Some(tenant));
+        }
+    }
+
+    #[test]
+    fn a_submission_says_whose_it_is_and_of_which_kind() {
+        for (subject, tenant, kind, is_name) in [
+            ("golden.submit.acme.noop", "acme", "noop", true),
+            ("golden.submit.acme%2Eeu.sandbox.run", "acme.eu", "sandbox.run", true),
+            ("golden.submit.a%b.noop", "a%b", "noop", false),
+            ("golden.submit.a%2A.noop", "a%2A", "noop", false),
+            ("golden.submit.acme.fn.area@2", "acme", "fn.area@2", true),
+        ] {
+            let expected = Submitted { tenant: tenant.to_owned(), kind: kind.to_owned(), is_name };
+            assert_eq!(submitted(subject), expected);
         }
     }
 }

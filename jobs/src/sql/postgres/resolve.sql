@@ -10,6 +10,8 @@ WITH picked AS (
       AND ($6::timestamptz IS NULL OR created_at >= $6)
       AND ($7::timestamptz IS NULL OR created_at < $7)
       AND NOT resolved
+      -- A message has no job to put back to work.
+      AND (job_id IS NOT NULL OR $9 = 'purged')
     ORDER BY id
     LIMIT $8 FOR UPDATE SKIP LOCKED
 )

@@ -12,6 +12,8 @@ WHERE tenant_id = ?1
   AND (?6 IS NULL OR created_at >= ?6)
   AND (?7 IS NULL OR created_at < ?7)
   AND NOT resolved
+  -- A message has no job to put back to work.
+  AND job_id IS NOT NULL
 ORDER BY id
 LIMIT ?8
 

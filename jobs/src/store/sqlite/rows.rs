@@ -285,7 +285,7 @@ pub(super) fn dead_letter(row: &SqliteRow) -> Read<DeadLetter> {
         job_id: perhaps_job_id(row, "job_id")?,
         original_subject: row.try_get("original_subject")?,
         kind: row.try_get("kind")?,
-        role: role(row)?,
+        role: row.try_get::<Option<&str>, _>("role")?.map(parsed).transpose()?,
         payload: raw(row.try_get("payload")?)?,
         error_code: row.try_get("error_code")?,
         error: row.try_get("error")?,

@@ -1,0 +1,5 @@
+-- The letter of a message that cannot be a job: ?1 id, ?2 tenant, ?3 subject, ?4 kind, ?5 payload, ?6 error code,
+-- ?7 error, ?8 how often it was delivered, ?9 now. A message that comes again has its letter.
+INSERT INTO dlq_messages (id, tenant_id, original_subject, kind, payload, error_code, error, attempts, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT (id) DO NOTHING
