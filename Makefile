@@ -1,13 +1,13 @@
 # The two commands a newcomer needs are `make run` and `make test`; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test contract check bench services
+.PHONY: help run test contract check bench bench-sandbox hostile fuzz services
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 tools := $(target)/tools
 export PATH := $(tools):$(PATH)
 
 help: ## Lists these targets.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 # The whole workspace, so that this build and the tests' share what they compile.
 run: ## Builds golden and starts it: API, every pool, SQLite. Prints a token and a curl line.
@@ -32,6 +32,17 @@ check: cargo-deny ## Formatting, lints, documentation, and what the dependencies
 bench: ## How fast it is here, in a release build: one table, on PostgreSQL and on SQLite.
 	cargo build --locked --release --package golden-bench
 	@tests/services run $(target)/release/golden-bench
+
+bench-sandbox: ## How long a program takes in a sandbox, warm and cold, next to a bare `docker run`: one table.
+	cargo build --locked --release --package golden-bench --package golden-cli
+	@tests/services run $(target)/release/golden-bench sandbox
+
+hostile: cargo-nextest ## Programs that mean harm, in real gVisor, TIMES=10 in a row; what of the host they take.
+	cargo build --locked --package golden-sandbox --all-targets
+	@tests/services run sandbox/tests/hostile $(or $(TIMES),10)
+
+fuzz: ## Feeds the parsers of the sandbox's protocol what nobody would write, for SECONDS=20 each.
+	@sandbox/fuzz/run $(or $(SECONDS),20)
 
 services: ## Brings the parts tests need and prints their addresses, for tests by hand; `tests/services down` ends them.
 	@tests/services up

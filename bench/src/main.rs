@@ -1,11 +1,15 @@
 //! `make bench`: how fast Golden is on this machine, as one table.
 //!
+//! With the argument `sandbox`, as `make bench-sandbox` has it, how fast sandboxes are instead; with another, the
+//! stores whose name contains it.
+//!
 //! Every row runs on a fresh store. PostgreSQL rows need `BENCH_DATABASE_URL` (or
 //! `TEST_DATABASE_URL`, as `make bench` sets it) to name a server that may make databases.
 
 mod aged;
 mod http;
 mod load;
+mod sandbox;
 mod stores;
 mod table;
 
@@ -26,7 +30,13 @@ fn main() -> anyhow::Result<()> {
 async fn run() -> anyhow::Result<()> {
     let only = std::env::args().nth(1);
     let wanted = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
-    let mut table = Table::default();
+    if only.as_deref() == Some("sandbox") {
+        let mut table = Table::by("sandbox");
+        sandbox::measure(&mut table).await?;
+        table.print();
+        return Ok(());
+    }
+    let mut table = Table::by("store");
     for fresh in Fresh::all()? {
         if wanted(fresh.name()) {
             measure(&fresh, &mut table).await.with_context(|| format!("on {}", fresh.name()))?;

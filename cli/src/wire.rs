@@ -230,7 +230,11 @@ pub(crate) async fn auth(settings: &Settings) -> anyhow::Result<Auth> {
 /// Connects to the sandbox, or says what is missing for one.
 pub(crate) async fn sandbox(settings: &Settings, metrics: &Metrics) -> Result<Arc<GvisorExecutor>, Missing> {
     let options = SandboxOptions { warm: settings.sandbox_warm, metrics: metrics.clone(), ..sandbox_options(settings) };
-    GvisorExecutor::connect(options).await.map(Arc::new)
+    let worker = options.worker;
+    let executor = GvisorExecutor::connect(options).await?;
+    // Which is what the labels of its containers say.
+    tracing::info!(%worker, "programs run in gVisor");
+    Ok(Arc::new(executor))
 }
 
 /// What sandboxes are like here, and none before its program.

@@ -1,5 +1,7 @@
 //! Untrusted programs through the API, on real gVisor.
 
+mod leaks;
+
 use std::{
     process::Command,
     time::{Duration, Instant},
