@@ -58,15 +58,8 @@ impl App {
     pub(crate) fn new(api: Api) -> Arc<Self> {
         let Api { store, registry, metrics, auth, options, parts, sandbox_missing } = api;
         let closing = CancellationToken::new();
-        let store_part = {
-            let store = Arc::clone(&store);
-            Part::new("store", move || {
-                let store = Arc::clone(&store);
-                async move { store.ping().await.map_err(|_| "does not answer".to_owned()) }
-            })
-        };
         Arc::new(Self {
-            parts: std::iter::once(store_part).chain(auth.part()).chain(parts).collect(),
+            parts: std::iter::once(Part::store(Arc::clone(&store))).chain(auth.part()).chain(parts).collect(),
             intake: Intake::new(Arc::clone(&store)),
             waiting: Waiting::new(Arc::clone(&store), closing.clone()),
             board: Board::new(Arc::clone(&store), closing.clone()),

@@ -19,11 +19,17 @@ impl KnownDepths {
         Self { store, known: Mutex::default() }
     }
 
-    /// Those who ask at the same time wait for one answer. That the store does not answer is kept as long.
+    /// As they were a second ago at most.
     pub(crate) async fn last(&self) -> Result<Depths, StoreError> {
+        self.within(FRESH).await
+    }
+
+    /// As they were so long ago at most. Those who ask at the same time wait for one answer. That the store does not
+    /// answer is kept as long.
+    pub(crate) async fn within(&self, fresh: Duration) -> Result<Depths, StoreError> {
         let mut known = self.known.lock().await;
         if let Some((at, depths)) = &*known
-            && at.elapsed() < FRESH
+            && at.elapsed() < fresh
         {
             return depths.clone();
         }

@@ -15,6 +15,8 @@
 //! | `intake`, `wait` | many inserts as few; many waits as one |
 //! | `messages` | jobs that come in as messages, by the same rules |
 //! | `live` | what goes on, as it happens: streams of events |
+//! | `scaling`, `scaler` | how many workers there should be, and KEDA's way of asking |
+//! | `probes` | what a worker says of itself |
 //! | [`problem`] | every error a client can meet |
 
 use std::{sync::Arc, time::Duration};
@@ -45,11 +47,13 @@ mod openapi;
 mod page;
 mod part;
 pub mod permission;
+pub mod probes;
 pub mod problem;
 mod query;
 mod reach;
 mod resource;
 mod routes;
+mod scaler;
 mod scaling;
 mod submission;
 mod wait;
@@ -60,7 +64,9 @@ pub use live::places::StreamLimits;
 pub use openapi::document as openapi;
 pub use part::Part;
 pub use permission::CallerRole;
+pub use probes::serve_probes;
 pub use routes::routes;
+pub use scaler::serve_scaler;
 
 use app::App;
 use problem::Problem;

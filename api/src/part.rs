@@ -2,6 +2,8 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use golden_jobs::store::SharedStore;
+
 type Check = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
 
 /// A check that does not answer in this time has failed.
@@ -35,6 +37,14 @@ impl Part {
 
     pub(crate) fn is_needed(&self) -> bool {
         self.needed
+    }
+
+    /// The store.
+    pub(crate) fn store(store: SharedStore) -> Self {
+        Self::new("store", move || {
+            let store = SharedStore::clone(&store);
+            async move { store.ping().await.map_err(|_| "does not answer".to_owned()) }
+        })
     }
 
     pub fn name(&self) -> &'static str {

@@ -42,6 +42,33 @@ pub(crate) struct RoleScaling {
     consensus_oldest_open_seconds: Option<f64>,
 }
 
+/// The figures that may be asked for by name.
+pub(crate) const FIGURES: [&str; 7] = [
+    "load",
+    "queued",
+    "running",
+    "oldest_wait_seconds",
+    "escalations",
+    "consensus_open",
+    "consensus_oldest_open_seconds",
+];
+
+impl RoleScaling {
+    /// One of the [`FIGURES`]; `None` where the role has no such.
+    pub(crate) fn figure(&self, name: &str) -> Option<f64> {
+        match name {
+            "load" => Some(self.load as f64),
+            "queued" => Some(self.queued as f64),
+            "running" => Some(self.running as f64),
+            "oldest_wait_seconds" => Some(self.oldest_wait_seconds),
+            "escalations" => self.escalations.map(|count| count as f64),
+            "consensus_open" => self.consensus_open.map(|count| count as f64),
+            "consensus_oldest_open_seconds" => self.consensus_oldest_open_seconds,
+            _ => None,
+        }
+    }
+}
+
 impl From<&RoleDepth> for RoleScaling {
     fn from(depth: &RoleDepth) -> Self {
         let only = |role| (depth.role == role).then_some(depth);

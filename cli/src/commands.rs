@@ -101,9 +101,10 @@ impl Cli {
             Ok(settings)
         };
         match self.command {
-            Command::Dev(_) => dev::run(settings()?, registry).await,
-            Command::Api(_) => api::run(settings()?, registry).await,
-            Command::Worker(args) => worker::run(args, settings()?, registry).await,
+            // Boxed, since these hold the settings for as long as the process lives.
+            Command::Dev(_) => Box::pin(dev::run(settings()?, registry)).await,
+            Command::Api(_) => Box::pin(api::run(settings()?, registry)).await,
+            Command::Worker(args) => Box::pin(worker::run(args, settings()?, registry)).await,
             Command::Migrate(_) => migrate::run(settings()?).await,
             Command::Doctor(args) => Box::pin(doctor::run(args, &layers)).await,
             Command::Sandbox(command) => sandbox::run(command, &settings()?).await,
@@ -128,8 +129,14 @@ impl Command {
     fn flags(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Dev(args) => args.process.flags().with(&table::LISTEN, &args.listen),
-            Self::Api(args) => args.process.flags().with(&table::LISTEN, &args.listen),
-            Self::Worker(args) => args.process.flags().with(&table::CONCURRENCY, &args.concurrency),
+            Self::Api(args) => {
+                args.process.flags().with(&table::LISTEN, &args.listen).with(&table::SCALER_LISTEN, &args.scaler_listen)
+            }
+            Self::Worker(args) => args
+                .process
+                .flags()
+                .with(&table::CONCURRENCY, &args.concurrency)
+                .with(&table::PROBES_LISTEN, &args.probes_listen),
             Self::Migrate(args) => Flags::default().with(&table::DATABASE_URL, &args.database_url),
             Self::Doctor(_) | Self::Sandbox(_) | Self::Token(_) | Self::Openapi(_) | Self::Completions(_) => {
                 Flags::default()

@@ -55,6 +55,10 @@ pub(crate) struct Settings {
     /// What tokens must say, and minted ones do.
     pub(crate) expected: Expected,
     pub(crate) listen: SocketAddr,
+    /// Where KEDA's external scaler is answered, if anywhere.
+    pub(crate) scaler_listen: Option<SocketAddr>,
+    /// Where a worker answers probes, if anywhere.
+    pub(crate) probes_listen: Option<SocketAddr>,
     /// `None` lets the command choose.
     pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) trusted_proxies: usize,
@@ -139,6 +143,8 @@ impl Settings {
             jwks: layers.get(&table::JWKS)?,
             expected: Expected { issuer: layers.get(&table::JWT_ISSUER)?, audience: layers.get(&table::JWT_AUDIENCE)? },
             listen: layers.value(&table::LISTEN)?,
+            scaler_listen: layers.get(&table::SCALER_LISTEN)?,
+            probes_listen: layers.get(&table::PROBES_LISTEN)?,
             rate_limits: layers.get(&table::RATE_LIMITS)?,
             trusted_proxies: layers.value(&table::TRUSTED_PROXIES)?,
             docker_host: layers.get(&table::DOCKER_HOST)?,

@@ -1,6 +1,6 @@
 //! From settings to a running API, pools and relay.
 
-use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use golden_api::{Api, ApiOptions, Auth, Part, Service};
@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{self, Jwks, Settings, Verifier},
+    config::{self, AnySetting, Jwks, Setting, Settings, Verifier, table},
     exit::Exit,
     keys::{KeyFile, KeyUrl},
     machine,
@@ -122,11 +122,36 @@ impl Process {
         });
     }
 
+    /// Adds KEDA's external scaler, where it is asked for.
+    pub(crate) async fn add_scaler(&mut self) -> anyhow::Result<()> {
+        let Some(address) = self.settings.scaler_listen else { return Ok(()) };
+        let listener = listen(address, &table::SCALER_LISTEN).await?;
+        tracing::info!(address = %listener.local_addr()?, "the external scaler listens");
+        let served =
+            golden_api::serve_scaler(listener, Arc::clone(&self.store), self.metrics.clone(), self.shutdown.clone());
+        self.add("the external scaler", async {
+            served.await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// Answers probes and scrapes, where that is asked for, for as long as the process lives.
+    pub(crate) async fn answer_probes(&self) -> anyhow::Result<()> {
+        let Some(address) = self.settings.probes_listen else { return Ok(()) };
+        let listener = listen(address, &table::PROBES_LISTEN).await?;
+        tracing::info!(address = %listener.local_addr()?, "probes are answered");
+        let (store, metrics) = (Arc::clone(&self.store), self.metrics.clone());
+        tokio::spawn(golden_api::serve_probes(listener, store, metrics, self.shutdown.clone()));
+        Ok(())
+    }
+
     /// Adds a pool for each role, and the relay of events.
     pub(crate) fn add_pools(
         &mut self,
         roles: &[Role],
         sandbox: Result<Arc<GvisorExecutor>, String>,
+        exit_when_idle: Option<Duration>,
     ) -> anyhow::Result<()> {
         let outbound: Arc<dyn Outbound> = Arc::new(HttpOutbound::new(self.settings.egress.clone())?);
         let ports = Ports {
@@ -148,6 +173,7 @@ impl Process {
             drain_timeout: self.settings.drain_timeout,
             lost_after: self.settings.lost_after,
             keep: self.settings.keep,
+            exit_when_idle,
         };
         let pools = golden_workers::run(options, Arc::clone(&self.registry), ports, self.shutdown.clone());
         let shutdown = self.shutdown.clone();
@@ -198,13 +224,14 @@ impl Process {
     }
 }
 
-/// Takes the address of the API.
-pub(crate) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Takes the address that a setting names.
+pub(crate) async fn listen(address: SocketAddr, setting: &Setting<SocketAddr>) -> anyhow::Result<TcpListener> {
+    let (flag, name) = (setting.about().as_flag(), setting.name());
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow!(
-            "{address} is taken by another program: choose another address with --listen or GOLDEN_LISTEN, for example 127.0.0.1:8001"
+            "{address} is taken by another program: choose another address with {flag} or {name}, for example 127.0.0.1:8001"
         ),
-        _ => anyhow!("cannot listen on {address} (from --listen or GOLDEN_LISTEN): {error}"),
+        _ => anyhow!("cannot listen on {address} (from {flag} or {name}): {error}"),
     })
 }
 
@@ -294,8 +321,6 @@ fn concurrency(role: Role, asked: Option<NonZeroUsize>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::config::Layers;
 

@@ -67,6 +67,8 @@ pub struct Metrics {
     pub http_duration: HistogramVec,
     /// `golden_http_streams`: event streams that are open.
     pub streams: IntGauge,
+    /// `golden_scaler_streams`: streams of KEDA's external scaler that are open.
+    pub scaler_streams: IntGauge,
     /// `golden_webhook_attempts_total{outcome}`.
     pub webhook_attempts: IntCounterVec,
     /// `dlq_message_count`: unresolved dead letters.
@@ -143,6 +145,7 @@ impl Metrics {
             http_requests: table.counters("golden_http_requests_total", "Requests.", &["route", "method", "status"]),
             http_duration: table.seconds("golden_http_request_duration_seconds", "Time to answer.", &["route"]),
             streams: table.gauge("golden_http_streams", "Event streams open."),
+            scaler_streams: table.gauge("golden_scaler_streams", "Streams of the external scaler open."),
             webhook_attempts: table.counters("golden_webhook_attempts_total", "Webhook attempts.", &["outcome"]),
             dlq_messages: table
                 .gauge("dlq_message_count", "Unresolved dead letters; 10,000 stands for any number from there."),

@@ -37,6 +37,31 @@ impl Role {
     }
 }
 
+/// How many workers a role has, and by what: the manifests below keda/ say the same, and a test holds them to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scale {
+    /// The figure of `/v1/scaling` that says how much there is.
+    pub figure: &'static str,
+    /// Of that figure, for each worker.
+    pub target: u32,
+    pub min: u32,
+    pub max: u32,
+}
+
+impl Role {
+    /// As the role scales unless its operators say otherwise.
+    pub const fn scale(self) -> Scale {
+        let (figure, target, min, max) = match self {
+            Self::Orchestrator => ("load", 10, 2, 20),
+            Self::PeerHub => ("consensus_open", 8, 2, 10),
+            Self::Sandbox => ("load", 5, 3, 15),
+            Self::Supervisor => ("escalations", 5, 1, 5),
+            Self::Webhook => ("load", 50, 1, 5),
+        };
+        Scale { figure, target, min, max }
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

@@ -6,6 +6,7 @@ mod api;
 mod chaos;
 mod doctor;
 mod functions;
+mod keda;
 mod nats;
 mod sandbox;
 mod scale;

@@ -16,7 +16,7 @@ pub(crate) fn repository() -> PathBuf {
 }
 
 /// Every file below `folder` of the repository with one of these endings, by its path from the root, sorted.
-fn files(folder: &str, endings: &[&str]) -> Vec<String> {
+pub(crate) fn files(folder: &str, endings: &[&str]) -> Vec<String> {
     let root = repository();
     let mut found = Vec::new();
     let mut folders = vec![root.join(folder)];

@@ -58,12 +58,20 @@ pub struct Options {
     pub lost_after: Duration,
     /// How long jobs stay on record after they ended.
     pub keep: Keep,
+    /// Drains and returns once nothing has run for so long; never, where absent.
+    pub exit_when_idle: Option<Duration>,
 }
 
 impl Options {
     /// The given pools, with 30 s to drain, [`LOST_AFTER`] of silence, and the usual retention.
     pub fn new(pools: Vec<(Role, usize)>) -> Self {
-        Self { pools, drain_timeout: Duration::from_secs(30), lost_after: LOST_AFTER, keep: Keep::default() }
+        Self {
+            pools,
+            drain_timeout: Duration::from_secs(30),
+            lost_after: LOST_AFTER,
+            keep: Keep::default(),
+            exit_when_idle: None,
+        }
     }
 }
 
@@ -85,7 +93,8 @@ const GIVE_BACK: Duration = Duration::from_secs(10);
 /// Runs the pools until `shutdown`, then drains: stops claiming, lets runs finish for
 /// `drain_timeout`, gives the rest back without spending an attempt, and returns.
 ///
-/// Drains and returns as well once the store asks this process to ([`Workers::drain`](golden_jobs::store::Workers::drain)). Then runs
+/// Drains and returns as well once the store asks this process to ([`Workers::drain`](golden_jobs::store::Workers::drain)),
+/// or it has been idle for as long as it should be. Then runs
 /// take the time they take, unless `shutdown` comes meanwhile.
 ///
 /// Fails when the worker cannot be registered, and, once drained, when a part of it had ended
@@ -148,6 +157,7 @@ pub async fn run(
         biased;
         () = shutdown.cancelled() => Ok(()),
         () = heartbeat.asked_to_drain() => Ok(()),
+        () = runs.idle_for(options.exit_when_idle) => Ok(()),
         // A process without its heartbeat or one of its pools is no good to anybody.
         Some(_) = keepers.join_next() => Err(RunError::PartFailed),
         Some(_) = pools.join_next() => Err(RunError::PartFailed),

@@ -2,11 +2,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use golden_jobs::store::Run;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// Why a run is stopped from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,13 +26,21 @@ pub(crate) enum Stop {
 /// The runs that this process knows it holds leases for: from the claim until their end is
 /// recorded.
 #[derive(Default)]
-pub(crate) struct Runs(Mutex<HashMap<Run, watch::Sender<Option<Stop>>>>);
+pub(crate) struct Runs {
+    held: Mutex<HashMap<Run, watch::Sender<Option<Stop>>>>,
+    /// Runs that ever began.
+    begun: AtomicU64,
+}
+
+/// How often it is looked whether anything ran.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Runs {
     /// Takes note of a claimed run. It is forgotten when the handle is dropped.
     pub(crate) fn begin(self: &Arc<Self>, run: Run) -> RunHandle {
         let (sender, stop) = watch::channel(None);
         self.lock().insert(run, sender);
+        self.begun.fetch_add(1, Ordering::Relaxed);
         RunHandle { run, stop, runs: Arc::clone(self) }
     }
 
@@ -52,8 +64,22 @@ impl Runs {
         self.lock().len()
     }
 
+    /// Waits until nothing has run for `long`; for ever, where there is no such time.
+    pub(crate) async fn idle_for(&self, long: Option<Duration>) {
+        let Some(long) = long else { return std::future::pending().await };
+        let (mut since, mut begun) = (Instant::now(), self.begun.load(Ordering::Relaxed));
+        while since.elapsed() < long {
+            tokio::time::sleep(LOOK.min(long)).await;
+            let now = self.begun.load(Ordering::Relaxed);
+            if self.len() > 0 || now != begun {
+                (since, begun) = (Instant::now(), now);
+            }
+        }
+        tracing::info!("idle for {long:?}: claiming nothing more, and ending");
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Run, watch::Sender<Option<Stop>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::app::App;
 pub(super) mod doc;
 
 /// The text format of Prometheus.
-const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Live {

@@ -22,6 +22,7 @@ mod openapi;
 mod permissions;
 mod problems;
 mod queues;
+mod scaler;
 mod scaling;
 mod schedules;
 mod server;

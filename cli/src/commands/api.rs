@@ -5,7 +5,7 @@ use golden_jobs::{Registry, metrics::Metrics};
 
 use super::ProcessArgs;
 use crate::{
-    config::Settings,
+    config::{Settings, table},
     exit::Exit,
     signals::Signals,
     wire::{self, Process},
@@ -21,6 +21,9 @@ pub(crate) struct ApiArgs {
     /// Address to listen on [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) listen: Option<String>,
+    /// Address where KEDA's external scaler is answered, over gRPC and without a token [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) scaler_listen: Option<String>,
     #[command(flatten)]
     pub(super) process: ProcessArgs,
 }
@@ -30,8 +33,9 @@ pub(crate) async fn run(settings: Settings, registry: Registry) -> anyhow::Resul
     let url = settings.database_url()?.to_owned();
     let mut process = Process::start(settings, registry, Metrics::new(), &url).await?;
     let signals = Signals::listen()?;
-    let listener = wire::listen(process.settings.listen).await?;
+    let listener = wire::listen(process.settings.listen, &table::LISTEN).await?;
     tracing::info!(address = %listener.local_addr()?, "the API listens");
     process.add_api(listener, auth, None);
+    process.add_scaler().await?;
     process.run_until(signals).await
 }

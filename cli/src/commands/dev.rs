@@ -11,7 +11,7 @@ use golden_jobs::{Registry, Role, metrics::Metrics, store};
 
 use super::ProcessArgs;
 use crate::{
-    config::{Settings, SettingsError, Verifier},
+    config::{Settings, SettingsError, Verifier, table},
     exit::Exit,
     output::Output,
     signals::Signals,
@@ -41,7 +41,7 @@ const TENANT: &str = "dev";
 const TOKEN_TTL: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
-    let listener = wire::listen(settings.listen).await?;
+    let listener = wire::listen(settings.listen, &table::LISTEN).await?;
     let secret = match settings.verifier() {
         Ok(Verifier::Secret(secret)) => secret.to_owned(),
         Ok(Verifier::Jwks(_)) => return Err(SettingsError::Together(MAKES_ITS_OWN).into()),
@@ -77,7 +77,8 @@ pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::R
     let mut process = Process::start(settings, registry, metrics, &database_url).await?;
     let signals = Signals::listen()?;
     process.add_api(listener, auth, missing);
-    process.add_pools(&Role::ALL, sandbox)?;
+    process.add_scaler().await?;
+    process.add_pools(&Role::ALL, sandbox, None)?;
     Output::new(false, true).line(&welcome)?;
     process.run_until(signals).await
 }

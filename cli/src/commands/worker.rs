@@ -1,11 +1,14 @@
 //! `golden worker`: pools, for production.
 
+use std::time::Duration;
+
 use clap::Args;
 use golden_jobs::{Registry, Role, metrics::Metrics};
 
 use super::ProcessArgs;
 use crate::{
     config::Settings,
+    duration,
     exit::Exit,
     signals::Signals,
     wire::{self, Process},
@@ -23,6 +26,7 @@ use crate::{
 Examples:
   golden worker --role orchestrator,webhook
   golden worker --role sandbox --concurrency 8
+  golden worker --role sandbox --concurrency 1 --exit-when-idle 15s
 `golden kinds` shows which role runs what. Webhooks, retries and schedules need some worker, of whatever role;
 callbacks are sent by the role webhook."
 )]
@@ -33,8 +37,22 @@ pub(crate) struct WorkerArgs {
     /// Runs at once for each role [default: by role]
     #[arg(long, value_name = "N")]
     pub(super) concurrency: Option<String>,
+    /// Drain and exit with 0 once nothing has run for so long: for a worker that is started for the work there is
+    #[arg(long, value_name = "DURATION", value_parser = idle)]
+    exit_when_idle: Option<Duration>,
+    /// Address where it answers /livez, /readyz and /metrics, without a token [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) probes_listen: Option<String>,
     #[command(flatten)]
     pub(super) process: ProcessArgs,
+}
+
+/// Less would end a worker before it has looked for work.
+fn idle(text: &str) -> Result<Duration, String> {
+    match duration::parse(text).map_err(|error| error.to_string())? {
+        idle if idle < Duration::from_secs(2) => Err("expected 2s or more".to_owned()),
+        idle => Ok(idle),
+    }
 }
 
 pub(crate) async fn run(mut args: WorkerArgs, settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
@@ -50,6 +68,7 @@ pub(crate) async fn run(mut args: WorkerArgs, settings: Settings, registry: Regi
     let url = settings.database_url()?.to_owned();
     let mut process = Process::start(settings, registry, metrics, &url).await?;
     let signals = Signals::listen()?;
-    process.add_pools(&args.roles, sandbox)?;
+    process.answer_probes().await?;
+    process.add_pools(&args.roles, sandbox, args.exit_when_idle)?;
     process.run_until(signals).await
 }

@@ -87,7 +87,7 @@ impl About {
         self.name.strip_prefix("GOLDEN_").unwrap_or(self.name).to_ascii_lowercase()
     }
 
-    pub(super) fn as_flag(&self) -> String {
+    pub(crate) fn as_flag(&self) -> String {
         format!("--{}", self.in_file().replace('_', "-"))
     }
 

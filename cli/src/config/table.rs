@@ -23,8 +23,8 @@ use super::{
 pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 10] = [
     ("Database", &[&DATABASE_URL]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
-    ("API", &[&LISTEN, &RATE_LIMITS, &TRUSTED_PROXIES]),
-    ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION, &BREAKER_OPEN]),
+    ("API", &[&LISTEN, &SCALER_LISTEN, &RATE_LIMITS, &TRUSTED_PROXIES]),
+    ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION, &PROBES_LISTEN, &BREAKER_OPEN]),
     ("Sandbox", &[&DOCKER_HOST, &SANDBOX_LIMITS, &SANDBOX_WARM]),
     ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
@@ -104,6 +104,18 @@ pub(crate) static LISTEN: Setting<SocketAddr> = Setting {
         takes: "An IP address and a port; 0.0.0.0 or [::] is every address of the machine, port 0 any free one.",
         unset: Value("127.0.0.1:8000"),
         example: "0.0.0.0:8000",
+        shown: Whole,
+    },
+    parse: values::listen,
+};
+
+pub(crate) static SCALER_LISTEN: Setting<SocketAddr> = Setting {
+    about: About {
+        name: "GOLDEN_SCALER_LISTEN",
+        what: "address where the API answers KEDA's external scaler (gRPC)",
+        takes: "An IP address and a port. It asks for no token: let nobody but KEDA reach it. See [scaling.md](scaling.md).",
+        unset: Otherwise("KEDA asks /v1/scaling"),
+        example: "0.0.0.0:9090",
         shown: Whole,
     },
     parse: values::listen,
@@ -191,6 +203,18 @@ pub(crate) static BREAKER_OPEN: Setting<Duration> = Setting {
         shown: Whole,
     },
     parse: values::breaker_open,
+};
+
+pub(crate) static PROBES_LISTEN: Setting<SocketAddr> = Setting {
+    about: About {
+        name: "GOLDEN_PROBES_LISTEN",
+        what: "address where a worker answers /livez, /readyz and /metrics",
+        takes: "An IP address and a port. It asks for no token: let nobody but probes and scrapes reach it.",
+        unset: Otherwise("a worker listens to nobody; the API has these paths anyway"),
+        example: "0.0.0.0:9100",
+        shown: Whole,
+    },
+    parse: values::listen,
 };
 
 pub(crate) static DOCKER_HOST: Setting<String> = Setting {

@@ -24,7 +24,7 @@ const ALL: &[&str] = &["golden-jobs", "golden-api", "golden-workers", "golden-na
 
 /// Outside crates that one member alone builds on, so that replacing one of them touches no other.
 /// What tests and benchmarks use besides is their own affair.
-const HOMES: [(&str, &str); 9] = [
+const HOMES: [(&str, &str); 10] = [
     ("anyhow", "golden-cli"),
     ("apalis", "golden-workers"),
     ("apalis-core", "golden-workers"),
@@ -34,6 +34,7 @@ const HOMES: [(&str, &str); 9] = [
     ("bollard", "golden-sandbox"),
     ("clap", "golden-cli"),
     ("sqlx", "golden-jobs"),
+    ("tonic", "golden-api"),
 ];
 
 struct Import {
