@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     Api, ApiOptions, Auth, Part,
-    depths::KnownDepths,
+    depths::{KnownBreakers, KnownDepths},
     intake::Intake,
     limits::Limits,
     live::{audience::Audience, board::Board, places::Places},
@@ -46,6 +46,7 @@ pub(crate) struct App {
     /// The streams that are open.
     pub(crate) places: Arc<Places>,
     pub(crate) depths: KnownDepths,
+    pub(crate) breakers: KnownBreakers,
     pub(crate) checked: Checked,
     /// Made when somebody asks for them first.
     documents: OnceLock<Documents>,
@@ -66,6 +67,7 @@ impl App {
             audience: Audience::new(Arc::clone(&store), closing.clone()),
             places: Places::new(options.streams, metrics.clone()),
             depths: KnownDepths::new(Arc::clone(&store)),
+            breakers: KnownBreakers::new(Arc::clone(&store)),
             checked: Checked::default(),
             documents: OnceLock::new(),
             functions: KnownFunctions::new(Arc::clone(&store)),

@@ -1,8 +1,8 @@
-//! How much there is of what over all tenants, asked of the store at most once a second however many want to know.
+//! What the store says of all tenants together, asked of it at most once a second however many want to know.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
-use golden_jobs::store::{Depths, SharedStore, StoreError};
+use golden_jobs::store::{Depths, SharedStore, StoreError, breakers::SharedBreakers};
 use tokio::{sync::Mutex, time::Instant};
 
 /// How old the figures may be that are shown.
@@ -11,12 +11,18 @@ const FRESH: Duration = Duration::from_secs(1);
 /// The depths as they were a moment ago.
 pub(crate) struct KnownDepths {
     store: SharedStore,
-    known: Mutex<Option<(Instant, Result<Depths, StoreError>)>>,
+    lately: Lately<Depths>,
+}
+
+/// The breakers as they were a moment ago.
+pub(crate) struct KnownBreakers {
+    store: SharedStore,
+    lately: Lately<SharedBreakers>,
 }
 
 impl KnownDepths {
     pub(crate) fn new(store: SharedStore) -> Self {
-        Self { store, known: Mutex::default() }
+        Self { store, lately: Lately::new() }
     }
 
     /// As they were a second ago at most.
@@ -24,18 +30,45 @@ impl KnownDepths {
         self.within(FRESH).await
     }
 
-    /// As they were so long ago at most. Those who ask at the same time wait for one answer. That the store does not
-    /// answer is kept as long.
+    /// As they were so long ago at most.
     pub(crate) async fn within(&self, fresh: Duration) -> Result<Depths, StoreError> {
-        let mut known = self.known.lock().await;
-        if let Some((at, depths)) = &*known
+        self.lately.or_ask(fresh, self.store.depths()).await
+    }
+}
+
+impl KnownBreakers {
+    pub(crate) fn new(store: SharedStore) -> Self {
+        Self { store, lately: Lately::new() }
+    }
+
+    pub(crate) async fn last(&self) -> Result<SharedBreakers, StoreError> {
+        self.lately.or_ask(FRESH, self.store.breakers(None)).await
+    }
+}
+
+/// An answer that is good for a moment.
+struct Lately<T>(Mutex<Option<(Instant, Result<T, StoreError>)>>);
+
+impl<T: Clone> Lately<T> {
+    fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Those who ask at the same time wait for one answer. That the store does not answer is kept as long.
+    async fn or_ask(
+        &self,
+        fresh: Duration,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut known = self.0.lock().await;
+        if let Some((at, answer)) = &*known
             && at.elapsed() < fresh
         {
-            return depths.clone();
+            return answer.clone();
         }
         let asked = Instant::now();
-        let depths = self.store.depths().await;
-        *known = Some((asked, depths.clone()));
-        depths
+        let answer = question.await;
+        *known = Some((asked, answer.clone()));
+        answer
     }
 }

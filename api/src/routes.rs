@@ -46,6 +46,7 @@ use crate::{
 };
 
 mod batch;
+mod breakers;
 mod deliveries;
 mod dlq;
 mod docs;
@@ -136,6 +137,11 @@ fn table() -> Vec<Route> {
         get("/v1/workers", Read, workers::list),
         get("/v1/workers/{id}", Read, workers::show),
         post("/v1/workers/{id}/drain", Platform, workers::drain),
+        get("/v1/breakers", Read, breakers::list),
+        post("/v1/breakers/{breaker}/reset", Platform, breakers::reset),
+        post("/v1/breakers/{breaker}/force-open", Platform, breakers::force_open),
+        post("/v1/breakers/{breaker}/disable", Platform, breakers::disable),
+        post("/admin/circuit-breaker/reset", Platform, breakers::reset_any),
         post("/v1/tenants", Platform, tenants::create),
         get("/v1/tenants", Platform, tenants::list),
         get("/v1/tenants/{tenant}", Platform, tenants::show),

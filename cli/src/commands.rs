@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod api;
+mod breakers;
 mod completions;
 mod dev;
 mod dlq;
@@ -79,6 +80,7 @@ enum Command {
     Schedules(schedules::SchedulesArgs),
     Queues(queues::QueuesArgs),
     Workers(workers::WorkersArgs),
+    Breakers(breakers::BreakersArgs),
     Tenants(tenants::TenantsArgs),
     Webhooks(webhooks::WebhooksArgs),
     Kinds(kinds::KindsArgs),
@@ -115,6 +117,7 @@ impl Cli {
             Command::Schedules(args) => schedules::run(args, &settings()?).await,
             Command::Queues(args) => queues::run(args, &settings()?).await,
             Command::Workers(args) => workers::run(args, &settings()?).await,
+            Command::Breakers(args) => breakers::run(args, &settings()?).await,
             Command::Tenants(args) => tenants::run(args, &settings()?).await,
             Command::Webhooks(args) => webhooks::run(args, &settings()?).await,
             Command::Kinds(args) => kinds::run(args, &settings()?).await,
@@ -147,6 +150,7 @@ impl Command {
             Self::Schedules(args) => args.client.flags(),
             Self::Queues(args) => args.client.flags(),
             Self::Workers(args) => args.client.flags(),
+            Self::Breakers(args) => args.client.flags(),
             Self::Tenants(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),
             Self::Kinds(args) => args.client.flags(),

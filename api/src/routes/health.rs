@@ -9,12 +9,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::join_all;
-use golden_jobs::{Role, State as JobState, metrics::Metrics, store::Depths};
+use golden_jobs::{
+    Role, State as JobState,
+    breakers::{self, Dependency, Standing, show},
+    metrics::Metrics,
+    store::{Depths, breakers::SharedBreakers},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::app::App;
+use crate::{app::App, guard::Visitor};
 
 pub(super) mod doc;
 
@@ -126,7 +131,8 @@ async fn parts(app: &App) -> Vec<PartStatus> {
     parts
 }
 
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+/// Hosts that tenants named are for those who run the installation: on this machine, or with an admin's token.
+pub(super) async fn metrics(State(app): State<Arc<App>>, Visitor(caller): Visitor) -> Response {
     match app.depths.last().await {
         Ok(depths) => set(&app.metrics, &depths),
         // A scrape of what this process knows itself is better than none. What the store said last is left out: who
@@ -138,7 +144,17 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
             }
         }
     }
-    ([(header::CONTENT_TYPE, METRICS_TEXT)], app.metrics.render()).into_response()
+    match app.breakers.last().await {
+        Ok(shared) => show(&app.metrics, states(&shared)),
+        Err(error) => tracing::warn!(%error, "the state of circuit breakers is not known"),
+    }
+    let sees_hosts = caller.is_none_or(|caller| caller.runs_all());
+    let text = if sees_hosts { app.metrics.render() } else { app.metrics.render_without_hosts() };
+    ([(header::CONTENT_TYPE, METRICS_TEXT)], text).into_response()
+}
+
+fn states(shared: &SharedBreakers) -> impl Iterator<Item = (Dependency, breakers::State)> {
+    shared.breakers.iter().map(|breaker| (breaker.dependency.clone(), Standing::of(breaker, shared).state))
 }
 
 fn set(metrics: &Metrics, depths: &Depths) {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 mod batch;
+mod breakers;
 mod dlq;
 mod docs;
 mod down;

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token, worker};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 78] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 83] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -69,6 +69,11 @@ const TABLE: [(&str, &str, Option<CallerRole>); 78] = [
     ("GET", "/v1/workers", Some(Observer)),
     ("GET", "/v1/workers/{id}", Some(Observer)),
     ("POST", "/v1/workers/{id}/drain", Some(Admin)),
+    ("GET", "/v1/breakers", Some(Observer)),
+    ("POST", "/v1/breakers/{breaker}/reset", Some(Admin)),
+    ("POST", "/v1/breakers/{breaker}/force-open", Some(Admin)),
+    ("POST", "/v1/breakers/{breaker}/disable", Some(Admin)),
+    ("POST", "/admin/circuit-breaker/reset", Some(Admin)),
     ("POST", "/v1/tenants", Some(Admin)),
     ("GET", "/v1/tenants", Some(Admin)),
     ("GET", "/v1/tenants/{tenant}", Some(Admin)),
@@ -152,6 +157,8 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
             golden.store.create_tenant(&never.to_string(), &Terms::default()).await.unwrap();
             (never.to_string(), format!("not-{never}"))
         }
+        // Nobody's either, and set by whoever may.
+        "/v1/breakers" => ("nats".to_owned(), "nats".to_owned()),
         // Workers are nobody's: both are read, and drained, by whoever may.
         "/v1/workers" => {
             let worker = worker(Role::Supervisor);
@@ -249,7 +256,7 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
 }
 
 /// What says the same to all tenants, because it belongs to none.
-const COMMON: [&str; 5] = ["/metrics", "/v1/queues", "/v1/scaling", "/v1/workers", "/v1/tenants"];
+const COMMON: [&str; 6] = ["/v1/breakers", "/metrics", "/v1/queues", "/v1/scaling", "/v1/workers", "/v1/tenants"];
 
 /// Whether an admin, who runs the installation, reaches these things of every tenant. Its own tests show that
 /// nobody else does.

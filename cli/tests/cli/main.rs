@@ -3,6 +3,8 @@
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 mod support;
 
+#[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+mod breakers;
 mod client;
 mod completions;
 mod docs;

@@ -71,9 +71,19 @@ impl Dev {
 
     /// The same, with more flags.
     pub(crate) fn start_with(flags: &[&str]) -> Self {
+        Self::begin(flags, &[])
+    }
+
+    /// The same, with settings in its environment.
+    pub(crate) fn start_set(settings: &[(&str, &str)]) -> Self {
+        Self::begin(&[], settings)
+    }
+
+    fn begin(flags: &[&str], settings: &[(&str, &str)]) -> Self {
         let dir = Dir::new();
         let mut command = dir.golden(&[&["dev", "--listen", "127.0.0.1:0"], flags].concat());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut welcome = String::new();
         while !welcome.contains("Ctrl-C drains") {

@@ -81,8 +81,9 @@ struct Entry {
     told: bool,
     /// Whether it is open for all, so that one tries for all.
     shared: bool,
-    /// Until when that is this process, or certainly another.
+    /// Until when that is this process.
     trial: Option<Instant>,
+    /// Until when it is another, as far as is known.
     tried_elsewhere: Option<Instant>,
     used: Instant,
 }
@@ -345,36 +346,43 @@ impl Entry {
         }
     }
 
-    /// `open` says whether it is open for all, `untold` whether what this process found is not on record yet.
+    /// `open` says whether it is open for all, `untold` whether what this process found is not on record yet: then
+    /// what is there does not count what it knows better.
     fn hear(&mut self, breaker: &SharedBreaker, open: bool, untold: bool, now: Instant) {
         self.circuit.set_word(breaker.said.as_ref().map(|said| (said.word, now + said.left)));
+        if untold {
+            return;
+        }
         if !open {
             self.shared = false;
-            return self.hear_no_quorum(breaker.mine, untold, now);
+            return self.hear_no_quorum(breaker.mine, now);
         }
         // Where nobody else says so, nobody else needs to be asked.
-        self.shared = breaker.votes > 1 || !breaker.mine && !untold;
+        self.shared = breaker.votes > 1 || !breaker.mine;
+        self.tried_elsewhere = breaker.tried_by_other.map(|left| now + left);
         if is_ahead(self.trial, now) {
             return;
         }
-        let left = breaker.open_for.max(breaker.tried_by_other.unwrap_or_default());
-        if !left.is_zero() || self.circuit.open_until().is_none() {
-            self.from_others |= self.circuit.open_until().is_none();
-            self.circuit.open_until_at_least(now + left, breaker.opened, now);
+        let is_closed = self.circuit.open_until().is_none();
+        if is_closed || !breaker.open_for.is_zero() {
+            self.from_others |= is_closed;
+            self.circuit.open_until_at_least(now + breaker.open_for, breaker.opened, now);
         }
     }
 
     fn hear_nothing(&mut self, untold: bool, now: Instant) {
         self.circuit.set_word(None);
-        self.shared = false;
-        self.hear_no_quorum(false, untold, now);
+        if !untold {
+            self.shared = false;
+            self.hear_no_quorum(false, now);
+        }
     }
 
     /// It is not open for all. What this process was told by others is void, and what it told them, too, once
     /// that is not there any more: somebody tried it, or an operator closed it.
-    fn hear_no_quorum(&mut self, mine: bool, untold: bool, now: Instant) {
+    fn hear_no_quorum(&mut self, mine: bool, now: Instant) {
         let void = self.from_others || self.told && !mine;
-        if void && !untold && self.circuit.open_until().is_some() {
+        if void && self.circuit.open_until().is_some() {
             (self.from_others, self.told, self.trial) = (false, false, None);
             self.circuit.close(now);
         }
@@ -382,7 +390,7 @@ impl Entry {
 
     /// Whether a new one would do as well.
     fn is_forgettable(&self, now: Instant) -> bool {
-        /// As long as a call counts.
+        /// As long as failures are counted as being in a row.
         const KEPT: Duration = Duration::from_secs(600);
         self.circuit.state(now) == State::Closed
             && !self.told

@@ -1,7 +1,8 @@
 //! What a breaker stands in front of.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use url::Position;
 
 use crate::{egress, role::Role};
@@ -83,6 +84,25 @@ impl fmt::Display for Dependency {
             None => f.write_str(self.family()),
             Some(host) => write!(f, "{}:{host}", self.family()),
         }
+    }
+}
+
+/// As it is written in a path.
+impl JsonSchema for Dependency {
+    fn schema_name() -> Cow<'static, str> {
+        "BreakerName".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^(docker|nats|redis|(http|webhook):[a-z0-9.-]{1,250}(:[0-9]{1,5})?)$",
+            "examples": ["http:api.example.com"],
+        })
     }
 }
 
