@@ -10,12 +10,13 @@ use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration
 use golden_api::{RateLimits, auth::Expected};
 use golden_jobs::{egress::Egress, sandbox::Limits, store::Keep};
 use golden_nats::StreamLimits;
-use golden_sandbox::KeepWarm;
+use golden_sandbox::{Image, KeepWarm};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) mod example;
 mod file;
+mod images;
 mod layers;
 mod near;
 #[cfg(test)]
@@ -63,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) rate_limits: Option<RateLimits>,
     pub(crate) trusted_proxies: usize,
     pub(crate) docker_host: Option<String>,
+    /// What sandboxed programs run in.
+    pub(crate) sandbox_images: Vec<Image>,
     /// The most that a sandboxed program gets.
     pub(crate) sandbox_limits: Limits,
     /// How many sandboxes wait for programs.
@@ -148,6 +151,7 @@ impl Settings {
             rate_limits: layers.get(&table::RATE_LIMITS)?,
             trusted_proxies: layers.value(&table::TRUSTED_PROXIES)?,
             docker_host: layers.get(&table::DOCKER_HOST)?,
+            sandbox_images: layers.get(&table::SANDBOX_IMAGES)?.unwrap_or_else(Image::defaults),
             sandbox_limits: layers.value(&table::SANDBOX_LIMITS)?,
             sandbox_warm: layers.value(&table::SANDBOX_WARM)?,
             log: layers.value(&table::LOG)?,

@@ -5,12 +5,13 @@ use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, tim
 use anyhow::{Context, anyhow};
 use golden_api::{Api, ApiOptions, Auth, Part, Service};
 use golden_jobs::{
-    Registry, Role, WorkerId,
+    Job, Registry, Role, WorkerId,
     backoff::Backoff,
     breakers::{self, Board},
     broker,
     context::Ports,
     functions::KnownFunctions,
+    kinds::SandboxRun,
     metrics::Metrics,
     outbound::Outbound,
     sandbox::Executor,
@@ -18,7 +19,7 @@ use golden_jobs::{
     webhooks::relay,
 };
 use golden_nats::{Nats, NatsOptions};
-use golden_sandbox::{GvisorExecutor, Missing, SandboxOptions};
+use golden_sandbox::{GvisorExecutor, Image, Missing, SandboxOptions};
 use golden_workers::outbound::HttpOutbound;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -63,7 +64,7 @@ impl Process {
             None => None,
         };
         let mut process = Self {
-            registry: Arc::new(with_webhook_schedule(registry, &settings)),
+            registry: Arc::new(with_images(with_webhook_schedule(registry, &settings), &settings.sandbox_images)),
             metrics,
             store,
             settings,
@@ -268,6 +269,7 @@ pub(crate) async fn sandbox(settings: &Settings, metrics: &Metrics) -> Result<Ar
 pub(crate) fn sandbox_options(settings: &Settings) -> SandboxOptions {
     SandboxOptions {
         docker_host: settings.docker_host.clone(),
+        images: settings.sandbox_images.clone(),
         most: settings.sandbox_limits,
         ..SandboxOptions::new(WorkerId::new())
     }
@@ -305,6 +307,14 @@ fn with_webhook_schedule(registry: Registry, settings: &Settings) -> Registry {
         policy.max_attempts_limit = policy.max_attempts_limit.max(attempts);
         policy.backoff(Backoff::Steps { steps, jitter: DELIVERY_JITTER })
     })
+}
+
+/// What comes in names an image that is configured, or is refused.
+fn with_images(registry: Registry, images: &[Image]) -> Registry {
+    let languages = images.iter().filter(|image| image.language.is_none());
+    let names = |image: &Image| image.name.clone();
+    let (languages, images): (Vec<_>, Vec<_>) = (languages.map(names).collect(), images.iter().map(names).collect());
+    registry.with_schema(SandboxRun::KIND, |schema| SandboxRun::offer(schema, &languages, &images))
 }
 
 /// Runs at once in a role's pool: many where they wait for others, few where they use this machine.

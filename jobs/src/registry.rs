@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, future::Future, pin::Pin};
 
+use jsonschema::{ValidationError, error::ValidationErrorKind};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, value::RawValue};
 
@@ -37,18 +38,13 @@ pub struct Kind {
 impl Kind {
     fn new<J: Job>() -> Self {
         let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<J>().to_value();
-        // A schema of our own making that does not compile is a defect of the build.
-        let validator = match jsonschema::draft202012::new(&schema) {
-            Ok(validator) => validator,
-            Err(error) => unreachable!("the schema of {} does not compile: {error}", J::KIND),
-        };
         Self {
             name: J::KIND,
             role: J::ROLE,
             policy: J::POLICY,
             public: J::PUBLIC,
+            validator: compiled(J::KIND, &schema),
             schema,
-            validator,
             check: check::<J>,
             run: run::<J>,
         }
@@ -63,12 +59,37 @@ impl Kind {
 
     /// The same for a payload that was read before: `value` is what its text says.
     pub fn validate_parsed(&self, payload: &RawValue, value: &Value) -> Result<(), Vec<Invalid>> {
-        let errors: Vec<Invalid> = self
-            .validator
-            .iter_errors(value)
-            .map(|error| Invalid::new(error.instance_path().to_string(), error.to_string()))
-            .collect();
+        let errors: Vec<Invalid> = self.validator.iter_errors(value).map(|error| self.told(&error)).collect();
         if errors.is_empty() { (self.check)(payload) } else { Err(errors) }
+    }
+
+    /// What is wrong with a value: of a choice all that there is, and of a large value not the whole.
+    fn told(&self, error: &ValidationError<'_>) -> Invalid {
+        let value = error.instance();
+        let detail = match error.kind() {
+            ValidationErrorKind::Enum { options } => {
+                let options = options.as_array().into_iter().flatten().filter(|option| !option.is_null());
+                format!("{value} is not one of {}", options.map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            }
+            ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. }
+                if let Some(choice) = self.choice(&error.schema_path().to_string()) =>
+            {
+                choice
+            }
+            _ if value.is_object() || value.is_array() => error.masked_with("this").to_string(),
+            _ => error.to_string(),
+        };
+        Invalid::new(error.instance_path().to_string(), detail)
+    }
+
+    /// What to say where a payload needs exactly one of several sets of members.
+    fn choice(&self, schema_path: &str) -> Option<String> {
+        let members = |choice: &Value| {
+            let names = choice.get("required")?.as_array()?.iter().map(|name| name.as_str());
+            Some(names.collect::<Option<Vec<_>>>()?.join(" and "))
+        };
+        let choices: Option<Vec<_>> = self.schema.pointer(schema_path)?.as_array()?.iter().map(members).collect();
+        Some(format!("give either {}", choices?.join(", or ")))
     }
 
     /// Whether its schema allows a payload without members, so that a submission needs none.
@@ -79,6 +100,14 @@ impl Kind {
     /// Runs one job of this kind. A payload that does not decode is that job's failure.
     pub fn run(&self, payload: Box<RawValue>, cx: Context) -> Pin<Box<dyn Future<Output = RawOutcome> + Send>> {
         (self.run)(payload, cx)
+    }
+}
+
+/// A schema of our own making that does not compile is a defect of the build.
+fn compiled(kind: &str, schema: &Value) -> jsonschema::Validator {
+    match jsonschema::draft202012::new(schema) {
+        Ok(validator) => validator,
+        Err(error) => unreachable!("the schema of {kind} does not compile: {error}"),
     }
 }
 
@@ -120,6 +149,17 @@ impl Registry {
     pub fn with_policy(mut self, kind: &str, change: impl FnOnce(Policy) -> Policy) -> Self {
         if let Some(kind) = self.0.get_mut(kind) {
             kind.policy = change(kind.policy);
+        }
+        self
+    }
+
+    /// Narrows the schema of one kind's payload down to what an operator offers. What comes in is held against it;
+    /// what came in before runs as ever.
+    #[must_use]
+    pub fn with_schema(mut self, kind: &str, change: impl FnOnce(&mut Value)) -> Self {
+        if let Some(kind) = self.0.get_mut(kind) {
+            change(&mut kind.schema);
+            kind.validator = compiled(kind.name, &kind.schema);
         }
         self
     }

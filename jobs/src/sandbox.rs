@@ -24,8 +24,8 @@ pub trait Executor: Send + Sync + 'static {
     /// slow slows the program down, and never its end.
     async fn run(&self, program: Program, live: mpsc::Sender<Printed>) -> Result<RunReport, ExecutorError>;
 
-    /// The languages it has an image for.
-    fn languages(&self) -> Vec<String>;
+    /// The names of the images that it has now.
+    fn images(&self) -> Vec<String>;
 }
 
 /// A piece of what a program prints, cut anywhere.
@@ -40,8 +40,8 @@ pub struct Printed {
 pub struct Program {
     /// Who it is for, written on the container so that a leftover can be traced.
     pub label: String,
-    /// One of [`Executor::languages`].
-    pub language: String,
+    /// One of [`Executor::images`]: what it runs in, and what runs it.
+    pub image: String,
     pub entry: Entry,
     /// Found in the folder that the program starts in, by their paths from there.
     pub files: BTreeMap<String, Vec<u8>>,
@@ -53,7 +53,7 @@ pub struct Program {
     pub artifacts: Vec<String>,
 }
 
-/// What to begin with. How a program in its language is run is its image's business.
+/// What to begin with. How a program is run is its image's business.
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// The program's text.
@@ -108,9 +108,9 @@ pub enum ExecutorError {
     /// A part of the platform is missing or unreachable; says which and how to get it.
     #[error("{0}")]
     Unavailable(String),
-    /// No image is known for the language.
-    #[error("no sandbox image for language `{language}`: {hint}")]
-    NoImage { language: String, hint: String },
+    /// There is no such image, or it is not in Docker.
+    #[error("no sandbox image `{image}`: {hint}")]
+    NoImage { image: String, hint: String },
     /// The platform failed in the middle of a run.
     #[error("{0}")]
     Platform(String),

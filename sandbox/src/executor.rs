@@ -34,14 +34,14 @@ use crate::{
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 
-/// Which Docker runs programs, for whom, and in which languages.
+/// Which Docker runs programs, for whom, and in which images.
 #[derive(Clone)]
 pub struct SandboxOptions {
     /// Docker's address as in `DOCKER_HOST`, a Unix socket; Docker's own default where absent.
     pub docker_host: Option<String>,
     /// Written on every container, so that a leftover can be traced.
     pub worker: WorkerId,
-    /// One for each language.
+    /// Each by a name of its own.
     pub images: Vec<Image>,
     /// The most that a program may use. One that asks for more gets this.
     pub most: Limits,
@@ -78,8 +78,8 @@ pub struct GvisorExecutor {
 }
 
 impl GvisorExecutor {
-    /// Makes sure of everything a program needs: Docker, the runtime, and an image for one language at least.
-    /// Images for the others may come later.
+    /// Makes sure of everything a program needs: Docker, the runtime, and one image at least.
+    /// The others may come later.
     pub async fn connect(options: SandboxOptions) -> Result<Self, Missing> {
         let SandboxOptions { docker_host, worker, images, most, warm, metrics } = options;
         if supervisor::BINARY.is_empty() {
@@ -148,15 +148,15 @@ impl Executor for GvisorExecutor {
         let limits = program.limits.within(&self.most);
         let class = |image: &Runnable| Class { base: image.base.clone(), memory: limits.memory };
         let Ground { docker, images, metrics, .. } = &self.ground;
-        let language = program.language.clone();
+        let name = program.image.clone();
         // One that waits is of the image as it was a few seconds ago, and takes no question to Docker.
-        let claimed = images.known(&language).and_then(|image| {
-            let sandbox = self.warm.claim(&class(&image), &language)?;
+        let claimed = images.known(&name).and_then(|image| {
+            let sandbox = self.warm.claim(&class(&image), &name)?;
             Some((image, sandbox))
         });
         let (image, waiting) = match claimed {
             Some((image, sandbox)) => (image, Some(sandbox)),
-            None => (images.find(docker, &language).await?, None),
+            None => (images.find(docker, &name).await?, None),
         };
         let errand = Errand {
             ground: self.ground.clone(),
@@ -172,11 +172,11 @@ impl Executor for GvisorExecutor {
         self.runs.spawn(errand.carry_out(waiting, live, reply).in_current_span());
         let report =
             report.await.unwrap_or_else(|_| Err(ExecutorError::Platform("the run was cut short".to_owned())))?;
-        metrics.sandbox_run.with_label_values(&[&language]).observe(asked.elapsed().as_secs_f64());
+        metrics.sandbox_run.with_label_values(&[&name]).observe(asked.elapsed().as_secs_f64());
         Ok(report)
     }
 
-    fn languages(&self) -> Vec<String> {
+    fn images(&self) -> Vec<String> {
         self.ground.images.present()
     }
 }

@@ -1,4 +1,4 @@
-//! The languages, each with the image that programs in it run in.
+//! The images that programs run in, by the names that submissions use.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,12 +13,14 @@ use crate::{
     supervisor,
 };
 
-/// A language and where its programs run.
+/// What programs run in, and what runs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// What submissions call it, for example `python`.
-    pub language: String,
-    /// The image's name in Docker. It runs by the content this names when a program starts.
+    pub name: String,
+    /// The language whose programs it runs beside the image that has the language's name; `None` for that one.
+    pub language: Option<String>,
+    /// The image's name in Docker, or its id. It runs by the content this names when a program starts.
     pub reference: String,
     /// What the path of a program's file is the next argument of, such as `["python3"]`.
     pub command: Vec<String>,
@@ -27,14 +29,15 @@ pub struct Image {
 }
 
 impl Image {
-    /// The languages whose images golden has a recipe for.
+    /// The names of the images that golden has a recipe for.
     pub const WITH_RECIPE: [&str; 3] = ["python", "javascript", "bash"];
 
     /// What there is without any settings: the images that golden has recipes for.
     pub fn defaults() -> Vec<Self> {
-        let image = |language: &str, command: &str, source_file: &str| Self {
-            language: language.to_owned(),
-            reference: format!("golden-sandbox-{language}:local"),
+        let image = |name: &str, command: &str, source_file: &str| Self {
+            name: name.to_owned(),
+            language: None,
+            reference: format!("golden-sandbox-{name}:local"),
             command: vec![command.to_owned()],
             source_file: source_file.to_owned(),
         };
@@ -47,15 +50,16 @@ impl Image {
 
     /// How to get it into Docker.
     pub fn hint(&self) -> String {
-        let Self { language, reference, .. } = self;
-        if Self::defaults().contains(self) {
-            format!(
-                "make {reference} with `golden sandbox build-images {language}` (from Debian packages) \
-                 or `docker build -t {reference} docker/sandbox/{language}`"
-            )
-        } else {
-            format!("bring {reference} into Docker with `docker build` or `docker pull`")
+        match self.recipe() {
+            Some(name) => format!("make it with `golden sandbox build-images {name}`"),
+            None => format!("bring {} into Docker with `docker build` or `docker pull`", self.reference),
         }
+    }
+
+    /// The recipe that makes it.
+    pub(crate) fn recipe(&self) -> Option<&'static str> {
+        let made = |name: &&str| self.reference == format!("golden-sandbox-{name}:local");
+        Self::WITH_RECIPE.into_iter().find(made)
     }
 }
 
@@ -76,7 +80,7 @@ pub(crate) struct Images {
 
 #[derive(Default)]
 struct Known {
-    /// The ids of those that were there, by language.
+    /// The ids of those that were there, by name.
     present: BTreeMap<String, String>,
     /// The ids of those with the supervisor in them, by the ids of those without.
     supervised: HashMap<String, String>,
@@ -91,12 +95,12 @@ impl Images {
         &self.configured
     }
 
-    /// The languages whose image was there when last looked.
+    /// The names of those that were there when last looked.
     pub(crate) fn present(&self) -> Vec<String> {
         self.lock().present.keys().cloned().collect()
     }
 
-    /// The ids of their images.
+    /// Their ids.
     pub(crate) fn bases(&self) -> Vec<String> {
         self.lock().present.values().cloned().collect()
     }
@@ -106,30 +110,30 @@ impl Images {
         let mut present = BTreeMap::new();
         for image in &self.configured {
             if let Some(StoredImage { id, volumes: false, .. }) = docker::image(docker, &image.reference).await? {
-                present.insert(image.language.clone(), id);
+                present.insert(image.name.clone(), id);
             }
         }
         self.lock().present = present;
         Ok(())
     }
 
-    /// The image for a language, as it was when last looked.
-    pub(crate) fn known(&self, language: &str) -> Option<Runnable> {
-        let image = self.configured.iter().find(|image| image.language == language)?;
-        let base = self.lock().present.get(language)?.clone();
+    /// The image of that name, as it was when last looked.
+    pub(crate) fn known(&self, name: &str) -> Option<Runnable> {
+        let image = self.configured.iter().find(|image| image.name == name)?;
+        let base = self.lock().present.get(name)?.clone();
         Some(Runnable { base, command: image.command.clone(), source_file: image.source_file.clone() })
     }
 
-    /// The image for a language, as Docker has it now.
-    pub(crate) async fn find(&self, docker: &Docker, language: &str) -> Result<Runnable, ExecutorError> {
-        let none = |hint| ExecutorError::NoImage { language: language.to_owned(), hint };
-        let Some(image) = self.configured.iter().find(|image| image.language == language) else {
-            let known: Vec<_> = self.configured.iter().map(|image| image.language.as_str()).collect();
+    /// The image of that name, as Docker has it now.
+    pub(crate) async fn find(&self, docker: &Docker, name: &str) -> Result<Runnable, ExecutorError> {
+        let none = |hint| ExecutorError::NoImage { image: name.to_owned(), hint };
+        let Some(image) = self.configured.iter().find(|image| image.name == name) else {
+            let known: Vec<_> = self.configured.iter().map(|image| image.name.as_str()).collect();
             return Err(none(format!("known are {}", known.join(", "))));
         };
         match docker::image(docker, &image.reference).await? {
             Some(StoredImage { id: base, volumes: false, .. }) => {
-                self.lock().present.insert(image.language.clone(), base.clone());
+                self.lock().present.insert(image.name.clone(), base.clone());
                 let (command, source_file) = (image.command.clone(), image.source_file.clone());
                 Ok(Runnable { base, command, source_file })
             }

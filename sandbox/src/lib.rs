@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `executor` | [`GvisorExecutor`]: its options, how it starts and stops |
 //! | `missing` | what there may be too little of, and how to get it |
-//! | `images` | the languages, each with its image |
+//! | `images` | the images that programs run in, by name |
 //! | `recipes` | builds images from Debian packages |
 //! | `profile` | what every container may do: the whole policy, on one screen |
 //! | `supervisor` | the first process of every sandbox, and how it gets into images |

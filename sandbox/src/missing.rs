@@ -33,5 +33,8 @@ pub enum Missing {
 }
 
 fn hints(images: &[Image]) -> String {
-    images.iter().map(Image::hint).collect::<Vec<_>>().join("; ")
+    let of_recipes = "make those for python, javascript and bash with `golden sandbox build-images`".to_owned();
+    let made = images.iter().any(|image| image.recipe().is_some()).then_some(of_recipes);
+    let brought = images.iter().filter(|image| image.recipe().is_none()).map(Image::hint);
+    made.into_iter().chain(brought).collect::<Vec<_>>().join("; ")
 }

@@ -1,7 +1,7 @@
 //! What every container may do: the whole policy, on one screen.
 //!
-//! Each field is set here and nowhere else. Of a submission, a container gets its image, by the
-//! language, and its memory. Everything else reaches the program through the supervisor, which
+//! Each field is set here and nowhere else. Of a submission, a container gets its image, by its
+//! name, and its memory. Everything else reaches the program through the supervisor, which
 //! sets of the limits what holds for each process, since gVisor ignores some of Docker's.
 
 use std::{collections::HashMap, time::Duration};

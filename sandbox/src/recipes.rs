@@ -72,14 +72,14 @@ impl ImageBuilder {
 
     /// Builds one of [`Image::defaults`], unless it is there already and its packages are the same.
     pub async fn build(&self, image: &Image) -> Result<BuiltImage, BuildError> {
-        let fingerprint = said(recipe("fingerprint", &image.language)?).await?;
+        let fingerprint = said(recipe("fingerprint", &image.name)?).await?;
         let before = docker::image(&self.docker, &image.reference).await?;
         if let Some(StoredImage { id, labels, .. }) = &before
             && labels.get(CONTENT).map(String::as_str) == Some(fingerprint.trim())
         {
             return Ok(BuiltImage { id: id.clone(), anew: false });
         }
-        match tokio::time::timeout(PATIENCE, self.bring(&image.language)).await {
+        match tokio::time::timeout(PATIENCE, self.bring(&image.name)).await {
             Ok(brought) => brought?,
             Err(_) => return Err(BuildError::Recipe(format!("it took longer than {PATIENCE:?}"))),
         }

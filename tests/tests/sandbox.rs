@@ -34,6 +34,22 @@ async fn a_program_runs_in_gvisor_and_its_end_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_the_operators_is_named_checked_and_run() {
+    let images = json!([{"name": "shell", "language": "bash", "image": "golden-sandbox-bash:local"}]).to_string();
+    let golden =
+        Golden::start(crate::support::TestStore::sqlite(), "dev", &[("GOLDEN_SANDBOX_IMAGES", images.as_str())]).await;
+    let id = golden.submit("sandbox.run", json!({"image": "shell", "source": "echo $((6 * 7))"})).await;
+    let job = golden.ended(&id).await;
+    assert_eq!((&job["result"]["stdout"], &job["result"]["cause"]), (&json!("42\n"), &json!("exited")), "{job}");
+
+    let wrong = json!({"kind": "sandbox.run", "payload": {"image": "golden-sandbox-bash:local", "source": "1"}});
+    let (status, problem) = golden.call("POST", "/v1/jobs", Some(wrong)).await;
+    assert_eq!(status, 422, "{problem}");
+    let told = problem["errors"][0]["detail"].as_str().unwrap();
+    assert!(told.ends_with(r#"is not one of "python", "javascript", "bash", "shell""#), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_program_is_read_along_with_and_gone_two_seconds_after_its_cancellation() {
     let golden = Golden::dev().await;
     let source =

@@ -42,6 +42,7 @@ pub(crate) struct VersionResource {
     kind: String,
     /// Whether `fn.NAME` means it.
     live: bool,
+    /// Of the program, or the name of the image that was asked for instead.
     language: String,
     /// Of its files, in bytes.
     size: u64,

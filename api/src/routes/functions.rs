@@ -39,9 +39,12 @@ const SUBJECT_SHOWN: usize = 512;
 #[serde(deny_unknown_fields)]
 pub(super) struct NewFunction {
     name: FunctionName,
-    /// The language of the program, one that there is an image for.
+    /// The language of the program, one that there is an image for. Either this or `image` is needed.
     #[schemars(length(min = 1, max = 64))]
-    language: String,
+    language: Option<String>,
+    /// The image that it runs in, by its name in the operator's settings.
+    #[schemars(length(min = 1, max = 64))]
+    image: Option<String>,
     /// Its files by their paths, at most 256 and 512 KiB in all: text, or `{"base64": "…"}`.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 256))]
     files: Files,
@@ -63,13 +66,13 @@ pub(super) async fn create(
     Caller(caller): Caller,
     body: JsonObject<NewFunction>,
 ) -> Result<Response, Problem> {
-    let NewFunction { name, language, files, entry, schema, limits, live } = body.parse()?;
+    let NewFunction { name, language, image, files, entry, schema, limits, live } = body.parse()?;
     let entry = match (entry, files.len()) {
         (Some(entry), _) => entry,
         (None, 0 | 1) => files.keys().next().cloned().unwrap_or_default(),
         (None, _) => return Err(wrong(vec![Invalid::new("/entry", "say which of the files is run")])),
     };
-    let definition = Definition { language, files, entry, schema, limits: limits.unwrap_or_default() };
+    let definition = Definition { language, image, files, entry, schema, limits: limits.unwrap_or_default() };
     let size = definition.check(app.registry.get(SandboxRun::KIND)).map_err(wrong)?;
     let unreadable = |error: serde_json::Error| Problem::malformed(error.to_string());
     let new = NewVersion {
@@ -77,7 +80,7 @@ pub(super) async fn create(
         name,
         digest: definition.digest().map_err(unreadable)?,
         definition: definition.to_json().map_err(unreadable)?,
-        language: definition.language,
+        language: definition.runs_in().to_owned(),
         size: size as u64,
         created_by: caller.subject.chars().take(SUBJECT_SHOWN).collect(),
         live: live.unwrap_or(true),

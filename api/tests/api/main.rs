@@ -22,6 +22,7 @@ mod messages;
 mod openapi;
 mod permissions;
 mod problems;
+mod programs;
 mod queues;
 mod scaler;
 mod scaling;

@@ -90,6 +90,9 @@ struct CreateArgs {
     /// The language of the program [default: by the name of the file that is run]
     #[arg(long)]
     language: Option<String>,
+    /// The image that it runs in, by its name in the server's settings, instead of its language's own
+    #[arg(long, value_name = "NAME", conflicts_with = "language")]
+    image: Option<String>,
     /// The file of the folder that is run [default: the only one, or main.* or index.*]
     #[arg(long, value_name = "FILE")]
     entry: Option<String>,
@@ -130,7 +133,10 @@ impl Named {
 #[derive(Serialize)]
 struct Definition<'a> {
     name: &'a FunctionName,
-    language: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
     files: Files,
     entry: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,13 +183,15 @@ fn segments(path: &[String]) -> Vec<&str> {
 async fn create(args: CreateArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
     let files = folder::read(&args.program)?;
     let entry = folder::entry(&files, args.entry)?;
-    let language = match args.language {
-        Some(language) => language,
-        None => folder::language(&entry)?.to_owned(),
+    let language = match (&args.image, &args.language) {
+        (Some(_), _) => None,
+        (None, Some(language)) => Some(language.as_str()),
+        (None, None) => Some(folder::language(&entry)?),
     };
     let definition = Definition {
         name: &args.name,
-        language: &language,
+        language,
+        image: args.image.as_deref(),
         files,
         entry: &entry,
         schema: args.schema.map(|file| read_json("schema", &format!("@{file}"))).transpose()?,

@@ -41,7 +41,7 @@ pub(crate) async fn run(command: SandboxCommand, settings: &Settings) -> anyhow:
     let builder = ImageBuilder::connect(settings.docker_host.clone()).await?;
     let mut images = Vec::new();
     for image in Image::defaults() {
-        if !names.is_empty() && !names.contains(&image.language) {
+        if !names.is_empty() && !names.contains(&image.name) {
             continue;
         }
         if output.is_terminal() {
@@ -49,7 +49,7 @@ pub(crate) async fn run(command: SandboxCommand, settings: &Settings) -> anyhow:
         }
         let built = builder.build(&image).await?;
         images.push(json!({
-            "name": image.language,
+            "name": image.name,
             "image": image.reference,
             "id": built.id,
             "built": built.anew,

@@ -20,7 +20,12 @@ pub(crate) fn text() -> String {
                 Unset::Value(value) => (value, String::new()),
                 Unset::Otherwise(words) => (about.example, format!("# Without it: {words}.\n")),
             };
-            let value = if value.parse::<u32>().is_ok() { value.to_owned() } else { format!("{value:?}") };
+            let value = match value {
+                number if number.parse::<u32>().is_ok() => number.to_owned(),
+                // As it stands, or it would be all backslashes.
+                json if json.contains('"') => format!("'{json}'"),
+                text => format!("{text:?}"),
+            };
             let secret = if about.is_secret(about.example) { " A secret: chmod 600 this file." } else { "" };
             let _ = write!(text, "\n# {}{secret}\n{without}#{} = {value}\n", about.sentence(), about.in_file());
         }

@@ -1,4 +1,4 @@
-//! The settings file: one flat table of strings, numbers and lists of them.
+//! The settings file: one table of strings, numbers and lists of them, or of tables.
 
 use std::{
     collections::BTreeMap,
@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::{Map, Value};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -108,6 +109,9 @@ fn as_text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<String, String> {
         _ => None,
     };
     let text = match value.get_ref() {
+        DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
+            as_json(value.get_ref()).map(|json| json.to_string())
+        }
         DeValue::Array(items) => {
             let items: Option<Vec<_>> = items.iter().map(|item| scalar(item.get_ref())).collect();
             items.map(|items| items.join(","))
@@ -116,6 +120,22 @@ fn as_text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<String, String> {
         value => scalar(value),
     };
     text.ok_or_else(|| format!("`{key}` must be a string, a whole number or a list of them"))
+}
+
+/// A list of tables as it would be written in the environment. Tables hold strings and lists of them.
+fn as_json(value: &DeValue<'_>) -> Option<Value> {
+    match value {
+        DeValue::String(text) => Some(Value::from(text.as_ref())),
+        DeValue::Array(items) => items.iter().map(|item| as_json(item.get_ref())).collect(),
+        DeValue::Table(table) => {
+            let mut object = Map::new();
+            for (key, value) in table.iter() {
+                object.insert(key.get_ref().to_string(), as_json(value.get_ref())?);
+            }
+            Some(Value::Object(object))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +156,18 @@ mod tests {
         assert_eq!(value("GOLDEN_CONCURRENCY"), Some(("16".to_owned(), 1)));
         assert_eq!(value("GOLDEN_EGRESS_PORTS"), Some(("443,8443".to_owned(), 2)));
         assert_eq!(value("GOLDEN_EGRESS_ALLOW"), Some(("a,b".to_owned(), 4)));
+    }
+
+    #[test]
+    fn a_list_of_tables_is_what_one_would_write_as_json() {
+        let (file, faults) =
+            read("[[sandbox_images]]\nname = 'x'\ncommand = ['a', 'b']\n\n[[sandbox_images]]\nname = 'y'");
+        assert!(faults.is_empty(), "{faults:?}");
+        let (text, line) = &file.values["GOLDEN_SANDBOX_IMAGES"];
+        let told: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(told, serde_json::json!([{"name": "x", "command": ["a", "b"]}, {"name": "y"}]));
+        assert_eq!(*line, 1);
+        assert_eq!(read("[[sandbox_images]]\nname = 1").1.len(), 1);
     }
 
     #[test]

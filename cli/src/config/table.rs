@@ -6,11 +6,12 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use golden_api::RateLimits;
 use golden_jobs::{address::Network, egress::Ports, sandbox::Limits, store::Keep};
 use golden_nats::StreamLimits;
-use golden_sandbox::KeepWarm;
+use golden_sandbox::{Image, KeepWarm};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 use super::{
+    images,
     setting::{
         About, AnySetting, Setting,
         Shown::{Address, Addresses, Nothing, Whole},
@@ -25,7 +26,7 @@ pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 10] = [
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     ("API", &[&LISTEN, &SCALER_LISTEN, &RATE_LIMITS, &TRUSTED_PROXIES]),
     ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION, &PROBES_LISTEN, &BREAKER_OPEN]),
-    ("Sandbox", &[&DOCKER_HOST, &SANDBOX_LIMITS, &SANDBOX_WARM]),
+    ("Sandbox", &[&DOCKER_HOST, &SANDBOX_IMAGES, &SANDBOX_LIMITS, &SANDBOX_WARM]),
     ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
     ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
@@ -227,6 +228,18 @@ pub(crate) static DOCKER_HOST: Setting<String> = Setting {
         shown: Address,
     },
     parse: values::text,
+};
+
+pub(crate) static SANDBOX_IMAGES: Setting<Vec<Image>> = Setting {
+    about: About {
+        name: "GOLDEN_SANDBOX_IMAGES",
+        what: "images that sandboxed programs run in, beside those for python, javascript and bash",
+        takes: "JSON, and tables in the file. The same for API and workers. See [sandbox.md](sandbox.md#your-own-images).",
+        unset: Otherwise("python, javascript and bash, as `golden sandbox build-images` makes them"),
+        example: r#"[{"name": "rust", "image": "sandbox-rust:1", "command": ["run-rust"], "source_file": "main.rs"}]"#,
+        shown: Whole,
+    },
+    parse: images::sandbox_images,
 };
 
 pub(crate) static SANDBOX_LIMITS: Setting<Limits> = Setting {

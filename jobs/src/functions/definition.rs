@@ -14,9 +14,14 @@ use crate::{canonical, job::Invalid, registry::Kind};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
-    /// The language of the program, one that there is an image for.
+    /// The language of the program, as `sandbox.run` takes it: either this or `image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
-    pub language: String,
+    pub language: Option<String>,
+    /// The image that it runs in, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub image: Option<String>,
     /// Its files by their paths, at most 256 and 512 KiB in all: text, or `{"base64": "…"}`.
     pub files: Files,
     /// The file that is run.
@@ -64,14 +69,24 @@ impl Definition {
 
     /// One call as `sandbox.run` takes it, with what it reads on standard input.
     pub fn call(&self, stdin: &str) -> Value {
-        json!({
-            "language": self.language,
+        let mut call = json!({
             "files": self.files,
             "entry": self.entry,
             "stdin": stdin,
             "limits": self.limits,
             "artifacts": [files::RESULT],
-        })
+        });
+        for (name, value) in [("language", &self.language), ("image", &self.image)] {
+            if let Some(value) = value {
+                call[name] = json!(value);
+            }
+        }
+        call
+    }
+
+    /// What it runs in, in one word: its language, or else its image.
+    pub fn runs_in(&self) -> &str {
+        self.language.as_deref().or(self.image.as_deref()).unwrap_or_default()
     }
 
     /// The same for all spellings of the same definition, and for no others.

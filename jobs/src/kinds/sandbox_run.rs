@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -19,11 +20,19 @@ use crate::{
 /// succeeded run with that exit code, unless `fail_on_nonzero` says otherwise.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["source"]}, {"required": ["entry", "files"]}]))]
+#[schemars(extend("allOf" = [
+    {"oneOf": [{"required": ["language"]}, {"required": ["image"]}]},
+    {"oneOf": [{"required": ["source"]}, {"required": ["entry", "files"]}]},
+]))]
 pub struct SandboxRun {
-    /// The language of the program, one that an image is configured for.
+    /// The language of the program. It runs in the image for that. Either this or `image` is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
-    pub language: String,
+    pub language: Option<String>,
+    /// The image that the program runs in, by its name in the operator's settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub image: Option<String>,
     /// The program's text. Either this or `entry` is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
@@ -109,6 +118,7 @@ impl Job for SandboxRun {
     type Output = RunReport;
 
     fn check(&self) -> Result<(), Invalid> {
+        self.runs_in()?;
         match (&self.source, &self.entry) {
             (Some(_), None) => {}
             (None, Some(entry)) if self.files.contains_key(entry) => {}
@@ -160,6 +170,22 @@ impl Job for SandboxRun {
 }
 
 impl SandboxRun {
+    /// Narrows the schema of its payload down to what there is: the languages, and the images, by their names.
+    pub fn offer(schema: &mut Value, languages: &[impl AsRef<str>], images: &[impl AsRef<str>]) {
+        // Null is as good as absent.
+        let one_of = |names: Vec<&str>| names.into_iter().map(Value::from).chain([Value::Null]).collect();
+        schema["properties"]["language"]["enum"] = one_of(languages.iter().map(AsRef::as_ref).collect());
+        schema["properties"]["image"]["enum"] = one_of(images.iter().map(AsRef::as_ref).collect());
+    }
+
+    /// The name of the image: a language is that of the image for it.
+    fn runs_in(&self) -> Result<&str, Invalid> {
+        match (&self.language, &self.image) {
+            (Some(name), None) | (None, Some(name)) => Ok(name),
+            _ => Err(Invalid::new("", "give either a language or an image")),
+        }
+    }
+
     /// Runs the program to its end, whatever that is. What it prints is in the job's log.
     pub(super) async fn report(self, cx: &Context) -> Result<RunReport, Failure> {
         let program = self.into_program(cx.claimed().run.id.to_string())?;
@@ -186,10 +212,11 @@ impl SandboxRun {
     fn into_program(self, label: String) -> Result<Program, Failure> {
         // Seen at intake; a payload of another build may not have been.
         self.check().map_err(|invalid| Failure::fatal("payload_invalid", invalid.to_string()))?;
+        let image = self.runs_in().map(str::to_owned).unwrap_or_default();
         let AskedLimits { wall_ms, cpu_ms, memory_mib } = self.limits;
         Ok(Program {
             label,
-            language: self.language,
+            image,
             entry: match (self.source, self.entry) {
                 (Some(source), _) => Entry::Source(source),
                 (None, entry) => Entry::File(entry.unwrap_or_default()),
@@ -214,7 +241,7 @@ impl SandboxRun {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json, value::to_raw_value};
+    use serde_json::{json, value::to_raw_value};
 
     use super::*;
     use crate::registry::Registry;
@@ -252,7 +279,7 @@ mod tests {
 
     #[test]
     fn nothing_else_can_be_asked_for() {
-        for smuggled in ["privileged", "HostConfig", "runtime", "user", "mounts", "image_pull"] {
+        for smuggled in ["privileged", "HostConfig", "runtime", "user", "mounts", "image_pull", "command"] {
             assert!(wrong(json!({"source": "1", smuggled: true})).is_some(), "{smuggled}");
             assert!(wrong(json!({"source": "1", "limits": {smuggled: 1}})).is_some(), "{smuggled}");
         }
@@ -260,5 +287,29 @@ mod tests {
         assert_eq!(wrong(json!({"source": "1", "network": "none"})), None);
         assert_eq!(wrong(json!({"source": "1", "env": {"A=B": ""}})).as_deref(), Some("/env"));
         assert_eq!(wrong(json!({"source": "1", "args": ["a\0b"]})).as_deref(), Some("/args/0"));
+    }
+
+    #[test]
+    fn a_program_runs_in_one_of_the_images_that_there_are() {
+        let registry = Registry::default()
+            .with::<SandboxRun>()
+            .with_schema("sandbox.run", |schema| SandboxRun::offer(schema, &["python"], &["python", "python-ml"]));
+        let wrong = |mut payload: Value| {
+            payload["source"] = json!("1");
+            let checked = registry.get("sandbox.run").unwrap().validate(&to_raw_value(&payload).unwrap());
+            checked.err().map(|mut wrong| wrong.remove(0)).map(|wrong| (wrong.pointer, wrong.detail))
+        };
+        for fine in [json!({"language": "python"}), json!({"image": "python"}), json!({"image": "python-ml"})] {
+            assert_eq!(wrong(fine.clone()), None, "{fine}");
+        }
+        let (pointer, detail) = wrong(json!({"language": "cobol"})).unwrap();
+        assert_eq!(pointer, "/language");
+        assert!(detail.contains("cobol") && detail.contains("python"), "{detail}");
+        let (pointer, detail) = wrong(json!({"image": "alpine:latest"})).unwrap();
+        assert_eq!(pointer, "/image");
+        assert!(detail.contains("python-ml"), "{detail}");
+        for neither_nor in [json!({}), json!({"language": "python", "image": "python"})] {
+            assert_eq!(wrong(neither_nor.clone()).unwrap().0, "", "{neither_nor}");
+        }
     }
 }

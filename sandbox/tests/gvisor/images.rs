@@ -8,7 +8,7 @@ use std::{
 };
 
 use golden_jobs::sandbox::{Cause, Entry, Executor, Program};
-use golden_sandbox::{Image, ImageBuilder};
+use golden_sandbox::{GvisorExecutor, Image, ImageBuilder, SandboxOptions};
 
 use crate::{executor, options, python, unread};
 
@@ -29,7 +29,7 @@ async fn there_is_a_program_in_each_language() {
         ),
     ] {
         let program = Program {
-            language: language.to_owned(),
+            image: language.to_owned(),
             entry: Entry::Source(source.to_owned()),
             args: vec!["out".to_owned(), "ä".to_owned()],
             stdin: if language == "bash" { b"xn".to_vec() } else { b"in".to_vec() },
@@ -40,7 +40,7 @@ async fn there_is_a_program_in_each_language() {
         assert_eq!(report.stdout, "[\"out\", \"in\"]\n", "{language}: {report:?}");
         assert_eq!(report.runtime, "runsc");
     }
-    assert_eq!(executor.languages(), ["bash", "javascript", "python"]);
+    assert_eq!(executor.images(), ["bash", "javascript", "python"]);
 }
 
 /// The last step of the recipe, with a folder for the packages.
@@ -82,19 +82,25 @@ fn the_same_files_make_the_same_image_wherever_and_whenever() {
     }
 }
 
-/// As `tests/services` brought them, which runs the same recipe.
+/// `tests/services` brought it, by the same recipe.
 #[tokio::test]
-async fn an_image_of_the_newest_packages_is_left_alone() {
+async fn an_image_of_the_newest_packages_is_left_alone_and_runs_by_its_id() {
     let builder = ImageBuilder::connect(options().docker_host).await.unwrap();
     let image = &Image::defaults()[2];
     let built = builder.build(image).await.unwrap();
     assert!(!built.anew && built.id.starts_with("sha256:"), "{built:?}");
+
+    let by_id = Image { name: "shell".to_owned(), reference: built.id.clone(), ..image.clone() };
+    let executor = GvisorExecutor::connect(SandboxOptions { images: vec![by_id], ..options() }).await.unwrap();
+    let program = Program { image: "shell".to_owned(), ..python("echo $((6 * 7))") };
+    let report = unread(&executor, program).await.unwrap();
+    assert_eq!((report.stdout.as_str(), report.image_digest), ("42\n", built.id), "{}", report.stderr);
 }
 
 #[tokio::test]
 async fn what_there_is_no_recipe_for_is_not_built() {
     let builder = ImageBuilder::connect(options().docker_host).await.unwrap();
-    let cobol = Image { language: "cobol".to_owned(), ..Image::defaults().remove(0) };
+    let cobol = Image { name: "cobol".to_owned(), ..Image::defaults().remove(0) };
     let error = builder.build(&cobol).await.unwrap_err();
     assert_eq!(error.to_string(), "there is no recipe for cobol: there is one for python, javascript and bash");
     let missing = ImageBuilder::connect(Some("unix:///nonexistent/docker.sock".to_owned())).await.err().unwrap();

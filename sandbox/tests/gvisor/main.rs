@@ -32,7 +32,7 @@ async fn executor() -> GvisorExecutor {
 fn python(source: &str) -> Program {
     Program {
         label: JobId::new().to_string(),
-        language: "python".to_owned(),
+        image: "python".to_owned(),
         entry: Entry::Source(source.to_owned()),
         files: BTreeMap::new(),
         args: vec![],

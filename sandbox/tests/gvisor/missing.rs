@@ -5,9 +5,10 @@ use golden_sandbox::{GvisorExecutor, Image, Missing, SandboxOptions};
 
 use crate::{options, python, unread};
 
-fn image(language: &str, reference: &str, command: &str) -> Image {
+fn image(name: &str, reference: &str, command: &str) -> Image {
     Image {
-        language: language.to_owned(),
+        name: name.to_owned(),
+        language: None,
         reference: reference.to_owned(),
         command: vec![command.to_owned()],
         source_file: "main".to_owned(),
@@ -38,16 +39,16 @@ async fn without_any_image_it_says_how_to_get_one() {
 }
 
 #[tokio::test]
-async fn a_language_without_an_image_is_refused_alone() {
+async fn an_image_that_is_missing_is_refused_alone() {
     let absent = image("javascript", "golden-sandbox-absent:local", "node");
     let images = vec![Image::defaults().remove(0), absent];
     let executor = GvisorExecutor::connect(SandboxOptions { images, ..options() }).await.unwrap();
 
-    for (language, hint) in [("javascript", "golden-sandbox-absent:local"), ("cobol", "known are python, javascript")] {
-        let refused = unread(&executor, Program { language: language.to_owned(), ..python("") }).await.unwrap_err();
+    for (name, hint) in [("javascript", "golden-sandbox-absent:local"), ("cobol", "known are python, javascript")] {
+        let refused = unread(&executor, Program { image: name.to_owned(), ..python("") }).await.unwrap_err();
         assert!(matches!(&refused, ExecutorError::NoImage { hint: said, .. } if said.contains(hint)), "{refused:?}");
     }
-    assert_eq!(executor.languages(), ["python"]);
+    assert_eq!(executor.images(), ["python"]);
     assert_eq!(unread(&executor, python("print(1)")).await.unwrap().stdout, "1\n");
 }
 

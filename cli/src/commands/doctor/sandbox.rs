@@ -25,12 +25,12 @@ pub(super) async fn check(settings: &Settings) -> Vec<Check> {
         }
         Err(missing) => return vec![Check::warning("sandbox", format!("sandbox jobs cannot run here: {missing}"))],
     };
-    let present = executor.languages();
+    let present = executor.images();
     let mut checks = Vec::new();
-    for image in Image::defaults() {
-        let name = format!("sandbox {}", image.language);
-        checks.push(if present.contains(&image.language) {
-            tried(name, &image.language, &executor).await
+    for image in &settings.sandbox_images {
+        let name = format!("sandbox {}", image.name);
+        checks.push(if present.contains(&image.name) {
+            tried(name, image, &executor).await
         } else {
             Check::warning(name, format!("no image: {}", image.hint()))
         });
@@ -39,9 +39,9 @@ pub(super) async fn check(settings: &Settings) -> Vec<Check> {
     checks
 }
 
-/// Has a program in that language print a word.
-async fn tried(name: String, language: &str, executor: &GvisorExecutor) -> Check {
-    let source = match language {
+/// Has a program in that image print a word.
+async fn tried(name: String, image: &Image, executor: &GvisorExecutor) -> Check {
+    let source = match image.language.as_ref().unwrap_or(&image.name).as_str() {
         "python" => format!("print('{WORD}')"),
         "javascript" => format!("console.log('{WORD}')"),
         "bash" => format!("echo {WORD}"),
@@ -49,7 +49,7 @@ async fn tried(name: String, language: &str, executor: &GvisorExecutor) -> Check
     };
     let program = Program {
         label: "doctor".to_owned(),
-        language: language.to_owned(),
+        image: image.name.clone(),
         entry: Entry::Source(source),
         files: BTreeMap::new(),
         args: Vec::new(),
