@@ -16,7 +16,7 @@ use crate::{
     outcome::Failure,
     record::JobRecord,
     sandbox::{Executor, ExecutorError},
-    store::{Claimed, LogStream, Report, Store, StoreError},
+    store::{Claimed, LogStream, Report, Store, StoreError, Terms},
 };
 
 /// The outside world as handlers see it; one for a process.
@@ -99,10 +99,15 @@ impl Context {
         }
     }
 
+    /// On what terms this job's tenant is served, as of now.
+    pub async fn terms(&self) -> Result<Terms, StoreError> {
+        let tenant = self.ports.store.tenant(&self.claimed.tenant_id).await?;
+        Ok(tenant.map(|tenant| tenant.terms).unwrap_or_default())
+    }
+
     /// Bytes of JSON that the result of this job may have.
     pub async fn result_limit(&self) -> Result<usize, StoreError> {
-        let tenant = self.ports.store.tenant(&self.claimed.tenant_id).await?;
-        Ok(tenant.map(|tenant| tenant.terms).unwrap_or_default().result_limit())
+        Ok(self.terms().await?.result_limit())
     }
 
     /// The same for every run of this job: pass it to whatever must not happen twice.

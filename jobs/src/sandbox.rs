@@ -1,5 +1,6 @@
 //! The port behind which untrusted programs run.
 
+mod asked;
 mod content;
 mod live;
 mod report;
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::{outcome::Failure, store::LogStream};
 
+pub use asked::AskedLimits;
 pub use content::Content;
 pub use live::read_along;
 pub use report::{Cause, RunReport, Usage};

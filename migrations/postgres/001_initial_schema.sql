@@ -26,6 +26,8 @@ CREATE TABLE tenants (
     -- The longest payload and result of its jobs, in bytes; null stands for the default.
     max_payload     bigint      CHECK (max_payload > 0),
     max_result      bigint      CHECK (max_result > 0),
+    -- The most that a program of its may use, each limit where it has one.
+    sandbox_limits  json        NOT NULL DEFAULT '{}',
     suspended_at    timestamptz,
     -- Signs the webhooks of jobs that carry a callback_url (Standard Webhooks).
     callback_secret bytea       NOT NULL CHECK (length(callback_secret) = 32),

@@ -24,6 +24,8 @@ CREATE TABLE tenants (
     -- The longest payload and result of its jobs, in bytes; null stands for the default.
     max_payload     INTEGER CHECK (max_payload > 0),
     max_result      INTEGER CHECK (max_result > 0),
+    -- The most that a program of its may use, each limit where it has one, as JSON.
+    sandbox_limits  TEXT    NOT NULL DEFAULT '{}',
     suspended_at    INTEGER,
     -- Signs the webhooks of jobs that carry a callback_url (Standard Webhooks).
     callback_secret BLOB    NOT NULL CHECK (length(callback_secret) = 32),

@@ -33,9 +33,9 @@ const FAILED: Duration = Duration::from_secs(10);
 /// How many sandboxes are kept waiting for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeepWarm {
-    /// For each language, whether or not programs come.
+    /// For each image, whether or not programs come.
     pub min: usize,
-    /// For all languages together, however many programs come. Where this is 0, none is kept.
+    /// For all images together, however many programs come. Where this is 0, none is kept.
     pub max: usize,
 }
 
@@ -68,7 +68,7 @@ impl Warm {
     }
 
     /// Takes one that waits, if there is. It is the caller's, and so is its removal.
-    pub(crate) fn claim(&self, class: &Class, language: &str) -> Option<Booted> {
+    pub(crate) fn claim(&self, class: &Class, image: &str) -> Option<Booted> {
         if self.keep.max == 0 {
             return None;
         }
@@ -76,7 +76,7 @@ impl Warm {
         self.claimed.notify_one();
         let metrics = &self.ground.metrics;
         let count = if claimed.is_some() { &metrics.sandbox_warm_hits } else { &metrics.sandbox_warm_misses };
-        count.with_label_values(&[language]).inc();
+        count.with_label_values(&[image]).inc();
         let (sandbox, age) = claimed?;
         metrics.sandbox_warm_age.observe(age.as_secs_f64());
         metrics.sandbox_warm.dec();

@@ -34,7 +34,7 @@ async fn a_program_runs_in_gvisor_and_its_end_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_of_the_operators_is_named_checked_and_run() {
+async fn an_image_of_the_operators_is_named_checked_and_run_within_its_tenants_limits() {
     let images = json!([{"name": "shell", "language": "bash", "image": "golden-sandbox-bash:local"}]).to_string();
     let golden =
         Golden::start(crate::support::TestStore::sqlite(), "dev", &[("GOLDEN_SANDBOX_IMAGES", images.as_str())]).await;
@@ -47,6 +47,19 @@ async fn an_image_of_the_operators_is_named_checked_and_run() {
     assert_eq!(status, 422, "{problem}");
     let told = problem["errors"][0]["detail"].as_str().unwrap();
     assert!(told.ends_with(r#"is not one of "python", "javascript", "bash", "shell""#), "{told}");
+
+    // Its tenant may have less than is asked for, in a function as well.
+    let (status, tenant) =
+        golden.call("PATCH", "/v1/tenants/dev", Some(json!({"sandbox_limits": {"wall_ms": 500}}))).await;
+    assert_eq!((status, &tenant["sandbox_limits"]), (200, &json!({"wall_ms": 500})));
+    let asked = json!({"wall_ms": 40_000});
+    let slow = golden.submit("sandbox.run", json!({"image": "shell", "source": "sleep 30", "limits": asked})).await;
+    let function = json!({"name": "slow", "image": "shell", "files": {"slow.sh": "sleep 30"}, "limits": asked});
+    assert_eq!(golden.call("POST", "/v1/functions", Some(function)).await.0, 201);
+    let call = json!({"kind": "fn.slow", "max_attempts": 1});
+    let (_, call) = golden.call("POST", "/v1/jobs", Some(call)).await;
+    assert_eq!(golden.ended(&slow).await["result"]["cause"], "timeout");
+    assert_eq!(golden.ended(call["id"].as_str().unwrap()).await["error"]["code"], "timeout");
 }
 
 #[tokio::test(flavor = "multi_thread")]

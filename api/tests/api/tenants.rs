@@ -61,15 +61,16 @@ async fn a_tenant_is_made_listed_changed_and_deleted() {
 async fn what_breaks_a_rule_is_told_all_at_once() {
     let golden = Golden::start().await;
     ask(&golden, Method::POST, "/v1/tenants", Some(json!({"id": "acme"}))).await;
-    let wrong = json!({"id": "<b>", "weight": 0, "max_payload": 0, "max_result": 9_000_000});
+    let wrong =
+        json!({"id": "<b>", "weight": 0, "max_payload": 0, "max_result": 9_000_000, "sandbox_limits": {"wall_ms": 1}});
     let made = ask(&golden, Method::POST, "/v1/tenants", Some(wrong)).await;
-    let wrong = json!({"weight": 1001, "max_payload": 9_000_000, "max_result": 0});
+    let wrong = json!({"weight": 1001, "max_payload": 9_000_000, "max_result": 0, "sandbox_limits": {"memory_mib": 1}});
     let changed = ask(&golden, Method::PATCH, "/v1/tenants/acme", Some(wrong)).await;
     let wrong = json!({"role": "developer", "sub": " ", "ttl": 0, "rate_limit": 0});
     let token = ask(&golden, Method::POST, "/v1/tenants/acme/tokens", Some(wrong)).await;
     for (answer, pointers) in [
-        (made, vec!["/id", "/weight", "/max_payload", "/max_result"]),
-        (changed, vec!["/weight", "/max_payload", "/max_result"]),
+        (made, vec!["/id", "/weight", "/max_payload", "/max_result", "/sandbox_limits/wall_ms"]),
+        (changed, vec!["/weight", "/max_payload", "/max_result", "/sandbox_limits/memory_mib"]),
         (token, vec!["/sub", "/ttl", "/rate_limit"]),
     ] {
         assert_eq!(answer.problem(), (422, "validation-failed"));

@@ -3,6 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use clap::{Args, Subcommand};
+use golden_jobs::sandbox::AskedLimits;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -50,7 +51,9 @@ enum TenantsCommand {
         tenant: String,
     },
     /// Change a tenant's terms; what is not named stays. `golden queues limit` sets quotas
-    #[command(after_help = "Example:\n  golden tenants set acme --weight 5 --max-payload default")]
+    #[command(
+        after_help = "Examples:\n  golden tenants set acme --weight 5 --max-payload default\n  golden tenants set acme --sandbox wall=20s,memory_mib=512"
+    )]
     Set {
         /// Its name
         tenant: String,
@@ -111,6 +114,26 @@ struct TermsArgs {
     /// The longest result of its jobs, or default
     #[arg(long, value_name = "BYTES|default")]
     max_result: Option<Size>,
+    /// The most that a program of its may use, as wall=20s,cpu=10s,memory_mib=512, or none
+    #[arg(long, value_name = "LIMITS|none", value_parser = limits_of)]
+    sandbox: Option<AskedLimits>,
+}
+
+/// What is not named has no limit but the operator's.
+fn limits_of(text: &str) -> Result<AskedLimits, String> {
+    let mut limits = AskedLimits::default();
+    for entry in text.split(',').map(str::trim).filter(|_| text != "none") {
+        let ms = |time| duration::parse(time).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        match entry.split_once('=') {
+            Some(("wall", time)) => limits.wall_ms = Some(ms(time).map_err(|error| error.to_string())?),
+            Some(("cpu", time)) => limits.cpu_ms = Some(ms(time).map_err(|error| error.to_string())?),
+            Some(("memory_mib", mib)) => {
+                limits.memory_mib = Some(mib.parse().map_err(|_| format!("`{mib}` is not a number of MiB"))?);
+            }
+            _ => return Err(format!("`{entry}` is none of wall=DURATION, cpu=DURATION and memory_mib=N")),
+        }
+    }
+    Ok(limits)
 }
 
 /// A number of bytes; `None` is the server's default.
@@ -138,6 +161,7 @@ impl TermsArgs {
             ("weight", self.weight.map(|weight| json!(weight))),
             ("max_payload", self.max_payload.map(|size| json!(size))),
             ("max_result", self.max_result.map(|size| json!(size))),
+            ("sandbox_limits", self.sandbox.map(|limits| json!(limits))),
         ];
         Value::Object(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
     }
@@ -159,7 +183,9 @@ pub(crate) async fn run(args: TenantsArgs, settings: &Settings) -> anyhow::Resul
         TenantsCommand::Set { tenant, terms } => {
             let body = terms.body();
             if body == json!({}) {
-                return Err(Usage("say what to set: --weight, --max-payload or --max-result".to_owned()).into());
+                return Err(
+                    Usage("say what to set: --weight, --max-payload, --max-result or --sandbox".to_owned()).into()
+                );
             }
             one(&client.send(Request::patch(&["tenants", &tenant]).body(&body)?).await?, output)?;
         }
@@ -214,6 +240,7 @@ fn show(tenant: &Value, output: Output) -> std::io::Result<()> {
         ("weight", Cell::of(tenant, "/weight")),
         ("max payload", size(tenant, "/max_payload")),
         ("max result", size(tenant, "/max_result")),
+        ("sandbox limits", limits(tenant)),
         ("created", Cell::of(tenant, "/created_at")),
     ];
     let queues = tenant["queues"].as_array().map_or(&[][..], Vec::as_slice);
@@ -240,6 +267,12 @@ fn standing(tenant: &Value) -> Cell {
     Cell::plain(if tenant["suspended"] == true { "suspended" } else { "served" })
 }
 
+/// Those that it has.
+fn limits(tenant: &Value) -> Cell {
+    let limits = tenant["sandbox_limits"].as_object().into_iter().flatten();
+    Cell::plain(&limits.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" "))
+}
+
 fn size(tenant: &Value, pointer: &str) -> Cell {
     match Cell::of(tenant, pointer) {
         cell if cell.is_empty() => Cell::plain("default"),
@@ -257,10 +290,21 @@ mod tests {
             weight,
             max_payload: payload.map(|size| size.parse().unwrap()),
             max_result: None,
+            sandbox: None,
         };
         assert_eq!(terms(None, None).body(), json!({}));
         assert_eq!(terms(Some(3), Some("default")).body(), json!({"weight": 3, "max_payload": null}));
         assert_eq!(terms(None, Some("1000")).body(), json!({"max_payload": 1000}));
         assert!("1k".parse::<Size>().is_err());
+    }
+
+    #[test]
+    fn limits_are_written_as_in_the_settings() {
+        let limits = AskedLimits { wall_ms: Some(20_000), cpu_ms: None, memory_mib: Some(512) };
+        assert_eq!(limits_of("wall=20s, memory_mib=512"), Ok(limits));
+        assert_eq!(limits_of("none"), Ok(AskedLimits::default()));
+        for wrong in ["", "wall", "wall=soon", "memory_mib=much", "disk=1"] {
+            assert!(limits_of(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Runs one untrusted program in a sandbox and keeps its output.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::{
     job::{Invalid, Job, Policy},
     outcome::{Failure, Outcome, done},
     role::Role,
-    sandbox::{Cause, Content, Entry, ExecutorError, Limits, Program, RunReport, is_inside, read_along},
+    sandbox::{AskedLimits, Cause, Content, Entry, ExecutorError, Program, RunReport, is_inside, read_along},
 };
 
 /// Runs one untrusted program and keeps its output. A program that exits non-zero is a
@@ -60,6 +60,7 @@ pub struct SandboxRun {
         "additionalProperties" = {"type": "string", "pattern": NO_NUL},
     ))]
     pub env: BTreeMap<String, String>,
+    /// How much it may use, as far as the tenant's terms and the operator allow: who asks for more gets that.
     #[serde(default)]
     pub limits: AskedLimits,
     /// Which of the files that the program leaves in its folder are wanted in the result. `*` and
@@ -74,27 +75,6 @@ pub struct SandboxRun {
     /// job's log.
     #[serde(default)]
     pub fail_on_nonzero: bool,
-}
-
-/// How much a program may use, within what the operator allows.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Limits")]
-pub struct AskedLimits {
-    /// Wall time in ms, 10 s where absent, 50 s at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 100, max = 50_000))]
-    pub wall_ms: Option<u64>,
-    /// CPU time of each process in ms, counted in whole seconds; what the wall time allows where
-    /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1000, max = 3_600_000))]
-    pub cpu_ms: Option<u64>,
-    /// Memory in MiB, 256 where absent, of the program, the files it writes, and some 40 for the
-    /// sandbox round it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 64, max = 65_536))]
-    pub memory_mib: Option<u64>,
 }
 
 /// What a program may reach.
@@ -188,7 +168,8 @@ impl SandboxRun {
 
     /// Runs the program to its end, whatever that is. What it prints is in the job's log.
     pub(super) async fn report(self, cx: &Context) -> Result<RunReport, Failure> {
-        let program = self.into_program(cx.claimed().run.id.to_string())?;
+        let mut program = self.into_program(cx.claimed().run.id.to_string())?;
+        program.limits = cx.terms().await?.sandbox_limits.allowed(program.limits);
         let (live, printed) = mpsc::channel(READ_AHEAD);
         let executor = cx.executor()?;
         let call = cx.call(&Dependency::Docker).await?;
@@ -213,7 +194,6 @@ impl SandboxRun {
         // Seen at intake; a payload of another build may not have been.
         self.check().map_err(|invalid| Failure::fatal("payload_invalid", invalid.to_string()))?;
         let image = self.runs_in().map(str::to_owned).unwrap_or_default();
-        let AskedLimits { wall_ms, cpu_ms, memory_mib } = self.limits;
         Ok(Program {
             label,
             image,
@@ -229,11 +209,7 @@ impl SandboxRun {
             args: self.args,
             stdin: self.stdin.into_bytes(),
             env: self.env,
-            limits: Limits {
-                wall: wall_ms.map_or(Limits::USUAL.wall, Duration::from_millis),
-                cpu: cpu_ms.map(Duration::from_millis),
-                memory: memory_mib.map_or(Limits::USUAL.memory, |mib| mib.saturating_mul(1 << 20)),
-            },
+            limits: self.limits.given(),
             artifacts: self.artifacts,
         })
     }

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
-use crate::store::StoreError;
+use crate::{sandbox::AskedLimits, store::StoreError};
 
 /// What operators do to tenants. A tenant appears with its first job, or when it is created.
 ///
@@ -50,6 +51,8 @@ pub struct Terms {
     /// The longest payload and result of its jobs, in bytes; `None` is the default of either.
     pub max_payload: Option<u64>,
     pub max_result: Option<u64>,
+    /// The most that a program of its may use, within what the operator allows.
+    pub sandbox_limits: AskedLimits,
     /// Its requests are refused. Jobs that were accepted still run.
     pub suspended: bool,
 }
@@ -61,16 +64,19 @@ pub struct TermsChange {
     /// `Some(None)` is the default.
     pub max_payload: Option<Option<u64>>,
     pub max_result: Option<Option<u64>>,
+    /// All of them.
+    pub sandbox_limits: Option<AskedLimits>,
     pub suspended: Option<bool>,
 }
 
 /// A change of all of them.
 impl From<Terms> for TermsChange {
-    fn from(Terms { weight, max_payload, max_result, suspended }: Terms) -> Self {
+    fn from(Terms { weight, max_payload, max_result, sandbox_limits, suspended }: Terms) -> Self {
         Self {
             weight: Some(weight),
             max_payload: Some(max_payload),
             max_result: Some(max_result),
+            sandbox_limits: Some(sandbox_limits),
             suspended: Some(suspended),
         }
     }
@@ -78,7 +84,13 @@ impl From<Terms> for TermsChange {
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { weight: 1, max_payload: None, max_result: None, suspended: false }
+        Self {
+            weight: 1,
+            max_payload: None,
+            max_result: None,
+            sandbox_limits: AskedLimits::default(),
+            suspended: false,
+        }
     }
 }
 
@@ -89,4 +101,13 @@ pub enum Deleted {
     NoSuchTenant,
     /// Jobs of it are open.
     Busy,
+}
+
+/// Limits as databases keep them.
+pub(super) fn limits(limits: &AskedLimits) -> String {
+    json!(limits).to_string()
+}
+
+pub(super) fn read_limits(text: &str) -> Result<AskedLimits, sqlx::Error> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
 }

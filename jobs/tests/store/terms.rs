@@ -2,6 +2,7 @@
 
 use golden_jobs::{
     Role,
+    sandbox::AskedLimits,
     store::{Deleted, Due, NewJob, QueueName, Terms, TermsChange},
 };
 
@@ -24,7 +25,13 @@ both_stores! {
 }
 
 fn terms() -> Terms {
-    Terms { weight: 7, max_payload: Some(1_000_000), max_result: Some(2_000_000), suspended: false }
+    Terms {
+        weight: 7,
+        max_payload: Some(1_000_000),
+        max_result: Some(2_000_000),
+        sandbox_limits: AskedLimits { wall_ms: Some(5_000), ..AskedLimits::default() },
+        suspended: false,
+    }
 }
 
 async fn a_tenant_is_created_once(store: Bed) {
@@ -52,7 +59,11 @@ async fn a_change_of_terms_leaves_the_others(store: Bed) {
     assert_eq!(set(TermsChange { weight: Some(9), ..TermsChange::default() }).await, Terms { weight: 9, ..terms() });
     let changed =
         set(TermsChange { max_payload: Some(None), max_result: Some(Some(5)), ..TermsChange::default() }).await;
-    assert_eq!(changed, Terms { weight: 9, max_payload: None, max_result: Some(5), suspended: false });
+    let now = Terms { weight: 9, max_payload: None, max_result: Some(5), ..terms() };
+    assert_eq!(changed, now);
+    let limits = AskedLimits { wall_ms: None, cpu_ms: Some(9_000), memory_mib: Some(64) };
+    let changed = set(TermsChange { sandbox_limits: Some(limits), ..TermsChange::default() }).await;
+    assert_eq!(changed, Terms { sandbox_limits: limits, ..now });
     assert!(set(TermsChange { suspended: Some(true), ..TermsChange::default() }).await.suspended);
     assert_eq!(set(Terms::default().into()).await, Terms::default());
     assert_eq!(store.tenant(TENANT).await.unwrap().unwrap().terms, Terms::default());

@@ -1,6 +1,7 @@
 //! From the bodies of `/v1/tenants` to what is recorded.
 
 use golden_jobs::{
+    sandbox::AskedLimits,
     store::{Terms, TermsChange},
     text,
 };
@@ -38,6 +39,9 @@ pub(in crate::routes) struct NewTenant {
     /// The longest result of its jobs, in bytes; 256 KiB where absent.
     #[schemars(range(min = 1, max = MOST_SIZE))]
     max_result: Option<u64>,
+    /// The most that a program of its may use, whatever is submitted; what the operator allows where absent.
+    #[serde(default)]
+    sandbox_limits: AskedLimits,
 }
 
 /// A change of a tenant's terms. What is absent stays; null is the default.
@@ -55,6 +59,10 @@ pub(in crate::routes) struct TermsPatch {
     #[serde(default, deserialize_with = "there")]
     #[schemars(with = "Option<u64>", range(min = 1, max = MOST_SIZE))]
     max_result: Option<Option<u64>>,
+    /// The most that a program of its may use, whatever is submitted: all of its limits.
+    #[serde(default, deserialize_with = "there")]
+    #[schemars(with = "Option<AskedLimits>")]
+    sandbox_limits: Option<Option<AskedLimits>>,
 }
 
 /// A token to be made.
@@ -84,7 +92,7 @@ enum TokenRole {
 }
 
 /// Tells a null from what is absent.
-fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
+fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
 }
 
@@ -96,7 +104,14 @@ impl NewTenant {
         faults.range("/weight", Some(weight.into()), MOST_WEIGHT.into());
         faults.range("/max_payload", self.max_payload, MOST_SIZE);
         faults.range("/max_result", self.max_result, MOST_SIZE);
-        let terms = Terms { weight, max_payload: self.max_payload, max_result: self.max_result, suspended: false };
+        faults.limits(&self.sandbox_limits);
+        let terms = Terms {
+            weight,
+            max_payload: self.max_payload,
+            max_result: self.max_result,
+            sandbox_limits: self.sandbox_limits,
+            suspended: false,
+        };
         faults.none((id.unwrap_or_default(), terms))
     }
 }
@@ -107,10 +122,13 @@ impl TermsPatch {
         faults.range("/weight", self.weight.map(u64::from), MOST_WEIGHT.into());
         faults.range("/max_payload", self.max_payload.flatten(), MOST_SIZE);
         faults.range("/max_result", self.max_result.flatten(), MOST_SIZE);
+        let sandbox_limits = self.sandbox_limits.map(Option::unwrap_or_default);
+        faults.limits(&sandbox_limits.unwrap_or_default());
         faults.none(TermsChange {
             weight: self.weight,
             max_payload: self.max_payload,
             max_result: self.max_result,
+            sandbox_limits,
             suspended: None,
         })
     }
@@ -149,6 +167,15 @@ impl Faults {
     fn range(&mut self, pointer: &str, asked: Option<u64>, most: u64) {
         if asked.is_some_and(|asked| asked == 0 || asked > most) {
             self.add(pointer, format!("an integer from 1 to {most}"));
+        }
+    }
+
+    fn limits(&mut self, asked: &AskedLimits) {
+        for (name, range) in asked.out_of_range() {
+            self.add(
+                &format!("/sandbox_limits/{name}"),
+                format!("an integer from {} to {}", range.start(), range.end()),
+            );
         }
     }
 

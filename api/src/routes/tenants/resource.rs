@@ -1,7 +1,10 @@
 //! Tenants as admins see them.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use golden_jobs::store::{Queue, Tenant};
+use golden_jobs::{
+    sandbox::AskedLimits,
+    store::{Queue, Tenant},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -23,6 +26,8 @@ pub(crate) struct TenantResource {
     max_payload: Option<u64>,
     /// The longest result of its jobs, in bytes; null is 256 KiB.
     max_result: Option<u64>,
+    /// The most that a program of its may use, within what the operator allows.
+    sandbox_limits: AskedLimits,
     /// Whether its requests are refused.
     suspended: bool,
     suspended_at: Option<DateTime<Utc>>,
@@ -80,6 +85,7 @@ impl From<Tenant> for TenantResource {
             weight: tenant.terms.weight,
             max_payload: tenant.terms.max_payload,
             max_result: tenant.terms.max_result,
+            sandbox_limits: tenant.terms.sandbox_limits,
             suspended: tenant.terms.suspended,
             suspended_at: tenant.suspended_at,
             created_at: tenant.created_at,
@@ -107,6 +113,7 @@ fn example() -> Value {
         "weight": 3,
         "max_payload": 524288,
         "max_result": null,
+        "sandbox_limits": {"wall_ms": 20000, "memory_mib": 512},
         "suspended": false,
         "suspended_at": null,
         "created_at": "2026-01-02T03:04:05Z",

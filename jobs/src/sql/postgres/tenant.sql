@@ -1,1 +1,2 @@
-SELECT id, weight, max_payload, max_result, suspended_at, created_at FROM tenants WHERE id = $1
+SELECT id, weight, max_payload, max_result, sandbox_limits::text AS sandbox_limits, suspended_at, created_at
+FROM tenants WHERE id = $1

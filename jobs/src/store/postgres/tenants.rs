@@ -7,7 +7,10 @@ use rand::Rng;
 use sqlx::{Row, postgres::PgRow};
 
 use super::{PostgresStore, role_names};
-use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms, TermsChange};
+use crate::store::{
+    Deleted, StoreError, Tenant, Tenants, Terms, TermsChange,
+    tenants::{limits, read_limits},
+};
 
 #[async_trait]
 impl Tenants for PostgresStore {
@@ -42,6 +45,7 @@ impl Tenants for PostgresStore {
                     .bind(i32::try_from(terms.weight).unwrap_or(i32::MAX))
                     .bind(terms.max_payload.map(bytes))
                     .bind(terms.max_result.map(bytes))
+                    .bind(limits(&terms.sandbox_limits))
                     .bind(terms.suspended)
                     .bind(self.now())
                     .execute(&self.pool)
@@ -59,6 +63,7 @@ impl Tenants for PostgresStore {
                 .bind(change.max_payload.flatten().map(bytes))
                 .bind(change.max_result.is_some())
                 .bind(change.max_result.flatten().map(bytes))
+                .bind(change.sandbox_limits.as_ref().map(limits))
                 .bind(change.suspended)
                 .bind(self.now())
                 .fetch_optional(&self.pool)
@@ -103,6 +108,7 @@ fn tenant(row: &PgRow) -> Result<Tenant, sqlx::Error> {
             weight: u32::try_from(row.try_get::<i32, _>("weight")?).unwrap_or(1),
             max_payload: most("max_payload")?,
             max_result: most("max_result")?,
+            sandbox_limits: read_limits(row.try_get("sandbox_limits")?)?,
             suspended: suspended_at.is_some(),
         },
         suspended_at,

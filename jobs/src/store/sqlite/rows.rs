@@ -16,6 +16,7 @@ use crate::{
     store::{
         Claimed, DeadLetter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun,
         Moment, Pause, Pool, Queue, Quota, RoleDepth, Run, RunUnderWay, StoreError, Tenant, Terms, WorkerInfo,
+        tenants::read_limits,
     },
 };
 
@@ -125,6 +126,7 @@ pub(super) fn tenant(row: &SqliteRow) -> Read<Tenant> {
             weight: row.try_get("weight")?,
             max_payload: most("max_payload")?,
             max_result: most("max_result")?,
+            sandbox_limits: read_limits(row.try_get("sandbox_limits")?)?,
             suspended: suspended_at.is_some(),
         },
         suspended_at,

@@ -12,7 +12,7 @@ use super::{
     steps::step,
     writer::{Tx, Verb},
 };
-use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms, TermsChange};
+use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms, TermsChange, tenants::limits};
 
 const DELETE: &str = include_str!("../../sql/sqlite/delete_tenant.sql");
 const GONE: &str = step(DELETE, "gone");
@@ -87,6 +87,7 @@ impl Verb for Create {
             .bind(self.terms.weight)
             .bind(self.terms.max_payload.map(bytes))
             .bind(self.terms.max_result.map(bytes))
+            .bind(limits(&self.terms.sandbox_limits))
             .bind(self.terms.suspended)
             .bind(tx.now)
             .execute(&mut *tx.connection)
@@ -105,7 +106,7 @@ impl Verb for SetTerms {
     type Answer = Option<Tenant>;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Option<Tenant>, sqlx::Error> {
-        let TermsChange { weight, max_payload, max_result, suspended } = &self.change;
+        let TermsChange { weight, max_payload, max_result, sandbox_limits, suspended } = &self.change;
         let set = sqlx::query(include_str!("../../sql/sqlite/set_terms.sql"))
             .bind(&self.id)
             .bind(weight)
@@ -113,6 +114,7 @@ impl Verb for SetTerms {
             .bind(max_payload.flatten().map(bytes))
             .bind(max_result.is_some())
             .bind(max_result.flatten().map(bytes))
+            .bind(sandbox_limits.as_ref().map(limits))
             .bind(suspended)
             .bind(tx.now)
             .fetch_optional(&mut *tx.connection)
