@@ -81,10 +81,11 @@ impl Process {
         let Some(nats) = self.nats.clone() else { return Ok(()) };
         // Before anything can happen in this process.
         broker::listen(&*self.store).await?;
+        let hinted = Arc::clone(&nats).exchange_hints(self.store.wakes().clone(), self.shutdown.clone());
         let kept = Arc::clone(&nats).keep(self.shutdown.clone());
         let published = broker::publish(Arc::clone(&self.store), nats, self.metrics.clone(), self.shutdown.clone());
         self.add("NATS", async {
-            tokio::join!(kept, published);
+            tokio::join!(kept, published, hinted);
             Ok(())
         });
         Ok(())

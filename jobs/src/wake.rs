@@ -9,6 +9,15 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::{id::JobId, outcome::Verdict, role::Role, store::Due};
 
+/// A hint that is worth carrying to other processes, on whatever way there is beside the store's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hint {
+    /// There may be work for a role.
+    Wake(Role),
+    /// A running job was asked to stop.
+    Cancel(JobId),
+}
+
 /// Wakes the pools of this process, and carries news to those who wait for a job.
 #[derive(Clone, Default)]
 pub struct Wakes(Arc<Inner>);
@@ -24,6 +33,7 @@ struct Inner {
     stir: Notify,
     ended: broadcast::Sender<JobId>,
     logged: broadcast::Sender<Arc<str>>,
+    carried: broadcast::Sender<Hint>,
 }
 
 impl Default for Inner {
@@ -38,6 +48,7 @@ impl Default for Inner {
             stir: Notify::new(),
             ended: broadcast::Sender::new(4096),
             logged: broadcast::Sender::new(4096),
+            carried: broadcast::Sender::new(256),
         }
     }
 }
@@ -102,6 +113,17 @@ impl Wakes {
     /// Waits for a [`cancel`](Self::cancel), as [`woken`](Self::woken) does for a wake.
     pub async fn cancelled(&self) {
         self.0.cancel.notified().await;
+    }
+
+    /// A hint of this process's own, for others: what is heard from others is not carried again.
+    pub fn carry(&self, hint: Hint) {
+        // No receiver means that there is no such way.
+        let _ = self.0.carried.send(hint);
+    }
+
+    /// Every [`carry`](Self::carry) from now on. A receiver that falls more than 256 behind loses the oldest.
+    pub fn watch_carried(&self) -> broadcast::Receiver<Hint> {
+        self.0.carried.subscribe()
     }
 
     /// Something of a job changed that those who watch it may see.

@@ -6,11 +6,12 @@ use golden_jobs::{
     Role,
     outcome::Verdict,
     store::{ConnectOptions, Due, LogAppend, LogStream, NewJob, NewLine, Report, Store, connect, events::Telling},
+    wake::Hint,
 };
 use tokio::time::timeout;
 
 use crate::{
-    bed::{ALL, Bed, Sql},
+    bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{
         MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, delivery, job, job_with_callback, json, replay,
@@ -34,6 +35,19 @@ both_stores! {
     what_was_logged_is_told_to_those_who_read
     what_can_be_seen_to_change_stirs_those_who_watch
     a_change_stirs_other_processes_while_they_watch
+}
+
+/// Beside NOTIFY, for those who cannot LISTEN.
+#[tokio::test]
+async fn hints_for_other_processes_may_be_carried_on_another_way() {
+    on_postgres(async |store| {
+        let mut carried = store.wakes().watch_carried();
+        let run = store.start(job()).await;
+        assert_eq!(timeout(SOON, carried.recv()).await.unwrap(), Ok(Hint::Wake(Role::Orchestrator)));
+        store.cancel(TENANT, run.run.id).await.unwrap();
+        assert_eq!(timeout(SOON, carried.recv()).await.unwrap(), Ok(Hint::Cancel(run.run.id)));
+    })
+    .await;
 }
 
 /// How long a hint may take on a busy machine; a test that passes does not wait for it.

@@ -70,6 +70,8 @@ impl Nats {
         let connect = ConnectOptions::new()
             .name(concat!("golden ", env!("CARGO_PKG_VERSION")))
             .retry_on_initial_connect()
+            // A process need not hear its own hints.
+            .no_echo()
             .max_reconnects(None)
             .connection_timeout(PATIENCE)
             .request_timeout(Some(PATIENCE))

@@ -10,10 +10,12 @@
 //! | `subjects` | which subject a message goes to |
 //! | `submissions` | jobs that come in, and what becomes of messages that cannot be jobs |
 //! | `follow` | messages of a durable consumer, for as long as there is one |
+//! | `hints` | wakes and cancels between processes |
 //! | `publisher` | events and dead letters out: the port [`Broker`](golden_jobs::broker::Broker) |
 
 mod connection;
 mod follow;
+mod hints;
 mod publisher;
 mod streams;
 mod subjects;

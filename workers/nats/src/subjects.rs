@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use golden_jobs::{
+    JobId, Role,
     store::publications::{Publication, Published},
     text,
 };
@@ -21,6 +22,22 @@ pub(crate) fn of(publication: &Publication) -> String {
         Published::Event { state, .. } => format!("golden.events.{tenant}.{kind}.{}", token(state)),
         Published::DeadLetter(_) => format!("golden.dlq.{tenant}.{kind}"),
     }
+}
+
+pub(crate) const WAKE: &str = "golden.wake.*";
+pub(crate) const CANCEL: &str = "golden.cancel.*";
+
+pub(crate) fn wake(role: Role) -> String {
+    format!("golden.wake.{role}")
+}
+
+/// The role that a hint is about, if it is about one.
+pub(crate) fn woken(subject: &str) -> Option<&str> {
+    subject.strip_prefix("golden.wake.")
+}
+
+pub(crate) fn cancel(job: JobId) -> String {
+    format!("golden.cancel.{job}")
 }
 
 /// Whose job a message asks for, and of which kind.

@@ -17,7 +17,10 @@ use std::{
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
-use crate::{role::Role, wake::Wakes};
+use crate::{
+    role::Role,
+    wake::{Hint, Wakes},
+};
 
 const CHANNEL: &str = "golden";
 /// Carries tenants whose events were logged.
@@ -68,7 +71,7 @@ impl Notifier {
     pub(super) fn start(pool: PgPool, wakes: Wakes) -> Self {
         let gathered = Arc::new(Gathered::default());
         let tasks = [
-            tokio::spawn(send(pool.clone(), Arc::clone(&gathered))),
+            tokio::spawn(send(pool.clone(), wakes.clone(), Arc::clone(&gathered))),
             tokio::spawn(hear(pool, wakes, Arc::clone(&gathered))),
         ];
         Self { gathered, tasks }
@@ -131,7 +134,7 @@ impl Drop for Notifier {
     }
 }
 
-async fn send(pool: PgPool, gathered: Arc<Gathered>) {
+async fn send(pool: PgPool, wakes: Wakes, gathered: Arc<Gathered>) {
     let mut pace = Pace::default();
     loop {
         match pace.next() {
@@ -141,6 +144,7 @@ async fn send(pool: PgPool, gathered: Arc<Gathered>) {
             None => gathered.some.notified().await,
         }
         let bits = pace.take(gathered.bits.swap(0, Ordering::SeqCst), Instant::now());
+        roles(bits).for_each(|role| wakes.carry(Hint::Wake(role)));
         let plain = bits & !LOGGED;
         if plain != 0 {
             notify(&pool, CHANNEL, &[plain.to_string()]).await;
@@ -214,7 +218,7 @@ async fn listen(pool: &PgPool, wakes: &Wakes, gathered: &Gathered) -> Result<(),
             continue;
         }
         let bits: u32 = hint.payload().parse().unwrap_or(0);
-        Role::ALL.into_iter().filter(|role| bits & (1 << *role as u32) != 0).for_each(|role| wakes.wake(role));
+        roles(bits).for_each(|role| wakes.wake(role));
         if bits & CANCEL != 0 {
             wakes.cancel();
         }
@@ -232,6 +236,11 @@ async fn listen(pool: &PgPool, wakes: &Wakes, gathered: &Gathered) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// The roles that hints are about.
+fn roles(bits: u32) -> impl Iterator<Item = Role> {
+    Role::ALL.into_iter().filter(move |role| bits & (1 << *role as u32) != 0)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::{
     id::JobId,
     record::Move,
     store::{Retried, Store, StoreError},
+    wake::Hint,
 };
 
 impl PostgresStore {
@@ -33,6 +34,7 @@ impl PostgresStore {
             if cancelled.flagged > 0 {
                 self.wakes.cancel();
                 self.notifier.cancel();
+                self.wakes.carry(Hint::Cancel(job));
             }
             if cancelled.told {
                 self.wakes.tell();

@@ -4,4 +4,5 @@
 
 mod events;
 mod golden;
+mod hints;
 mod server;
