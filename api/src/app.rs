@@ -5,17 +5,17 @@ use std::{
     time::Duration,
 };
 
+use axum::extract::FromRef;
 use golden_jobs::{Registry, functions::KnownFunctions, metrics::Metrics, store::SharedStore, terms::KnownTerms};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Api, ApiOptions, Auth, Part,
-    depths::{KnownBreakers, KnownDepths},
+    Api, ApiOptions, Auth,
     intake::Intake,
     limits::Limits,
     live::{audience::Audience, board::Board, places::Places},
     page::Documents,
-    routes::health::Checked,
+    vitals::Vitals,
     wait::Waiting,
 };
 
@@ -34,8 +34,7 @@ pub(crate) struct App {
     pub(crate) options: ApiOptions,
     /// `None` where nothing is limited.
     pub(crate) limits: Option<Limits>,
-    /// The store first.
-    pub(crate) parts: Vec<Part>,
+    pub(crate) vitals: Vitals,
     pub(crate) sandbox_missing: Option<String>,
     pub(crate) intake: Intake,
     pub(crate) waiting: Waiting,
@@ -45,9 +44,6 @@ pub(crate) struct App {
     pub(crate) audience: Arc<Audience>,
     /// The streams that are open.
     pub(crate) places: Arc<Places>,
-    pub(crate) depths: KnownDepths,
-    pub(crate) breakers: KnownBreakers,
-    pub(crate) checked: Checked,
     /// Made when somebody asks for them first.
     documents: OnceLock<Documents>,
     /// Cancelled when the intake stops, or is dropped.
@@ -55,20 +51,25 @@ pub(crate) struct App {
     _close_on_drop: DropGuard,
 }
 
+impl FromRef<Arc<App>> for Vitals {
+    fn from_ref(app: &Arc<App>) -> Self {
+        app.vitals.clone()
+    }
+}
+
 impl App {
     pub(crate) fn new(api: Api) -> Arc<Self> {
         let Api { store, registry, metrics, auth, options, parts, sandbox_missing } = api;
         let closing = CancellationToken::new();
+        let parts = auth.part().into_iter().chain(parts).collect();
+        let vitals = Vitals::of(Arc::clone(&store), metrics.clone(), parts, sandbox_missing.clone(), closing.clone());
         Arc::new(Self {
-            parts: std::iter::once(Part::store(Arc::clone(&store))).chain(auth.part()).chain(parts).collect(),
+            vitals,
             intake: Intake::new(Arc::clone(&store)),
             waiting: Waiting::new(Arc::clone(&store), closing.clone()),
             board: Board::new(Arc::clone(&store), closing.clone()),
             audience: Audience::new(Arc::clone(&store), closing.clone()),
             places: Places::new(options.streams, metrics.clone()),
-            depths: KnownDepths::new(Arc::clone(&store)),
-            breakers: KnownBreakers::new(Arc::clone(&store)),
-            checked: Checked::default(),
             documents: OnceLock::new(),
             functions: KnownFunctions::new(Arc::clone(&store)),
             terms: KnownTerms::new(Arc::clone(&store), TERMS_KNOWN),

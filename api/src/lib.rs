@@ -16,7 +16,7 @@
 //! | `messages` | jobs that come in as messages, by the same rules |
 //! | `live` | what goes on, as it happens: streams of events |
 //! | `scaling`, `scaler` | how many workers there should be, and KEDA's way of asking |
-//! | `probes` | what a worker says of itself |
+//! | [`vitals`] | whether a process lives and is ready, and its metrics |
 //! | [`problem`] | every error a client can meet |
 
 use std::{sync::Arc, time::Duration};
@@ -47,7 +47,6 @@ mod openapi;
 mod page;
 mod part;
 pub mod permission;
-pub mod probes;
 pub mod problem;
 mod query;
 mod reach;
@@ -56,6 +55,7 @@ mod routes;
 mod scaler;
 mod scaling;
 mod submission;
+mod vitals;
 mod wait;
 
 pub use auth::{Auth, Grant};
@@ -64,9 +64,9 @@ pub use live::places::StreamLimits;
 pub use openapi::document as openapi;
 pub use part::Part;
 pub use permission::CallerRole;
-pub use probes::serve_probes;
 pub use routes::routes;
 pub use scaler::serve_scaler;
+pub use vitals::{Vitals, serve_vitals};
 
 use app::App;
 use problem::Problem;

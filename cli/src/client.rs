@@ -242,6 +242,11 @@ impl Request {
         Self::new(Method::DELETE, path)
     }
 
+    /// What the process says of itself, which is not below `/v1`.
+    pub(crate) fn health() -> Self {
+        Self { path: vec!["health".to_owned()], ..Self::get(&[]) }
+    }
+
     /// Below `/v1`; each segment is encoded, so that an id with a slash names nothing else.
     fn new(method: Method, path: &[&str]) -> Self {
         let path = ["v1"].iter().chain(path).map(|segment| (*segment).to_owned()).collect();

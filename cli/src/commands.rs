@@ -21,6 +21,7 @@ mod dlq;
 mod doctor;
 mod each;
 mod functions;
+mod health;
 mod jobs;
 mod kinds;
 mod list;
@@ -84,6 +85,7 @@ enum Command {
     Tenants(tenants::TenantsArgs),
     Webhooks(webhooks::WebhooksArgs),
     Kinds(kinds::KindsArgs),
+    Health(health::HealthArgs),
     Openapi(openapi::OpenapiArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -121,6 +123,7 @@ impl Cli {
             Command::Tenants(args) => tenants::run(args, &settings()?).await,
             Command::Webhooks(args) => webhooks::run(args, &settings()?).await,
             Command::Kinds(args) => kinds::run(args, &settings()?).await,
+            Command::Health(args) => health::run(&args, &settings()?).await,
             Command::Openapi(_) => openapi::run(&registry),
             Command::Completions(args) => completions::run(&args),
         }
@@ -154,6 +157,7 @@ impl Command {
             Self::Tenants(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),
             Self::Kinds(args) => args.client.flags(),
+            Self::Health(args) => args.client.flags(),
         }
         .0
     }

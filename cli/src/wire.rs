@@ -3,7 +3,7 @@
 use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
-use golden_api::{Api, ApiOptions, Auth, Part, Service};
+use golden_api::{Api, ApiOptions, Auth, Part, Service, Vitals};
 use golden_jobs::{
     Job, Registry, Role, WorkerId,
     backoff::Backoff,
@@ -22,7 +22,7 @@ use golden_nats::{Nats, NatsOptions};
 use golden_sandbox::{GvisorExecutor, Image, Missing, SandboxOptions};
 use golden_workers::outbound::HttpOutbound;
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     config::{self, AnySetting, Jwks, Setting, Settings, Verifier, table},
@@ -47,6 +47,8 @@ pub(crate) struct Process {
     nats: Option<Arc<Nats>>,
     shutdown: CancellationToken,
     parts: JoinSet<anyhow::Result<()>>,
+    /// Answered to the end: a process that drains still lives.
+    probes: Option<AbortOnDropHandle<()>>,
 }
 
 impl Process {
@@ -71,6 +73,7 @@ impl Process {
             nats,
             shutdown: CancellationToken::new(),
             parts: JoinSet::new(),
+            probes: None,
         };
         process.add_publisher().await?;
         Ok(process)
@@ -139,12 +142,13 @@ impl Process {
     }
 
     /// Answers probes and scrapes, where that is asked for, for as long as the process lives.
-    pub(crate) async fn answer_probes(&self) -> anyhow::Result<()> {
+    pub(crate) async fn answer_probes(&mut self) -> anyhow::Result<()> {
         let Some(address) = self.settings.probes_listen else { return Ok(()) };
         let listener = listen(address, &table::PROBES_LISTEN).await?;
         tracing::info!(address = %listener.local_addr()?, "probes are answered");
         let (store, metrics) = (Arc::clone(&self.store), self.metrics.clone());
-        tokio::spawn(golden_api::serve_probes(listener, store, metrics, self.shutdown.clone()));
+        let vitals = Vitals::new(store, metrics, self.nats.iter().map(nats_part).collect(), self.shutdown.clone());
+        self.probes = Some(AbortOnDropHandle::new(tokio::spawn(golden_api::serve_vitals(listener, vitals))));
         Ok(())
     }
 

@@ -12,4 +12,5 @@ mod sandbox;
 mod scale;
 mod support;
 mod tidy;
+mod watched;
 mod webhooks;

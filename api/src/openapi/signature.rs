@@ -4,8 +4,6 @@
 //! request and which problems it refuses requests with, and each type of answer what it is
 //! made of, so that no doc function repeats them and none can be wrong about them.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::State,
@@ -24,7 +22,6 @@ use super::{
     schemas::{Schemas, verbatim},
 };
 use crate::{
-    app::App,
     body::JsonObject,
     guard::{Caller, Visitor},
     lines::{LINES_LIMIT, Lines, NDJSON},
@@ -105,7 +102,7 @@ macro_rules! signatures {
 
 signatures! { () (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) }
 
-impl Input for State<Arc<App>> {
+impl<S> Input for State<S> {
     fn describe(_: &mut Sketch<'_>) {}
 }
 

@@ -1,14 +1,11 @@
 //! `/health`, `/livez`, `/readyz`, `/metrics`: for those who look after the process.
 
-use std::{sync::Arc, time::Duration};
-
 use axum::{
     Json,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::future::join_all;
 use golden_jobs::{
     Role, State as JobState,
     breakers::{self, Dependency, Standing, show},
@@ -17,9 +14,8 @@ use golden_jobs::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::{sync::Mutex, time::Instant};
 
-use crate::{app::App, guard::Visitor};
+use crate::{guard::Visitor, part::Part, vitals::Vitals};
 
 pub(super) mod doc;
 
@@ -27,14 +23,14 @@ pub(super) mod doc;
 pub(crate) const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Live {
+pub(crate) struct Live {
     /// `ok`.
     #[schemars(example = &"ok")]
     status: &'static str,
 }
 
 /// Checks nothing: a process that answers is alive, and starting it again mends no database.
-pub(super) async fn live() -> Json<Live> {
+pub(crate) async fn live() -> Json<Live> {
     Json(Live { status: "ok" })
 }
 
@@ -47,13 +43,20 @@ pub(crate) struct PartStatus {
     /// Why it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Whether the process is not ready without it.
-    #[serde(skip)]
+    /// `false` where the process is ready without it, if worse.
+    #[serde(skip_serializing_if = "Clone::clone")]
     needed: bool,
 }
 
+impl PartStatus {
+    pub(crate) async fn ask(part: &Part) -> Self {
+        let answer = part.ready().await;
+        Self { name: part.name(), ready: answer.is_ok(), reason: answer.err(), needed: part.is_needed() }
+    }
+}
+
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Ready {
+pub(crate) struct Ready {
     /// `ready`, `degraded` where only parts are away that are not needed, or `not ready`.
     #[schemars(example = &"ready")]
     status: &'static str,
@@ -61,11 +64,11 @@ pub(super) struct Ready {
 }
 
 /// Names each part and why it is not ready; 503 where one is needed.
-pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
-    let mut parts = parts(&app).await;
-    if app.closing.is_cancelled() {
-        let reason = Some("stopping: no new requests".to_owned());
-        parts.push(PartStatus { name: "intake", ready: false, reason, needed: true });
+pub(crate) async fn ready(State(vitals): State<Vitals>) -> (StatusCode, Json<Ready>) {
+    let mut parts = vitals.parts().await;
+    if vitals.is_closing() {
+        let reason = Some("stopping: nothing new is taken".to_owned());
+        parts.push(PartStatus { name: "process", ready: false, reason, needed: true });
     }
     let (code, status) = if parts.iter().all(|part| part.ready) {
         (StatusCode::OK, "ready")
@@ -78,7 +81,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Read
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Overview {
+pub(crate) struct Overview {
     /// `ok` or `degraded`.
     #[schemars(example = &"ok")]
     status: &'static str,
@@ -99,57 +102,41 @@ struct RoleOff {
 }
 
 /// The same for people, always 200.
-pub(super) async fn overview(State(app): State<Arc<App>>) -> Json<Overview> {
-    let parts = parts(&app).await;
+pub(crate) async fn overview(State(vitals): State<Vitals>) -> Json<Overview> {
+    let parts = vitals.parts().await;
     let status = if parts.iter().all(|part| part.ready) { "ok" } else { "degraded" };
-    let off = app.sandbox_missing.clone().map(|reason| RoleOff { role: Role::Sandbox, reason });
+    let off = vitals.sandbox_missing().map(|reason| RoleOff { role: Role::Sandbox, reason: reason.to_owned() });
     Json(Overview { status, version: env!("CARGO_PKG_VERSION"), parts, off: off.into_iter().collect() })
 }
 
-/// How old what the parts said may be.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// What the parts said, asked at most once a second however many ask: probes are not limited,
-/// and must not be a way to keep the database busy.
-#[derive(Default)]
-pub(crate) struct Checked(Mutex<Option<(Instant, Vec<PartStatus>)>>);
-
-async fn parts(app: &App) -> Vec<PartStatus> {
-    let mut checked = app.checked.0.lock().await;
-    if let Some((at, parts)) = &*checked
-        && at.elapsed() < FRESH
-    {
-        return parts.clone();
-    }
-    let asked = Instant::now();
-    let parts = join_all(app.parts.iter().map(|part| async {
-        let answer = part.ready().await;
-        PartStatus { name: part.name(), ready: answer.is_ok(), reason: answer.err(), needed: part.is_needed() }
-    }))
-    .await;
-    *checked = Some((asked, parts.clone()));
-    parts
+/// Hosts that tenants named are for those who run the installation: on this machine, or with an admin's token.
+pub(super) async fn metrics(State(vitals): State<Vitals>, Visitor(caller): Visitor) -> Response {
+    scraped(&vitals, caller.is_none_or(|caller| caller.runs_all())).await
 }
 
-/// Hosts that tenants named are for those who run the installation: on this machine, or with an admin's token.
-pub(super) async fn metrics(State(app): State<Arc<App>>, Visitor(caller): Visitor) -> Response {
-    match app.depths.last().await {
-        Ok(depths) => set(&app.metrics, &depths),
+/// Whoever reaches a worker's address may scrape it, and is told of no tenant's hosts.
+pub(crate) async fn metrics_for_anybody(State(vitals): State<Vitals>) -> Response {
+    scraped(&vitals, false).await
+}
+
+async fn scraped(vitals: &Vitals, with_hosts: bool) -> Response {
+    let metrics = vitals.metrics();
+    match vitals.depths().last().await {
+        Ok(depths) => set(metrics, &depths),
         // A scrape of what this process knows itself is better than none. What the store said last is left out: who
         // scales by it must see that nobody knows, and not that nothing changes.
         Err(error) => {
             tracing::warn!(%error, "the depth of queues is not known");
-            for gauge in [&app.metrics.queue_depth, &app.metrics.active_jobs, &app.metrics.oldest_job_age] {
+            for gauge in [&metrics.queue_depth, &metrics.active_jobs, &metrics.oldest_job_age] {
                 gauge.reset();
             }
         }
     }
-    match app.breakers.last().await {
-        Ok(shared) => show(&app.metrics, states(&shared)),
+    match vitals.breakers().last().await {
+        Ok(shared) => show(metrics, states(&shared)),
         Err(error) => tracing::warn!(%error, "the state of circuit breakers is not known"),
     }
-    let sees_hosts = caller.is_none_or(|caller| caller.runs_all());
-    let text = if sees_hosts { app.metrics.render() } else { app.metrics.render_without_hosts() };
+    let text = if with_hosts { metrics.render() } else { metrics.render_without_hosts() };
     ([(header::CONTENT_TYPE, METRICS_TEXT)], text).into_response()
 }
 

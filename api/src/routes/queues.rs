@@ -130,7 +130,7 @@ pub(super) async fn limit(
 /// The caller's queue in every role, and what all tenants have there where that is for it to know.
 async fn queues(app: &App, caller: &Grant) -> Result<Vec<QueueResource>, Problem> {
     let queues = app.store.queues(&caller.tenant).await?;
-    let depths = if caller.runs_all() { app.depths.last().await?.roles } else { Vec::new() };
+    let depths = if caller.runs_all() { app.vitals.depths().last().await?.roles } else { Vec::new() };
     let total = |queue: &Queue| depths.iter().find(|depth| depth.role == queue.role);
     Ok(queues.into_iter().map(|queue| QueueResource::of(total(&queue), queue, caller.runs_all())).collect())
 }

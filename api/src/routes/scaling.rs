@@ -9,5 +9,5 @@ use crate::{app::App, problem::Problem, scaling::Scaling};
 pub(super) mod doc;
 
 pub(super) async fn show(State(app): State<Arc<App>>) -> Result<Json<Scaling>, Problem> {
-    Ok(Json(Scaling::from(&app.depths.last().await?)))
+    Ok(Json(Scaling::from(&app.vitals.depths().last().await?)))
 }

@@ -34,7 +34,10 @@ async fn a_part_that_is_not_needed_degrades_and_no_more() {
             .await;
     let ready = golden.send(request(Method::GET, "/readyz").token(None).empty()).await;
     assert_eq!((ready.status.as_u16(), &ready.body["status"]), (200, &json!("degraded")));
-    assert_eq!(ready.body["parts"][1], json!({"name": "nats", "ready": false, "reason": "not connected"}));
+    assert_eq!(
+        ready.body["parts"][1],
+        json!({"name": "nats", "ready": false, "reason": "not connected", "needed": false})
+    );
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ pub(crate) struct WorkerArgs {
     /// Drain and exit with 0 once nothing has run for so long: for a worker that is started for the work there is
     #[arg(long, value_name = "DURATION", value_parser = idle)]
     exit_when_idle: Option<Duration>,
-    /// Address where it answers /livez, /readyz and /metrics, without a token [default: nowhere]
+    /// Address where it answers /livez, /readyz, /health and /metrics, without a token [default: nowhere]
     #[arg(long, value_name = "ADDRESS")]
     pub(super) probes_listen: Option<String>,
     #[command(flatten)]

@@ -209,7 +209,7 @@ pub(crate) static BREAKER_OPEN: Setting<Duration> = Setting {
 pub(crate) static PROBES_LISTEN: Setting<SocketAddr> = Setting {
     about: About {
         name: "GOLDEN_PROBES_LISTEN",
-        what: "address where a worker answers /livez, /readyz and /metrics",
+        what: "address where a worker answers /livez, /readyz, /health and /metrics",
         takes: "An IP address and a port. It asks for no token: let nobody but probes and scrapes reach it.",
         unset: Otherwise("a worker listens to nobody; the API has these paths anyway"),
         example: "0.0.0.0:9100",
