@@ -50,7 +50,7 @@ async fn an_image_of_the_operators_is_named_checked_and_run_within_its_tenants_l
 
     // Its tenant may have less than is asked for, in a function as well.
     let (status, tenant) =
-        golden.call("PATCH", "/v1/tenants/dev", Some(json!({"sandbox_limits": {"wall_ms": 500}}))).await;
+        golden.call("PATCH", "/v1/tenants/acme", Some(json!({"sandbox_limits": {"wall_ms": 500}}))).await;
     assert_eq!((status, &tenant["sandbox_limits"]), (200, &json!({"wall_ms": 500})));
     let asked = json!({"wall_ms": 40_000});
     let slow = golden.submit("sandbox.run", json!({"image": "shell", "source": "sleep 30", "limits": asked})).await;

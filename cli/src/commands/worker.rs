@@ -37,7 +37,7 @@ pub(crate) struct WorkerArgs {
     /// Runs at once for each role [default: by role]
     #[arg(long, value_name = "N")]
     pub(super) concurrency: Option<String>,
-    /// Drain and exit with 0 once nothing has run for so long: for a worker that is started for the work there is
+    /// Drain and exit with 0 once nothing has run for so long: for a worker started on demand
     #[arg(long, value_name = "DURATION", value_parser = idle)]
     exit_when_idle: Option<Duration>,
     /// Address where it answers /livez, /readyz, /health and /metrics, without a token [default: nowhere]

@@ -54,6 +54,11 @@ fn every_command_explains_itself_with_an_example() {
         "webhooks deliveries list",
         "webhooks deliveries show",
         "webhooks deliveries replay",
+        "breakers list",
+        "breakers reset",
+        "breakers force-open",
+        "breakers disable",
+        "health",
         "openapi",
         "completions",
     ] {
