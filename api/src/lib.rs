@@ -16,7 +16,7 @@
 //! | `messages` | jobs that come in as messages, by the same rules |
 //! | `live` | what goes on, as it happens: streams of events |
 //! | `scaling`, `scaler` | how many workers there should be, and KEDA's way of asking |
-//! | [`vitals`] | whether a process lives and is ready, and its metrics |
+//! | `vitals` | whether a process lives and is ready, and its metrics |
 //! | [`problem`] | every error a client can meet |
 
 use std::{sync::Arc, time::Duration};
