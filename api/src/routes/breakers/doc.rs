@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::openapi::{Doc, Tag};
+use crate::{
+    openapi::{Doc, Tag},
+    problem::Code,
+};
 
 pub(in crate::routes) const TAG: Tag = Tag {
     name: "Breakers",
@@ -28,6 +31,7 @@ pub(in crate::routes) fn reset() -> Doc {
 
 pub(in crate::routes) fn reset_any() -> Doc {
     Doc::new("Reset one or all breakers", "The same for the breaker that `name` says, or for all. Answers the list.")
+        .problems(&[Code::NotFound])
 }
 
 pub(in crate::routes) fn force_open() -> Doc {

@@ -6,7 +6,8 @@ use golden_jobs::{
     text,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Map, Value};
 
 use crate::{
     auth::Grant,
@@ -40,7 +41,8 @@ pub(in crate::routes) struct NewTenant {
     #[schemars(range(min = 1, max = MOST_SIZE))]
     max_result: Option<u64>,
     /// The most that a program of its may use, whatever is submitted; what the operator allows where absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "limits")]
+    #[schemars(with = "AskedLimits")]
     sandbox_limits: AskedLimits,
 }
 
@@ -60,7 +62,7 @@ pub(in crate::routes) struct TermsPatch {
     #[schemars(with = "Option<u64>", range(min = 1, max = MOST_SIZE))]
     max_result: Option<Option<u64>>,
     /// The most that a program of its may use, whatever is submitted: all of its limits.
-    #[serde(default, deserialize_with = "there")]
+    #[serde(default, deserialize_with = "limits_there")]
     #[schemars(with = "Option<AskedLimits>")]
     sandbox_limits: Option<Option<AskedLimits>>,
 }
@@ -94,6 +96,20 @@ enum TokenRole {
 /// Tells a null from what is absent.
 fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Deserialize::deserialize(deserializer).map(Some)
+}
+
+/// Limits by their names: a struct would be taken from an array, too.
+fn limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AskedLimits, D::Error> {
+    let object = Map::deserialize(deserializer)?;
+    AskedLimits::deserialize(Value::Object(object)).map_err(D::Error::custom)
+}
+
+/// The same, and tells a null from what is absent.
+fn limits_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<AskedLimits>>, D::Error> {
+    match Option::<Map<String, Value>>::deserialize(deserializer)? {
+        Some(object) => limits(Value::Object(object)).map(|limits| Some(Some(limits))).map_err(D::Error::custom),
+        None => Ok(Some(None)),
+    }
 }
 
 impl NewTenant {
