@@ -80,6 +80,7 @@ async fn what_breaks_a_rule_is_told_all_at_once() {
     for (path, wrong) in [
         ("/v1/tenants", json!({})),
         ("/v1/tenants", json!({"id": "x", "suspended": true})),
+        ("/v1/tenants", json!({"id": "x", "sandbox_limits": [1000]})),
         ("/v1/tenants/acme/tokens", json!({"role": "admin", "sub": "me"})),
         ("/v1/tenants/acme/tokens", json!({"role": "developer", "sub": "me", "ttl": 31_536_001})),
     ] {
