@@ -216,6 +216,9 @@ impl Metrics {
         for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
             self.pruned.with_label_values(&[state.as_str()]);
         }
+        for outcome in ["fired", "skipped", "failed"] {
+            self.schedule_slots.with_label_values(&[outcome]);
+        }
         for role in Role::ALL {
             self.job_wait.with_label_values(&[role.as_str()]);
         }

@@ -97,6 +97,10 @@ impl GvisorExecutor {
         }
 
         let housekeeping = AbortOnDropHandle::new(tokio::spawn(keep_house(docker.clone(), images.clone())));
+        for image in images.configured() {
+            metrics.sandbox_warm_hits.with_label_values(&[&image.name]);
+            metrics.sandbox_warm_misses.with_label_values(&[&image.name]);
+        }
         let ground = Ground { docker, images, worker, metrics };
         let usual = Limits::USUAL.within(&most);
         let warm = Arc::new(Warm::new(ground.clone(), warm, usual.memory, most.wall));

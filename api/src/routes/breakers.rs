@@ -36,7 +36,7 @@ const DEFAULT: u32 = 600;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Breaker", example = example())]
 pub(super) struct BreakerResource {
-    /// What it stands in front of: `docker`, `nats`, `redis`, `http:HOST` or `webhook:HOST`.
+    /// What it stands in front of: `docker`, `http:HOST` or `webhook:HOST`.
     name: String,
     /// What it does in all worker processes together.
     #[schemars(with = "BreakerState")]

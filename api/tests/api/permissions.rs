@@ -158,7 +158,7 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
             (never.to_string(), format!("not-{never}"))
         }
         // Nobody's either, and set by whoever may.
-        "/v1/breakers" => ("nats".to_owned(), "nats".to_owned()),
+        "/v1/breakers" => ("docker".to_owned(), "docker".to_owned()),
         // Workers are nobody's: both are read, and drained, by whoever may.
         "/v1/workers" => {
             let worker = worker(Role::Supervisor);

@@ -26,7 +26,7 @@ pub(crate) struct BreakersArgs {
 
 #[derive(Debug, Subcommand)]
 enum BreakersCommand {
-    /// List the breakers of Docker, NATS and Redis, and for an admin those of hosts that are not closed
+    /// List the breaker of Docker, and for an admin those of hosts that are not closed
     #[command(after_help = "Example:\n  golden breakers list")]
     List,
     /// Close a breaker, or all, whatever was found or said: calls go through again within five seconds
@@ -51,7 +51,7 @@ enum BreakersCommand {
 
 #[derive(Debug, Args)]
 struct Word {
-    /// Its name, as `breakers list` prints it: docker, nats, redis, http:HOST or webhook:HOST
+    /// Its name, as `breakers list` prints it: docker, http:HOST or webhook:HOST
     #[arg(value_name = "BREAKER")]
     breaker: Dependency,
     /// Why, for those who see it

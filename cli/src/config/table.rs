@@ -258,7 +258,7 @@ pub(crate) static SANDBOX_WARM: Setting<KeepWarm> = Setting {
     about: About {
         name: "GOLDEN_SANDBOX_WARM",
         what: "sandboxes kept waiting, so that programs need not wait; 0 for none",
-        takes: "`min` for each language, whether or not programs come; `max` for all languages together, when many come. Allow 65 MB of memory for each.",
+        takes: "`min` for each language, whether or not programs come; `max` for all languages together, when many come. One that waits takes about 20 MiB of memory.",
         unset: Value("min=2,max=8"),
         example: "min=4,max=16",
         shown: Whole,

@@ -70,7 +70,7 @@ async fn five_failures_open_a_breaker_jobs_wait_and_it_closes_by_itself() {
     let reset = dev.run(&["breakers", "reset", &name]).out;
     assert!(reset.starts_with(&format!("{name}\tclosed\t")), "{reset}");
     assert!(dev.run(&["breakers", "reset", "--all"]).out.contains("docker\tclosed\t"));
-    for wrong in [&["reset"][..], &["reset", "disk"], &["disable", "nats", "--for", "2h", "--reason", "x"]] {
+    for wrong in [&["reset"][..], &["reset", "disk"], &["disable", "docker", "--for", "2h", "--reason", "x"]] {
         assert_eq!(dev.run(&[&["breakers"], wrong].concat()).code, 2, "{wrong:?}");
     }
 }

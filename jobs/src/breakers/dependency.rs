@@ -12,8 +12,6 @@ use crate::{egress, role::Role};
 pub enum Dependency {
     /// The Docker that sandboxes run in.
     Docker,
-    Nats,
-    Redis,
     /// A host that `http.call` jobs go to, with its port where the URL names one.
     Http(String),
     /// A host that webhooks are delivered to, likewise.
@@ -25,7 +23,7 @@ const HOST_LIMIT: usize = 260;
 
 impl Dependency {
     /// Those of which every installation has one.
-    pub const FIXED: [Self; 3] = [Self::Docker, Self::Nats, Self::Redis];
+    pub const FIXED: [Self; 1] = [Self::Docker];
 
     /// Where an `http.call` to `url` goes.
     pub fn http(url: &str) -> Self {
@@ -41,8 +39,6 @@ impl Dependency {
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Docker => "docker",
-            Self::Nats => "nats",
-            Self::Redis => "redis",
             Self::Http(_) => "http",
             Self::Webhook(_) => "webhook",
         }
@@ -51,18 +47,17 @@ impl Dependency {
     /// The host, which some tenant named and others have no business to know of.
     pub fn host(&self) -> Option<&str> {
         match self {
-            Self::Docker | Self::Nats | Self::Redis => None,
+            Self::Docker => None,
             Self::Http(host) | Self::Webhook(host) => Some(host),
         }
     }
 
-    /// The role whose workers use it; `None` where all do.
-    pub const fn role(&self) -> Option<Role> {
+    /// The role whose workers use it.
+    pub const fn role(&self) -> Role {
         match self {
-            Self::Docker => Some(Role::Sandbox),
-            Self::Http(_) => Some(Role::Orchestrator),
-            Self::Webhook(_) => Some(Role::Webhook),
-            Self::Nats | Self::Redis => None,
+            Self::Docker => Role::Sandbox,
+            Self::Http(_) => Role::Orchestrator,
+            Self::Webhook(_) => Role::Webhook,
         }
     }
 
@@ -100,7 +95,7 @@ impl JsonSchema for Dependency {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": "^(docker|nats|redis|(http|webhook):[a-z0-9.-]{1,250}(:[0-9]{1,5})?)$",
+            "pattern": "^(docker|(http|webhook):[a-z0-9.-]{1,250}(:[0-9]{1,5})?)$",
             "examples": ["http:api.example.com"],
         })
     }
@@ -108,7 +103,7 @@ impl JsonSchema for Dependency {
 
 /// Not the name of a breaker.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no breaker: expected docker, nats, redis, http:HOST or webhook:HOST")]
+#[error("`{0}` is no breaker: expected docker, http:HOST or webhook:HOST")]
 pub struct UnknownDependency(String);
 
 impl FromStr for Dependency {
@@ -138,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_name_says_what_and_where_and_is_read_as_it_is_written() {
-        let names = ["docker", "nats", "redis", "http:example.com", "webhook:example.com:8443", "http:[::1]:81"];
+        let names = ["docker", "http:example.com", "webhook:example.com:8443", "http:[::1]:81"];
         for name in names {
             assert_eq!(name.parse::<Dependency>().unwrap().to_string(), name);
         }
@@ -150,7 +145,8 @@ mod tests {
 
     #[test]
     fn what_names_no_dependency_is_refused() {
-        for name in ["", "http", "http:", "disk", "docker:x", "http:a/b", "http:u@h", "webhook:a b", "llm:x?y"] {
+        for name in ["", "http", "http:", "disk", "nats", "docker:x", "http:a/b", "http:u@h", "webhook:a b", "llm:x?y"]
+        {
             assert!(name.parse::<Dependency>().is_err(), "{name}");
         }
     }

@@ -80,7 +80,6 @@ mod tests {
         let shared = SharedBreakers {
             breakers: vec![breaker.clone()],
             alive: vec![(Role::Sandbox, alive), (Role::Webhook, 90)],
-            processes: 99,
         };
         Standing::of(&breaker, &shared).state
     }

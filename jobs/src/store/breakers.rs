@@ -63,16 +63,12 @@ pub struct SharedBreakers {
     pub breakers: Vec<SharedBreaker>,
     /// Processes that are alive, by the role they have a pool of. Empty where there is no breaker to tell of.
     pub alive: Vec<(Role, u64)>,
-    pub processes: u64,
 }
 
 impl SharedBreakers {
     /// Processes that have a pool of that role.
-    pub fn alive(&self, role: Option<Role>) -> u64 {
-        match role {
-            None => self.processes,
-            Some(role) => self.alive.iter().find(|(of, _)| *of == role).map_or(0, |(_, alive)| *alive),
-        }
+    pub fn alive(&self, role: Role) -> u64 {
+        self.alive.iter().find(|(of, _)| *of == role).map_or(0, |(_, alive)| *alive)
     }
 }
 
@@ -149,7 +145,6 @@ pub(super) fn shared(rows: Vec<BreakerRow>, alive: Vec<Vec<Role>>) -> SharedBrea
     SharedBreakers {
         breakers: rows.into_iter().filter_map(BreakerRow::read).collect(),
         alive: Role::ALL.map(|role| (role, of(role))).into(),
-        processes: alive.len() as u64,
     }
 }
 

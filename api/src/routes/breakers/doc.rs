@@ -10,7 +10,7 @@ use crate::{
 pub(in crate::routes) const TAG: Tag = Tag {
     name: "Breakers",
     about: "What does not answer is left alone for a while, and jobs that need it wait without spending attempts. Each \
-        dependency has a breaker: Docker, NATS, Redis, and every host that jobs and webhooks go to.",
+        dependency has a breaker: Docker, and every host that jobs and webhooks go to.",
 };
 
 pub(in crate::routes) fn list() -> Doc {

@@ -59,7 +59,7 @@ fn said(votes: u64, mine: bool, of: u64, open_for: u64) -> SharedBreakers {
         said: None,
         tried_by_other: None,
     };
-    SharedBreakers { breakers: vec![breaker], alive: vec![(crate::Role::Orchestrator, of)], processes: of }
+    SharedBreakers { breakers: vec![breaker], alive: vec![(crate::Role::Orchestrator, of)] }
 }
 
 #[test]
