@@ -75,6 +75,8 @@ pub(crate) enum Permission {
     Purge,
     /// Hold the tenant's own queues back, and let them go.
     Pause,
+    /// Have what did not answer tried again.
+    Reset,
     /// What all tenants share, and who they are: for those who run the installation.
     Platform,
 }
@@ -88,7 +90,7 @@ impl Permission {
             Self::Submit | Self::Schedule | Self::Functions | Self::Cancel | Self::Webhooks => {
                 Some(CallerRole::Developer)
             }
-            Self::Rerun | Self::Purge | Self::Pause => Some(CallerRole::Operator),
+            Self::Rerun | Self::Purge | Self::Pause | Self::Reset => Some(CallerRole::Operator),
             Self::Platform => Some(CallerRole::Admin),
         }
     }

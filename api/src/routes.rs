@@ -39,8 +39,8 @@ use crate::{
     guard::{Gate, guard},
     openapi::{Doc, Entry, Signature, Sketch, Tag},
     permission::Permission::{
-        self, Anybody, Cancel, Functions, Pause, Platform, Probe, Purge, Read, Rerun, Scale, Schedule, Scrape, Submit,
-        Webhooks,
+        self, Anybody, Cancel, Functions, Pause, Platform, Probe, Purge, Read, Rerun, Reset, Scale, Schedule, Scrape,
+        Submit, Webhooks,
     },
     problem::{Code, Problem},
 };
@@ -138,10 +138,10 @@ fn table() -> Vec<Route> {
         get("/v1/workers/{id}", Read, workers::show),
         post("/v1/workers/{id}/drain", Platform, workers::drain),
         get("/v1/breakers", Read, breakers::list),
-        post("/v1/breakers/{breaker}/reset", Platform, breakers::reset),
+        post("/v1/breakers/{breaker}/reset", Reset, breakers::reset),
         post("/v1/breakers/{breaker}/force-open", Platform, breakers::force_open),
         post("/v1/breakers/{breaker}/disable", Platform, breakers::disable),
-        post("/admin/circuit-breaker/reset", Platform, breakers::reset_any),
+        post("/admin/circuit-breaker/reset", Reset, breakers::reset_any),
         post("/v1/tenants", Platform, tenants::create),
         get("/v1/tenants", Platform, tenants::list),
         get("/v1/tenants/{tenant}", Platform, tenants::show),

@@ -58,7 +58,7 @@ async fn hosts_are_listed_for_admins_alone() {
 }
 
 #[tokio::test]
-async fn an_admin_forces_disables_and_resets_them() {
+async fn an_admin_forces_and_disables_and_operators_reset_them() {
     let golden = Golden::start().await;
     finds_open(&golden, "http:a.example").await;
     let reason = json!({"reason": "maintenance", "seconds": 60});
@@ -73,12 +73,13 @@ async fn an_admin_forces_disables_and_resets_them() {
 
     let disabled = ask(&golden, Method::POST, "/v1/breakers/http%3Aa.example/disable", Admin, &reason).await;
     assert_eq!((&disabled.body["state"], &disabled.body["votes"]), (&json!("disabled"), &json!(1)));
-    let reset = ask(&golden, Method::POST, "/v1/breakers/http:a.example/reset", Admin, &json!({})).await;
+    let reset = ask(&golden, Method::POST, "/v1/breakers/http:a.example/reset", Operator, &json!({})).await;
     assert_eq!((&reset.body["state"], &reset.body["votes"]), (&json!("closed"), &json!(0)));
 
-    let one = ask(&golden, Method::POST, "/admin/circuit-breaker/reset?name=http:a.example", Admin, &json!({})).await;
+    let one =
+        ask(&golden, Method::POST, "/admin/circuit-breaker/reset?name=http:a.example", Operator, &json!({})).await;
     assert_eq!(one.body["data"][0]["state"], "forced_open");
-    let all = ask(&golden, Method::POST, "/admin/circuit-breaker/reset", Admin, &json!({})).await;
+    let all = ask(&golden, Method::POST, "/admin/circuit-breaker/reset", Operator, &json!({})).await;
     assert_eq!(list(&golden, Admin).await, states(&CLOSED), "{}", all.text);
 }
 
