@@ -1,6 +1,6 @@
 # The two commands a newcomer needs are `make run` and `make test`; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test contract check bench bench-sandbox hostile fuzz services
+.PHONY: help run test contract check bench bench-sandbox hostile fuzz chaos services
 
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 tools := $(target)/tools
@@ -43,6 +43,11 @@ hostile: cargo-nextest ## Programs that mean harm, in real gVisor, TIMES=10 in a
 
 fuzz: ## Feeds the parsers of the sandbox's protocol what nobody would write, for SECONDS=20 each.
 	@sandbox/fuzz/run $(or $(SECONDS),20)
+
+# An idle machine takes about three minutes for it.
+chaos: ## Kills, freezes, wipes and restarts a cluster's parts under load, then balances the books: SEED=7 JOBS=20000.
+	cargo build --locked --workspace --bin golden --example chaos
+	@tests/services run $(target)/debug/examples/chaos $(or $(SEED),$(shell od -An -N3 -tu4 /dev/urandom)) $(JOBS)
 
 services: ## Brings the parts tests need and prints their addresses, for tests by hand; `tests/services down` ends them.
 	@tests/services up

@@ -14,7 +14,10 @@ use std::{
 
 use serde_json::{Value, json};
 
+// By their paths, since `make chaos` has this file as a module of its own, too.
+#[path = "support/receiver.rs"]
 mod receiver;
+#[path = "support/store.rs"]
 mod store;
 
 pub(crate) use receiver::{Received, Receiver};
@@ -34,7 +37,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    fn start(name: &'static str, mut command: Command) -> Self {
+    pub(crate) fn start(name: &'static str, mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         // Read to the end, so that the process never waits for somebody to read.
@@ -59,6 +62,11 @@ impl Process {
 
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Blocks until it has ended.
+    pub(crate) fn wait(&mut self) {
+        let _ = self.child.wait();
     }
 
     /// Waits for a line of output that contains `text`.
@@ -99,7 +107,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         // Already gone is as good.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.wait();
         if std::thread::panicking() {
             let log = self.log();
             let tail = log.len().saturating_sub(4000);
@@ -203,9 +211,14 @@ impl Golden {
     }
 
     pub(crate) fn worker_with(&self, roles: &str, args: &[&str]) -> Process {
-        let mut command = golden(&self.store, &self.settings);
-        command.args(["worker", "--role", roles]).args(args);
-        Process::start("worker", command)
+        self.process("worker", &[&["--role", roles], args].concat())
+    }
+
+    /// One more process of this installation.
+    pub(crate) fn process(&self, command: &'static str, args: &[&str]) -> Process {
+        let mut run = golden(&self.store, &self.settings);
+        run.arg(command).args(args);
+        Process::start(command, run)
     }
 
     /// A client command of the binary, with this installation's address and token.
@@ -387,6 +400,6 @@ fn binary() -> PathBuf {
     path
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -21,6 +21,11 @@ impl TestStore {
     pub(crate) async fn postgres() -> Self {
         let server = std::env::var("TEST_DATABASE_URL")
             .expect("TEST_DATABASE_URL is not set: run `make test`, or `make services` and export what it prints");
+        Self::postgres_on(server).await
+    }
+
+    /// A database on that server.
+    pub(crate) async fn postgres_on(server: String) -> Self {
         let name = format!("golden_{}", uuid::Uuid::now_v7().simple());
         let mut connection = PgConnection::connect(&server).await.unwrap();
         sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();

@@ -1,0 +1,279 @@
+//! The books: what was promised against what the store, the API, the receivers of webhooks and NATS have.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
+
+use serde_json::Value;
+use sqlx::{PgConnection, Row};
+
+use crate::{
+    load::{Answered, Clients},
+    plan::{LISTENING, Planned, TENANTS},
+    support::Received,
+};
+
+/// What NATS was found to have, before every wipe and in the end.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// By job: the types of its events, and the ids that they came under.
+    pub(crate) events: BTreeMap<String, BTreeSet<(String, String)>>,
+    /// Jobs by their dead letters.
+    pub(crate) letters: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Told {
+    pub(crate) fn hear(&mut self, events: Vec<Value>, letters: Vec<Value>) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        for event in events {
+            let as_what = (text(&event["type"]), text(&event["id"]));
+            self.events.entry(text(&event["subject"])).or_default().insert(as_what);
+        }
+        for letter in letters {
+            self.letters.entry(text(&letter["job_id"])).or_default().insert(text(&letter["id"]));
+        }
+    }
+}
+
+/// Entries that do not add up, with the ids of some.
+#[derive(Default)]
+pub(crate) struct Off(pub(crate) Vec<String>);
+
+impl Off {
+    /// Notes what is wrong with whom, if with anybody.
+    fn all(&mut self, what: &str, whose: impl IntoIterator<Item = impl Display>) {
+        let whose: Vec<_> = whose.into_iter().map(|one| one.to_string()).collect();
+        if !whose.is_empty() {
+            let some = whose.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+            self.0.push(format!("{what}: {} ({some}{})", whose.len(), if whose.len() > 5 { ", …" } else { "" }));
+        }
+    }
+}
+
+/// One job as the store has it.
+struct Kept {
+    state: String,
+    attempt: i32,
+    /// Runs on record that spent an attempt and did not succeed.
+    attempts: i64,
+    letters: i64,
+    /// Types of its events.
+    events: Vec<String>,
+}
+
+/// Every accepted job has ended once, as planned, with all that belongs to it; and there are no others.
+pub(crate) async fn jobs(sql: &mut PgConnection, answered: &Answered, off: &mut Off) {
+    let rows = sqlx::query(
+        "SELECT j.id::text, j.state, j.attempt, COALESCE(a.attempts, 0) AS attempts, COALESCE(d.letters, 0) AS letters,
+                COALESCE(e.events, '{}') AS events
+         FROM jobs j
+         LEFT JOIN (SELECT job_id, count(*) AS attempts FROM job_attempts GROUP BY 1) a ON a.job_id = j.id
+         LEFT JOIN (SELECT job_id, count(*) AS letters FROM dlq_messages GROUP BY 1) d ON d.job_id = j.id
+         LEFT JOIN (SELECT job_id, array_agg(event) AS events FROM events GROUP BY 1) e ON e.job_id = j.id
+         WHERE j.kind <> 'webhook.deliver'",
+    )
+    .fetch_all(&mut *sql)
+    .await
+    .unwrap();
+    let kept: BTreeMap<String, Kept> = rows
+        .into_iter()
+        .map(|row| {
+            let job = Kept {
+                state: row.get("state"),
+                attempt: row.get("attempt"),
+                attempts: row.get("attempts"),
+                letters: row.get("letters"),
+                events: row.get("events"),
+            };
+            (format!("job_{}", row.get::<String, _>("id")), job)
+        })
+        .collect();
+
+    let accepted = &answered.accepted;
+    off.all("accepted and not on record", accepted.keys().filter(|id| !kept.contains_key(*id)));
+    off.all("on record and never accepted", kept.keys().filter(|id| !accepted.contains_key(*id)));
+    let not_as_planned = |id: &String, planned: &Planned| {
+        let job = kept.get(id)?;
+        (!planned.end.allows(&job.state)).then(|| format!("{id} is {} and not {:?}", job.state, planned.end))
+    };
+    off.all("not ended as planned", accepted.iter().filter_map(|(id, (_, planned))| not_as_planned(id, planned)));
+    off.all(
+        "attempts that do not add up",
+        kept.iter().filter_map(|(id, job)| {
+            let expected = job.attempts + i64::from(job.state == "succeeded");
+            (i64::from(job.attempt) != expected).then(|| format!("{id}: {} of {expected}", job.attempt))
+        }),
+    );
+    off.all(
+        "not one dead letter for each dead job",
+        kept.iter().filter(|(_, job)| job.letters != i64::from(job.state == "dead")).map(|(id, _)| id),
+    );
+    off.all(
+        "not one end in the log of events",
+        kept.iter()
+            .filter(|(_, job)| job.events != [format!("job.{}", job.state)])
+            .map(|(id, job)| format!("{id}: {:?} of {}", job.events, job.state)),
+    );
+}
+
+/// What must be empty once all has ended.
+pub(crate) const LEFT: [(&str, &str); 6] = [
+    ("open jobs", "SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'dead', 'cancelled')"),
+    ("rows of ready", "SELECT count(*) FROM ready"),
+    ("rows of running", "SELECT count(*) FROM running"),
+    ("rows of scheduled", "SELECT count(*) FROM scheduled"),
+    ("events not passed on", "SELECT count(*) FROM outbox"),
+    ("events not published", "SELECT count(*) FROM publications"),
+];
+
+/// How many there are of what must not be left.
+pub(crate) async fn left(sql: &mut PgConnection) -> Vec<(&'static str, i64)> {
+    let mut left = Vec::new();
+    for (what, query) in LEFT {
+        let count = sqlx::query_scalar(query).fetch_one(&mut *sql).await.unwrap();
+        if count > 0 {
+            left.push((what, count));
+        }
+    }
+    left
+}
+
+/// No number of the plan became two jobs, and no message is undelivered.
+pub(crate) async fn store(sql: &mut PgConnection, off: &mut Off) {
+    off.all("left over", left(sql).await.into_iter().map(|(what, count)| format!("{count} {what}")));
+    for (what, query) in [
+        (
+            "planned once and recorded twice",
+            "SELECT metadata->>'number' FROM jobs WHERE kind = 'noop' GROUP BY 1 HAVING count(*) > 1",
+        ),
+        (
+            "webhooks not delivered",
+            "SELECT id::text || ' is ' || state FROM jobs WHERE kind = 'webhook.deliver' AND state <> 'succeeded'",
+        ),
+    ] {
+        off.all(what, sqlx::query_scalar::<_, String>(query).fetch_all(&mut *sql).await.unwrap());
+    }
+}
+
+/// The API says of every accepted job what the store has.
+pub(crate) async fn api(clients: &Clients, answered: &Answered, off: &mut Off) {
+    let mut listed = BTreeMap::new();
+    for (tenant, name) in TENANTS.iter().enumerate() {
+        let mut cursor = String::new();
+        loop {
+            let path = format!("/v1/jobs?kind=noop&limit=100{cursor}");
+            let (status, page) = clients.call(tenant, "GET", &path, tenant, None).await.unwrap();
+            assert_eq!(status, 200, "{page}");
+            for job in page["data"].as_array().unwrap() {
+                assert_eq!(job["tenant"], *name);
+                listed.insert(job["id"].as_str().unwrap().to_owned(), job["state"].as_str().unwrap().to_owned());
+            }
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+    }
+    let accepted = &answered.accepted;
+    off.all("on record and not in the API's lists", accepted.keys().filter(|id| !listed.contains_key(*id)));
+    off.all(
+        "in the API not as planned",
+        accepted.iter().filter_map(|(id, (_, planned))| {
+            listed.get(id).filter(|state| !planned.end.allows(state)).map(|state| format!("{id}: {state}"))
+        }),
+    );
+}
+
+/// NATS was told of every end, always under the same id, and of every death.
+pub(crate) fn nats(told: &Told, answered: &Answered, off: &mut Off) {
+    let accepted = &answered.accepted;
+    off.all("ends that NATS was not told of", accepted.keys().filter(|id| !told.events.contains_key(*id)));
+    off.all(
+        "ends that NATS was told of more than once, as different events",
+        told.events.iter().filter(|(_, ends)| ends.len() > 1).map(|(id, ends)| format!("{id}: {ends:?}")),
+    );
+    let dead: BTreeSet<&String> = told
+        .events
+        .iter()
+        .filter(|(_, ends)| ends.iter().any(|(kind, _)| kind == "job.dead"))
+        .map(|(id, _)| id)
+        .collect();
+    let letters: BTreeSet<&String> = told.letters.keys().collect();
+    off.all("dead and without a letter in NATS, or the other way", dead.symmetric_difference(&letters));
+    off.all(
+        "with several letters in NATS",
+        told.letters.iter().filter(|(_, letters)| letters.len() > 1).map(|(id, _)| id),
+    );
+}
+
+/// Whoever was to be told by webhook was, under one id a message, and every signature fits.
+pub(crate) fn webhooks(
+    callbacks: &[Received],
+    callback_secrets: &[String],
+    endpoint: &[Received],
+    endpoint_secret: &str,
+    answered: &Answered,
+    off: &mut Off,
+) {
+    let accepted = &answered.accepted;
+    let secret = |id: &str| accepted.get(id).map(|(tenant, _)| &*callback_secrets[*tenant]);
+    let called = verified(callbacks, secret, off);
+    off.all(
+        "callbacks that never came",
+        accepted.iter().filter(|(id, (_, job))| job.callback && !called.contains(*id)).map(|(id, _)| id),
+    );
+    let heard = verified(endpoint, |_| Some(endpoint_secret), off);
+    off.all(
+        "messages to the endpoint that never came",
+        accepted.iter().filter(|(id, (tenant, _))| *tenant == LISTENING && !heard.contains(*id)).map(|(id, _)| id),
+    );
+}
+
+/// The jobs that messages are about.
+fn verified<'a>(messages: &[Received], secret: impl Fn(&str) -> Option<&'a str>, off: &mut Off) -> BTreeSet<String> {
+    let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut forged = Vec::new();
+    for message in messages {
+        let body: Value = serde_json::from_slice(&message.body).unwrap();
+        let job = body["data"]["id"].as_str().unwrap_or_default().to_owned();
+        let header = |name| message.header(name).unwrap_or_default();
+        let fits = |secret: &str| {
+            let signer = standardwebhooks::Webhook::new(secret).unwrap();
+            let at = header("webhook-timestamp").parse().unwrap_or_default();
+            signer.sign(header("webhook-id"), at, &message.body).is_ok_and(|sign| sign == header("webhook-signature"))
+        };
+        if !secret(&job).is_some_and(fits) {
+            forged.push(job.clone());
+        }
+        ids.entry(job).or_default().insert(header("webhook-id").to_owned());
+    }
+    off.all("webhooks whose signature does not fit", forged);
+    off.all("jobs that were told of under several ids", ids.iter().filter(|(_, ids)| ids.len() > 1).map(|(id, _)| id));
+    ids.into_keys().collect()
+}
+
+/// The longest time that passed between two ends, in seconds, and how long after the first job it began.
+pub(crate) async fn standstill(sql: &mut PgConnection) -> (f64, f64) {
+    let row = sqlx::query(
+        "SELECT extract(epoch FROM finished_at - before)::float8,
+                extract(epoch FROM before - (SELECT min(created_at) FROM jobs))::float8
+         FROM (SELECT finished_at, lag(finished_at) OVER (ORDER BY finished_at) AS before
+               FROM jobs WHERE kind = 'noop') AS ends
+         WHERE before IS NOT NULL ORDER BY finished_at - before DESC LIMIT 1",
+    )
+    .fetch_one(sql)
+    .await
+    .unwrap();
+    (row.get(0), row.get(1))
+}
+
+/// What became of jobs and runs, for the table.
+pub(crate) async fn counts(sql: &mut PgConnection) -> Vec<(String, i64)> {
+    let rows = sqlx::query(
+        "SELECT 'jobs ' || state, count(*) FROM jobs WHERE kind = 'noop' GROUP BY 1
+         UNION ALL SELECT 'runs that ended as ' || outcome, count(*) FROM job_attempts GROUP BY 1 ORDER BY 1",
+    )
+    .fetch_all(sql)
+    .await
+    .unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
