@@ -81,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) webhook_schedule: Option<Vec<Duration>>,
     /// Webhooks that a process delivers to one host at the same time.
     pub(crate) webhook_per_host: NonZeroUsize,
+    /// Where Redis is, if there is one.
+    pub(crate) redis: Option<Secret>,
     /// `None` where there is no NATS.
     pub(crate) nats: Option<Nats>,
     /// How long a circuit breaker is open at first.
@@ -161,6 +163,7 @@ impl Settings {
             keep: layers.value(&table::RETENTION)?,
             webhook_schedule: layers.get(&table::WEBHOOK_SCHEDULE)?,
             webhook_per_host: layers.value(&table::WEBHOOK_PER_HOST)?,
+            redis: layers.get(&table::REDIS_URL)?,
             nats: match layers.get(&table::NATS_URL)? {
                 Some(url) => Some(Nats {
                     url,

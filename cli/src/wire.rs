@@ -19,13 +19,14 @@ use golden_jobs::{
     webhooks::relay,
 };
 use golden_nats::{Nats, NatsOptions};
+use golden_redis::Redis;
 use golden_sandbox::{GvisorExecutor, Image, Missing, SandboxOptions};
 use golden_workers::outbound::HttpOutbound;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    config::{self, AnySetting, Jwks, Setting, Settings, Verifier, table},
+    config::{self, AnySetting, Jwks, Secret, Setting, Settings, Verifier, table},
     exit::Exit,
     keys::{KeyFile, KeyUrl},
     machine,
@@ -43,6 +44,8 @@ pub(crate) struct Process {
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: Metrics,
     pub(crate) store: SharedStore,
+    /// `None` where there is no Redis.
+    redis: Option<Redis>,
     /// `None` where there is no NATS.
     nats: Option<Arc<Nats>>,
     shutdown: CancellationToken,
@@ -52,7 +55,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Opens the store, and refuses one with an older schema. Whether NATS can be reached does not matter.
+    /// Opens the store, and refuses one with an older schema. Whether Redis and NATS can be reached does not matter.
     pub(crate) async fn start(
         settings: Settings,
         registry: Registry,
@@ -61,6 +64,7 @@ impl Process {
     ) -> anyhow::Result<Self> {
         let store = golden_jobs::store::connect(ConnectOptions::new(database_url)).await?;
         machine::show_limits(&metrics);
+        let redis = settings.redis.as_ref().map(redis_address).transpose()?.map(Redis::new);
         let nats = match &settings.nats {
             Some(settings) => Some(nats(settings).await?),
             None => None,
@@ -70,13 +74,30 @@ impl Process {
             metrics,
             store,
             settings,
+            redis,
             nats,
             shutdown: CancellationToken::new(),
             parts: JoinSet::new(),
             probes: None,
         };
+        process.add_redis();
         process.add_publisher().await?;
         Ok(process)
+    }
+
+    /// Adds what keeps Redis connected, and reconnects.
+    fn add_redis(&mut self) {
+        let Some(redis) = self.redis.clone() else { return };
+        let kept = redis.keep(self.shutdown.clone());
+        self.add("Redis", async {
+            kept.await;
+            Ok(())
+        });
+    }
+
+    /// What `/readyz` says of the parts without which everything goes on.
+    fn optional_parts(&self) -> Vec<Part> {
+        self.redis.iter().map(redis_part).chain(self.nats.iter().map(nats_part)).collect()
     }
 
     /// Adds what hands NATS what happens, and what keeps its streams in order.
@@ -108,7 +129,7 @@ impl Process {
                 trusted_proxies: self.settings.trusted_proxies,
                 ..ApiOptions::default()
             },
-            parts: self.nats.iter().map(nats_part).collect(),
+            parts: self.optional_parts(),
             sandbox_missing,
         };
         let service = Service::from(api);
@@ -147,7 +168,7 @@ impl Process {
         let listener = listen(address, &table::PROBES_LISTEN).await?;
         tracing::info!(address = %listener.local_addr()?, "probes are answered");
         let (store, metrics) = (Arc::clone(&self.store), self.metrics.clone());
-        let vitals = Vitals::new(store, metrics, self.nats.iter().map(nats_part).collect(), self.shutdown.clone());
+        let vitals = Vitals::new(store, metrics, self.optional_parts(), self.shutdown.clone());
         self.probes = Some(AbortOnDropHandle::new(tokio::spawn(golden_api::serve_vitals(listener, vitals))));
         Ok(())
     }
@@ -280,6 +301,16 @@ pub(crate) fn sandbox_options(settings: &Settings) -> SandboxOptions {
     }
 }
 
+/// Where Redis is. What is set was checked already.
+pub(crate) fn redis_address(url: &Secret) -> anyhow::Result<golden_redis::Address> {
+    Ok(url.reveal().parse()?)
+}
+
+fn redis_part(redis: &Redis) -> Part {
+    let redis = redis.clone();
+    Part::new("redis", move || std::future::ready(redis.ready().map_err(|away| away.to_string()))).optional()
+}
+
 /// Begins to connect to NATS.
 pub(crate) async fn nats(settings: &config::Nats) -> anyhow::Result<Arc<Nats>> {
     let credentials = match &settings.credentials {
@@ -294,7 +325,6 @@ pub(crate) async fn nats(settings: &config::Nats) -> anyhow::Result<Arc<Nats>> {
     Ok(Nats::connect(options).await?)
 }
 
-/// What `/readyz` says of NATS, without which everything goes on.
 fn nats_part(nats: &Arc<Nats>) -> Part {
     let nats = Arc::clone(nats);
     Part::new("nats", move || std::future::ready(nats.ready())).optional()

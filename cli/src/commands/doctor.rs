@@ -13,13 +13,14 @@ use crate::{
 mod database;
 mod nats;
 mod network;
+mod redis;
 mod sandbox;
 mod settings;
 mod tokens;
 
 /// Check the settings and every part they name, and say how to mend what is not right
 ///
-/// Looks at the settings and where each is from, the database, NATS, clocks, what verifies tokens, the address
+/// Looks at the settings and where each is from, the database, Redis, NATS, clocks, what verifies tokens, the address
 /// of the API, Docker with gVisor (it runs a program there), and the server of client commands, if one is set.
 /// Changes nothing, and shows no secret. Ends with 1 if a part failed and with 2 if a setting is wrong;
 /// warnings change nothing about that.
@@ -102,15 +103,16 @@ pub(crate) async fn run(args: DoctorArgs, layers: &Layers) -> anyhow::Result<Exi
             return Ok(Exit::Usage);
         }
     };
-    let (database, nats, tokens, sandbox, address, server) = tokio::join!(
+    let (database, redis, nats, tokens, sandbox, address, server) = tokio::join!(
         database::check(settings),
+        redis::check(settings),
         nats::check(settings),
         tokens::check(settings),
         sandbox::check(settings),
         network::address(settings.listen),
         network::server(settings, layers),
     );
-    checks.extend([database, nats, tokens, sandbox, address, server].concat());
+    checks.extend([database, redis, nats, tokens, sandbox, address, server].concat());
     print(&checks, layers, output)?;
     let worst = checks.iter().map(|check| check.status).max();
     Ok(if worst == Some(Status::Failure) { Exit::Failed } else { Exit::Ok })

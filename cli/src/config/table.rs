@@ -21,13 +21,14 @@ use super::{
 };
 
 /// The settings by what they are about, as people are shown them.
-pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 10] = [
+pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 11] = [
     ("Database", &[&DATABASE_URL]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     ("API", &[&LISTEN, &SCALER_LISTEN, &RATE_LIMITS, &TRUSTED_PROXIES]),
     ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION, &PROBES_LISTEN, &BREAKER_OPEN]),
     ("Sandbox", &[&DOCKER_HOST, &SANDBOX_IMAGES, &SANDBOX_LIMITS, &SANDBOX_WARM]),
     ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
+    ("Redis", &[&REDIS_URL]),
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
     ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
     ("Log", &[&LOG, &LOG_FORMAT]),
@@ -288,6 +289,18 @@ pub(crate) static WEBHOOK_PER_HOST: Setting<NonZeroUsize> = Setting {
         shown: Whole,
     },
     parse: values::concurrency,
+};
+
+pub(crate) static REDIS_URL: Setting<Secret> = Setting {
+    about: About {
+        name: "REDIS_URL",
+        what: "Redis, by which processes share what need not last: redis://HOST:6379 or rediss://…",
+        takes: "`redis+sentinel://HOST,HOST/MASTER` and `redis+cluster://HOST,HOST` as well; a name and a password as redis://USER:PASSWORD@HOST. The same for all processes. See [redis.md](redis.md).",
+        unset: Otherwise("there is no Redis"),
+        example: "redis://:password@localhost:6379",
+        shown: Address,
+    },
+    parse: values::redis_url,
 };
 
 pub(crate) static NATS_URL: Setting<Secret> = Setting {

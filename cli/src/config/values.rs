@@ -199,6 +199,11 @@ pub(super) fn nats_url(text: &str) -> Result<Secret, String> {
     if list(text).next().is_none() { Err("names no server".to_owned()) } else { Ok(Secret(text.to_owned())) }
 }
 
+pub(super) fn redis_url(text: &str) -> Result<Secret, String> {
+    let address: Result<golden_redis::Address, _> = text.parse();
+    address.map(|_| Secret(text.to_owned())).map_err(|error| format!("`{}` {error}", without_password(text)))
+}
+
 /// What differs from the usual: `replicas=3,events=2d,max_mib=4096`.
 pub(super) fn nats_streams(text: &str) -> Result<StreamLimits, String> {
     let mut limits = StreamLimits::default();
@@ -406,6 +411,10 @@ mod tests {
         }
         for url in ["localhost:4222", "http://a.example", "", "nats://me:hunter2@/x"] {
             assert!(nats_url(url).is_err_and(|error| !error.contains("hunter2")), "{url}");
+        }
+        assert!(redis_url("redis+sentinel://me:hunter2@a.example,b.example:7000/main").is_ok());
+        for url in ["localhost:6379", "redis://me:hunter2@", "redis+sentinel://me:hunter2@a,b", "redis://:hunter2?@a"] {
+            assert!(redis_url(url).is_err_and(|error| !error.contains("hunter2")), "{url}");
         }
     }
 

@@ -7,11 +7,12 @@ use serde_json::Value;
 use super::{assert_tidy, repository};
 
 /// Every member of the workspace, and the members it may import.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("golden-jobs", &[]),
     ("golden-api", &["golden-jobs"]),
     ("golden-workers", &["golden-jobs"]),
     ("golden-nats", &["golden-jobs"]),
+    ("golden-redis", &[]),
     ("golden-sandbox", &["golden-jobs", "golden-sandbox-protocol"]),
     ("golden-sandbox-protocol", &[]),
     ("golden-supervisor", &["golden-sandbox-protocol"]),
@@ -20,11 +21,12 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("golden-bench", ALL),
 ];
 
-const ALL: &[&str] = &["golden-jobs", "golden-api", "golden-workers", "golden-nats", "golden-sandbox", "golden-cli"];
+const ALL: &[&str] =
+    &["golden-jobs", "golden-api", "golden-workers", "golden-nats", "golden-redis", "golden-sandbox", "golden-cli"];
 
 /// Outside crates that one member alone builds on, so that replacing one of them touches no other.
 /// What tests and benchmarks use besides is their own affair.
-const HOMES: [(&str, &str); 10] = [
+const HOMES: [(&str, &str); 11] = [
     ("anyhow", "golden-cli"),
     ("apalis", "golden-workers"),
     ("apalis-core", "golden-workers"),
@@ -33,6 +35,7 @@ const HOMES: [(&str, &str); 10] = [
     ("axum", "golden-api"),
     ("bollard", "golden-sandbox"),
     ("clap", "golden-cli"),
+    ("redis", "golden-redis"),
     ("sqlx", "golden-jobs"),
     ("tonic", "golden-api"),
 ];

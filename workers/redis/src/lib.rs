@@ -1,0 +1,21 @@
+//! Redis, which holds nothing that may not be wiped: hints, and counts that are rebuilt as requests come.
+//!
+//! A server that is away, wiped or slow holds nothing up. This crate alone connects to Redis, once a process;
+//! whoever uses it takes a [`Connection`] with a deadline of its own. All keys begin with `golden:`, and those of one
+//! script share a hash tag, so that a cluster has them on one node.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `address` | where Redis is, as `REDIS_URL` says it |
+//! | `connection` | the one connection of a process, and what keeps it in order |
+//! | `inspection` | what a server says of itself |
+//! | `wire` | connections as they are made, whatever Redis is like |
+
+mod address;
+mod connection;
+mod inspection;
+mod wire;
+
+pub use address::{Address, MalformedAddress};
+pub use connection::{Away, Connection, Redis};
+pub use inspection::Inspection;
