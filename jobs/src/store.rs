@@ -34,6 +34,7 @@ pub mod messages;
 pub mod postgres;
 pub mod publications;
 pub mod queues;
+pub mod ready;
 pub mod retention;
 pub mod schedules;
 mod settlement;
@@ -59,6 +60,7 @@ pub use logs::{
 pub use messages::Messages;
 pub use publications::Publications;
 pub use queues::{LOOKED_AT, Pause, Queue, QueueName, Queues, Quota};
+pub use ready::{Ready, ReadyJob};
 pub use retention::{Chore, Keep, Next, Pruned, Retention};
 pub use schedules::Schedules;
 pub use tenants::{Deleted, Tenant, Tenants, Terms, TermsChange};
@@ -91,6 +93,7 @@ pub trait Store:
     + Messages
     + Publications
     + Queues
+    + Ready
     + Retention
     + Schedules
     + Tenants

@@ -16,8 +16,8 @@ use golden_jobs::{
     store::{
         Claimed, DeadLetterFilter, DeadLetterPage, Deleted, Depths, Glance, Heard, HeldRun, Inserted, JobFilter,
         JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName,
-        Queues, Quota, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants, Terms, TermsChange,
-        UnderWay, Watch, WorkerInfo, Workers,
+        Queues, Quota, Ready, ReadyJob, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants,
+        Terms, TermsChange, UnderWay, Watch, WorkerInfo, Workers,
         breakers::{Breakers, Said, SharedBreakers, Vote},
         callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
@@ -250,6 +250,17 @@ impl Schedules for Down {
     }
 
     async fn fire(&self, _: &[Firing]) -> Result<Vec<Written>> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Ready for Down {
+    async fn ready(&self, _: Role, _: u32) -> Result<Vec<ReadyJob>> {
+        down()
+    }
+
+    async fn claim_ready(&self, _: Role, _: &[JobId], _: WorkerId) -> Result<Vec<Claimed>> {
         down()
     }
 }

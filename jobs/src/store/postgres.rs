@@ -6,6 +6,7 @@
 mod batch;
 mod breakers;
 mod callbacks;
+mod claim;
 mod dead_letters;
 mod deliveries;
 mod depths;
@@ -240,23 +241,7 @@ impl Store for PostgresStore {
     }
 
     async fn claim(&self, role: Role, limit: u32, worker: WorkerId) -> Result<Vec<Claimed>, StoreError> {
-        let rows = self
-            .in_time(|| {
-                sqlx::query(include_str!("../sql/postgres/claim.sql"))
-                    .bind(role.as_str())
-                    .bind(i64::from(limit))
-                    .bind(worker.0)
-                    .bind(self.now())
-                    .fetch_all(&self.pool)
-            })
-            .await?;
-        let mut claimed =
-            rows.iter().map(|row| rows::claimed(row, role)).collect::<Result<Vec<_>, _>>().map_err(rows::classify)?;
-        claimed.sort_unstable_by_key(|job| job.run.lease);
-        if !claimed.is_empty() {
-            self.stir();
-        }
-        Ok(claimed)
+        self.claim_jobs(role, i64::from(limit), worker, None).await
     }
 
     async fn finish(&self, ends: Vec<RunEnd>) -> Result<Vec<Run>, StoreError> {

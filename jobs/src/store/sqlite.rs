@@ -187,7 +187,7 @@ impl Store for SqliteStore {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        self.writer.call(claim::Claim { role, limit, worker }).await
+        self.writer.call(claim::Claim { role, limit, worker, given: None }).await
     }
 
     async fn finish(&self, ends: Vec<RunEnd>) -> Result<Vec<Run>, StoreError> {

@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 
 use golden_jobs::{
-    Role, State, WorkerId,
+    JobId, Role, State, WorkerId,
     outcome::Verdict,
-    store::{Due, NewJob},
+    store::{Claimed, Due, NewJob, QueueName, Quota},
 };
+use sqlx::Row;
 
 use crate::{
-    bed::{ALL, Bed},
+    bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
-    given::{MINUTE, SECOND, job, json, succeeded},
+    given::{MINUTE, SECOND, TENANT, job, job_of, json, succeeded},
 };
 
 both_stores! {
@@ -22,6 +23,10 @@ both_stores! {
     a_claimed_job_shows_as_running
     every_claim_takes_a_greater_lease
     many_claimers_never_share_a_job
+    what_is_ready_is_told_in_claim_order
+    what_a_queue_holds_back_is_not_ready
+    of_given_jobs_those_that_are_ready_are_claimed
+    many_claimers_of_the_same_jobs_never_share_one
 }
 
 async fn the_most_urgent_come_first_then_the_oldest(store: Bed) {
@@ -136,4 +141,151 @@ async fn many_claimers_never_share_a_job(store: Bed) {
     assert_eq!(runs.len(), JOBS);
     assert_eq!(runs.iter().map(|run| run.id).collect::<HashSet<_>>().len(), JOBS);
     assert_eq!(runs.iter().map(|run| run.lease).collect::<HashSet<_>>().len(), JOBS);
+}
+
+async fn ready(store: &Bed, limit: u32) -> Vec<JobId> {
+    store.ready(Role::Orchestrator, limit).await.unwrap().into_iter().map(|ready| ready.id).collect()
+}
+
+fn ids(claimed: &[Claimed]) -> Vec<JobId> {
+    claimed.iter().map(|claimed| claimed.run.id).collect()
+}
+
+async fn what_is_ready_is_told_in_claim_order(store: Bed) {
+    let tenants = ["a", "a", "a", "b"].into_iter();
+    store
+        .insert(tenants.zip([5, 5, 0, 5]).map(|(of, priority)| NewJob { priority, ..job_of(of) }).collect())
+        .await
+        .unwrap();
+    store
+        .insert(vec![NewJob { role: Role::Sandbox, ..job() }, NewJob { due: Due::In(MINUTE), ..job() }])
+        .await
+        .unwrap();
+
+    let told = store.ready(Role::Orchestrator, ALL).await.unwrap();
+
+    assert!(told.is_sorted(), "{told:?}");
+    assert_eq!(ready(&store, 2).await, ready(&store, ALL).await[..2]);
+    let told: Vec<_> = told.into_iter().map(|ready| ready.id).collect();
+    let claimed = store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap();
+    assert_eq!((told.len(), ids(&claimed)), (4, told));
+    assert!(ready(&store, ALL).await.is_empty());
+}
+
+/// A queue that is paused when its jobs are told of already, and one that has a quota, hold them back alike.
+async fn what_a_queue_holds_back_is_not_ready(store: Bed) {
+    let role = Role::Orchestrator;
+    for tenant_id in [None, Some(TENANT.to_owned())] {
+        let queue = QueueName { role, tenant_id };
+        let id = store.submit(job()).await;
+        let told = ready(&store, ALL).await;
+        store.pause(&queue, "ops").await.unwrap();
+
+        assert!(ready(&store, ALL).await.is_empty());
+        assert!(store.claim_ready(role, &told, store.worker).await.unwrap().is_empty());
+
+        store.resume(&queue).await.unwrap();
+        let claimed = store.claim_ready(role, &told, store.worker).await.unwrap();
+        assert_eq!(ids(&claimed), [id]);
+        store.end(&claimed[0], succeeded()).await;
+    }
+
+    store.limit(role, TENANT, Quota { max_running: Some(1), ..Quota::default() }).await.unwrap();
+    let jobs = [store.submit(job()).await, store.submit(job()).await];
+    assert_eq!(ready(&store, ALL).await, jobs[..1]);
+    assert_eq!(ids(&store.claim_ready(role, &jobs, store.worker).await.unwrap()), jobs[..1]);
+}
+
+async fn of_given_jobs_those_that_are_ready_are_claimed(store: Bed) {
+    let role = Role::Orchestrator;
+    let running = store.start(job()).await;
+    let ended = store.start(job()).await;
+    store.end(&ended, succeeded()).await;
+    let cancelled = store.submit(job()).await;
+    store.cancel(TENANT, cancelled).await.unwrap();
+    let later = store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
+    let elsewhere = store.submit(NewJob { role: Role::Sandbox, ..job() }).await;
+    let calm = store.submit(job()).await;
+    let urgent = store.submit(NewJob { priority: 0, ..job() }).await;
+    let untold = store.submit(job()).await;
+
+    let given = [running.run.id, ended.run.id, cancelled, later, elsewhere, JobId::new(), calm, urgent, calm];
+    let claimed = store.claim_ready(role, &given, store.worker).await.unwrap();
+
+    assert_eq!(ids(&claimed), [urgent, calm], "each once, in claim order");
+    assert!(running.run.lease < claimed[0].run.lease && claimed[0].run.lease < claimed[1].run.lease);
+    assert_eq!(store.state(calm).await, State::Running);
+    for claimed in &claimed {
+        store.end(claimed, succeeded()).await;
+    }
+    assert!(store.claim_ready(role, &given, store.worker).await.unwrap().is_empty(), "a late hint does nothing");
+    assert!(store.claim_ready(role, &[], store.worker).await.unwrap().is_empty());
+    assert_eq!(ready(&store, ALL).await, [untold]);
+}
+
+async fn many_claimers_of_the_same_jobs_never_share_one(store: Bed) {
+    const JOBS: usize = 300;
+    store.insert((0..JOBS).map(|_| job()).collect()).await.unwrap();
+    let told = ready(&store, ALL).await;
+
+    let claimers = (0..4).map(|_| {
+        let (store, told) = (store.clone(), told.clone());
+        tokio::spawn(async move { store.claim_ready(Role::Orchestrator, &told, WorkerId::new()).await.unwrap() })
+    });
+    let mut claimed = Vec::new();
+    for claimer in claimers.collect::<Vec<_>>() {
+        claimed.extend(ids(&claimer.await.unwrap()));
+    }
+    // A claimer may step over rows that another one is taking: what is left is nobody's.
+    claimed.extend(ids(&store.claim_ready(Role::Orchestrator, &told, store.worker).await.unwrap()));
+
+    assert_eq!(claimed.len(), JOBS);
+    assert_eq!(claimed.into_iter().collect::<HashSet<_>>(), told.into_iter().collect());
+}
+
+/// However little the planner knows of the table: a claim of given jobs must not read the role's backlog.
+#[tokio::test]
+async fn postgres_finds_given_jobs_by_their_ids() {
+    on_postgres(async |store: Bed| {
+        let Sql::Postgres(pool) = &store.sql else { unreachable!("a bed on PostgreSQL") };
+        let mut connection = pool.acquire().await.unwrap();
+        for statement in [
+            "SET plan_cache_mode = force_generic_plan",
+            "SET enable_seqscan = off",
+            "SET enable_hashjoin = off",
+            "SET enable_mergejoin = off",
+            concat!(
+                "PREPARE given AS ",
+                include_str!("../../src/sql/postgres/claim/given.sql"),
+                include_str!("../../src/sql/postgres/claimable.sql"),
+                include_str!("../../src/sql/postgres/claim.sql")
+            ),
+            concat!(
+                "PREPARE ready AS ",
+                include_str!("../../src/sql/postgres/ready.sql"),
+                include_str!("../../src/sql/postgres/claimable.sql")
+            ),
+        ] {
+            sqlx::raw_sql(statement).execute(&mut *connection).await.unwrap();
+        }
+        for analysed in [false, true] {
+            if analysed {
+                store.insert((0..2_000).map(|_| job()).collect()).await.unwrap();
+                sqlx::raw_sql("ANALYZE ready").execute(&mut *connection).await.unwrap();
+            }
+            let given = "EXPLAIN EXECUTE given('orchestrator', 1000, gen_random_uuid(), NULL, '{}')";
+            for (explain, index) in
+                [(given, "ready_id_key"), ("EXPLAIN EXECUTE ready('orchestrator', 1000)", "ready_in_claim_order")]
+            {
+                let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
+                let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+                let looks: Vec<_> =
+                    plan.iter().filter(|line| line.contains("Scan") && line.contains("ready_")).collect();
+                let finds = |line: &&&String| line.contains(index) || line.contains("Tid Scan");
+                assert!(looks.iter().any(|line| line.contains(index)), "{plan:#?}");
+                assert!(looks.iter().all(|line| finds(&line)), "{plan:#?}");
+            }
+        }
+    })
+    .await;
 }

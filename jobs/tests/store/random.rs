@@ -58,6 +58,8 @@ enum Verb {
     Claim {
         role: Role,
         limit: u32,
+        /// By their ids, of which the store told before.
+        told: bool,
     },
     Finish {
         run: Index,
@@ -118,7 +120,7 @@ fn verb() -> impl Strategy<Value = Verb> {
         4 => insert.prop_map(|(role, priority, delay, max_attempts, callback)| {
             Verb::Insert { role, priority, delay, max_attempts, callback }
         }),
-        6 => (role(), 1..4u32).prop_map(|(role, limit)| Verb::Claim { role, limit }),
+        6 => (role(), 1..4u32, any::<bool>()).prop_map(|(role, limit, told)| Verb::Claim { role, limit, told }),
         8 => (any::<Index>(), proptest::bool::weighted(0.2), how)
             .prop_map(|(run, late, how)| Verb::Finish { run, late, how }),
         2 => Just(Verb::Promote),
@@ -179,7 +181,7 @@ impl Pair<'_> {
                 self.model.insert(&job, delay);
                 self.store.submit(job).await;
             }
-            Verb::Claim { role, limit } => self.claim(role, limit).await?,
+            Verb::Claim { role, limit, told } => self.claim(role, limit, told).await?,
             Verb::Finish { run, late, how } => {
                 let holds = |(run, _): &&(Run, Role)| late || self.model.holds(*run);
                 let runs: Vec<_> = self.runs.iter().filter(holds).copied().collect();
@@ -231,9 +233,15 @@ impl Pair<'_> {
         self.model.jobs[job.index(self.model.jobs.len())].id
     }
 
-    async fn claim(&mut self, role: Role, limit: u32) -> Result<(), TestCaseError> {
+    async fn claim(&mut self, role: Role, limit: u32, told: bool) -> Result<(), TestCaseError> {
         let expected = self.model.most_urgent(role, limit as usize);
-        let claimed = self.store.claim(role, limit, self.store.worker).await.unwrap();
+        let ready: Vec<_> = self.store.ready(role, limit).await.unwrap().into_iter().map(|ready| ready.id).collect();
+        let claimed = if told {
+            self.store.claim_ready(role, &ready, self.store.worker).await.unwrap()
+        } else {
+            self.store.claim(role, limit, self.store.worker).await.unwrap()
+        };
+        prop_assert_eq!(claimed.iter().map(|claimed| claimed.run.id).collect::<Vec<_>>(), ready);
         let priorities: Vec<_> = claimed.iter().map(|claimed| self.model.job(claimed.run.id).priority).collect();
         prop_assert_eq!(priorities, expected);
         for claimed in claimed {

@@ -1,17 +1,9 @@
--- Moves up to $2 of the first ready rows of role $1 to `running`, for worker $3.
+-- Moves the rows that the text before this one found to `running`, for worker $3. That is one of the
+-- files in `claim/`, which says where to look, and `claimable.sql`.
 -- Rows locked by another claim are stepped over, and found rows are deleted by where they
 -- are, not by key. Leases are numbered in claim order. `jobs` is only read. The tag claimed last
 -- is noted for each priority, unless another claim is at it. $4 the held clock.
-WITH picked AS (
-    SELECT ctid FROM ready
-    WHERE role = $1 AND NOT parked
-      AND (admitted OR tenant_id <> ALL (ARRAY (
-          SELECT tenant_id FROM queues WHERE role = $1 AND gated AND gate_moved_at IS NOT NULL)))
-      AND tenant_id <> ALL (ARRAY (
-          SELECT tenant_id FROM queues WHERE role = $1 AND paused AND gate_moved_at IS NOT NULL))
-      AND NOT EXISTS (SELECT 1 FROM queues WHERE role = $1 AND tenant_id = '' AND paused)
-    ORDER BY priority, fair_tag, id
-    LIMIT $2 FOR UPDATE SKIP LOCKED
+FOR UPDATE SKIP LOCKED
 ), taken AS (
     DELETE FROM ready WHERE ctid = ANY (ARRAY (SELECT ctid FROM picked))
     RETURNING id, tenant_id, priority, fair_tag

@@ -1,18 +1,7 @@
--- Moves up to ?2 of the first ready rows of role ?1 to `running`. `jobs` is only read. What is
--- behind a gate without having been let through is passed over: it is about to be parked.
+-- Moves ready rows of role ?1 to `running`. `jobs` is only read. Which, and under what leases, says the step
+-- before these: one of the files in `claim/`, and `claimable.sql`.
 -- The steps see the same rows: there is one writer. Leases are numbered in claim order, so
 -- the claim's own are those from the first one on.
-
--- step: leased
--- ?3: the worker, ?4: now.
-INSERT INTO running (id, worker_id, role, tenant_id, started_at)
-SELECT id, ?3, ?1, tenant_id, ?4 FROM ready
-WHERE role = ?1 AND NOT parked
-  AND (admitted OR tenant_id NOT IN (
-      SELECT tenant_id FROM queues WHERE role = ?1 AND gated AND gate_moved_at IS NOT NULL))
-  AND tenant_id NOT IN (SELECT tenant_id FROM queues WHERE role = ?1 AND paused AND gate_moved_at IS NOT NULL)
-  AND NOT EXISTS (SELECT 1 FROM queues WHERE role = ?1 AND tenant_id = '' AND paused)
-ORDER BY priority, fair_tag, id LIMIT ?2
 
 -- step: passed
 -- The tag that was claimed last, for each priority. ?2: the first lease of this claim.

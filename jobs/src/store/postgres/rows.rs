@@ -12,7 +12,7 @@ use crate::{
     role::Role,
     store::{
         Claimed, DeadLetter, DeadLetterFilter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept,
-        LogLine, LostRun, Moment, Pool, Promoted, Run, RunUnderWay, StoreError, WorkerInfo,
+        LogLine, LostRun, Moment, Pool, Promoted, ReadyJob, Run, RunUnderWay, StoreError, WorkerInfo,
     },
 };
 
@@ -98,6 +98,14 @@ pub(super) fn claimed(row: &PgRow, role: Role) -> Read<Claimed> {
         parent_id: perhaps_job_id(row, "parent_id")?,
         run_at: row.try_get("run_at")?,
         claimed_at: row.try_get("started_at")?,
+    })
+}
+
+pub(super) fn ready(row: &PgRow) -> Read<ReadyJob> {
+    Ok(ReadyJob {
+        priority: u8::try_from(row.try_get::<i16, _>("priority")?).unwrap_or(9),
+        fair_tag: row.try_get("fair_tag")?,
+        id: JobId(row.try_get("id")?),
     })
 }
 

@@ -15,8 +15,8 @@ use crate::{
     role::Role,
     store::{
         Claimed, DeadLetter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun,
-        Moment, Pause, Pool, Queue, Quota, RoleDepth, Run, RunUnderWay, StoreError, Tenant, Terms, WorkerInfo,
-        tenants::read_limits,
+        Moment, Pause, Pool, Queue, Quota, ReadyJob, RoleDepth, Run, RunUnderWay, StoreError, Tenant, Terms,
+        WorkerInfo, tenants::read_limits,
     },
 };
 
@@ -114,6 +114,10 @@ pub(super) fn claimed(row: &SqliteRow, role: Role) -> Read<Claimed> {
         run_at: at(row, "run_at")?,
         claimed_at: at(row, "started_at")?,
     })
+}
+
+pub(super) fn ready(row: &SqliteRow) -> Read<ReadyJob> {
+    Ok(ReadyJob { priority: row.try_get("priority")?, fair_tag: row.try_get("fair_tag")?, id: job_id(row, "id")? })
 }
 
 pub(super) fn tenant(row: &SqliteRow) -> Read<Tenant> {
