@@ -201,6 +201,7 @@ impl Process {
             lost_after: self.settings.lost_after,
             keep: self.settings.keep,
             exit_when_idle,
+            dispatch: None,
         };
         let pools = golden_workers::run(options, Arc::clone(&self.registry), ports, self.shutdown.clone());
         let shutdown = self.shutdown.clone();

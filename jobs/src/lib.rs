@@ -4,7 +4,7 @@
 //! nor starts containers (`golden-sandbox`). Whatever it needs of the outside is a
 //! port: [`Store`](store::Store), [`Executor`](sandbox::Executor),
 //! [`Outbound`](outbound::Outbound), [`Broker`](broker::Broker),
-//! [`Intake`](intake::Intake).
+//! [`Intake`](intake::Intake), [`Dispatch`](dispatch::Dispatch).
 //!
 //! | module | holds |
 //! |---|---|
@@ -21,6 +21,7 @@
 //! | [`store`] | the record of everything, on PostgreSQL or SQLite |
 //! | [`terms`] | what a tenant may have, remembered for a moment |
 //! | [`wake`] | hints that there may be work |
+//! | [`dispatch`] | where pools learn which jobs to claim |
 //! | [`text`], [`canonical`] | what people may type, and one form for all ways to write a value |
 //! | [`journal`] | what a run shows of itself while it goes |
 //! | [`batch`] | turns many single calls into few set-based ones |
@@ -35,6 +36,7 @@ pub mod breakers;
 pub mod broker;
 pub mod canonical;
 pub mod context;
+pub mod dispatch;
 pub mod egress;
 pub mod functions;
 pub mod id;

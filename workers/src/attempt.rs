@@ -31,7 +31,7 @@ use tracing::Instrument;
 use crate::{
     recorder::Ended,
     runs::{RunHandle, Stop, StopSignal},
-    source::store::Held,
+    source::Held,
 };
 
 /// How a run came to its end.

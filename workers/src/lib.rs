@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`attempt`] | the layers round one run: timeout, cancel, panic, outcome, span |
 //! | `pool` | a role's apalis worker |
-//! | `source` | the apalis `Backend` that claims from the store |
+//! | `source` | the apalis `Backend` of claimed jobs |
 //! | `runs` | the runs under way, and how they are told to stop |
 //! | `recorder` | ends of runs on their way to the store, in batches |
 //! | `journals` | what runs show of themselves while they go, likewise |
@@ -37,6 +37,7 @@ use std::{sync::Arc, time::Duration};
 use golden_jobs::{
     Registry, Role, WorkerId,
     context::Ports,
+    dispatch::{Dispatch, FromStore},
     journal::Desk,
     outcome::Verdict,
     store::{Keep, LOST_AFTER, RunEnd, Store, StoreError},
@@ -60,6 +61,8 @@ pub struct Options {
     pub keep: Keep,
     /// Drains and returns once nothing has run for so long; never, where absent.
     pub exit_when_idle: Option<Duration>,
+    /// Where pools learn which jobs to claim; from the store itself, where absent.
+    pub dispatch: Option<Arc<dyn Dispatch>>,
 }
 
 impl Options {
@@ -71,6 +74,7 @@ impl Options {
             lost_after: LOST_AFTER,
             keep: Keep::default(),
             exit_when_idle: None,
+            dispatch: None,
         }
     }
 }
@@ -134,6 +138,10 @@ pub async fn run(
     };
     keepers.spawn(firer.keep_firing());
 
+    let dispatch = options.dispatch.clone().unwrap_or_else(|| Arc::new(FromStore(Arc::clone(&store))));
+    let (kept, roles) = (Arc::clone(&dispatch), options.pools.iter().map(|(role, _)| *role).collect());
+    keepers.spawn(async move { kept.keep(roles).await });
+
     let mut pools = JoinSet::new();
     for (role, concurrency) in &options.pools {
         pools.spawn(pool::run(pool::Pool {
@@ -141,6 +149,7 @@ pub async fn run(
             concurrency: (*concurrency).max(1),
             registry: Arc::clone(&registry),
             ports: ports.clone(),
+            dispatch: Arc::clone(&dispatch),
             heartbeat: Arc::clone(&heartbeat),
             runs: Arc::clone(&runs),
             desk: Arc::clone(&desk),
@@ -170,6 +179,7 @@ pub async fn run(
     drain(&options, &runs, pools, &hurried).await;
     recorder.close(GIVE_BACK).await;
     keepers.shutdown().await;
+    dispatch.leave().await;
     leave(&*store, heartbeat.worker()).await;
     tracing::info!("worker drained");
     ended

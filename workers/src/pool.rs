@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use apalis_core::{error::WorkerError, worker::builder::WorkerBuilder};
-use golden_jobs::{Registry, Role, context::Ports, journal::Desk, terms::KnownTerms};
+use golden_jobs::{Registry, Role, context::Ports, dispatch::Dispatch, journal::Desk, terms::KnownTerms};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower::limit::ConcurrencyLimit;
 
-use crate::{attempt::Attempts, heartbeat::Heartbeat, recorder::Ended, runs::Runs, source::store::Claimer};
+use crate::{attempt::Attempts, heartbeat::Heartbeat, recorder::Ended, runs::Runs, source::Claimer};
 
 /// Before a loop that failed is started again.
 const RESTART: Duration = Duration::from_secs(1);
@@ -19,6 +19,7 @@ pub(crate) struct Pool {
     pub(crate) concurrency: usize,
     pub(crate) registry: Arc<Registry>,
     pub(crate) ports: Ports,
+    pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) heartbeat: Arc<Heartbeat>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) desk: Arc<Desk>,
@@ -43,7 +44,7 @@ async fn run_once(pool: &Pool) -> Result<(), WorkerError> {
     let (source, claimer) = Claimer {
         role: pool.role,
         slots: pool.concurrency,
-        store: Arc::clone(&pool.ports.store),
+        dispatch: Arc::clone(&pool.dispatch),
         heartbeat: Arc::clone(&pool.heartbeat),
         runs: Arc::clone(&pool.runs),
         recorder: pool.recorder.clone(),
