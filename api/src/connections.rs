@@ -20,16 +20,36 @@ use axum::{
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use crate::scaler::ScalerTls;
+
 /// Serves `api` until `told`, then takes no more connections and ends once the requests under way have.
 /// A connection without a whole head for `silence`, its first or its next, is closed.
-pub(crate) async fn serve(mut listener: TcpListener, api: Router, silence: Duration, told: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, api: Router, silence: Duration, told: CancellationToken) {
+    serve_with(listener, api, silence, told, None).await;
+}
+
+/// The same with TLS, where there is any.
+pub(crate) async fn serve_with(
+    mut listener: TcpListener,
+    api: Router,
+    silence: Duration,
+    told: CancellationToken,
+    tls: Option<ScalerTls>,
+) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(silence);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(silence);
@@ -41,21 +61,40 @@ pub(crate) async fn serve(mut listener: TcpListener, api: Router, silence: Durat
         };
         // An answer is one small write, and Nagle's algorithm would hold it back. Without it we are only slower.
         let _ = stream.set_nodelay(true);
-        let asked = CancellationToken::new();
-        let client = Client { api: api.clone(), peer, asked: asked.clone() };
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(client));
-        let connection = connections.watch(connection.into_owned());
-        tokio::spawn(async move {
-            tokio::select! {
-                // How a client goes away is its own affair.
-                _ = connection => {}
-                // Until its version is known, a connection has no other clock.
-                () = no_request(&asked, silence) => {}
-            }
-        });
+        let client = Client { api: api.clone(), peer, asked: CancellationToken::new() };
+        let (builder, watcher) = (builder.clone(), connections.watcher());
+        match tls.as_ref().map(ScalerTls::acceptor) {
+            None => drop(tokio::spawn(attend(stream, builder, watcher, client, silence))),
+            Some(acceptor) => drop(tokio::spawn(async move {
+                match timeout(silence, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => attend(stream, builder, watcher, client, silence).await,
+                    // Mostly a certificate that is not trusted, at this end or at the other.
+                    Ok(Err(error)) => tracing::warn!(%peer, %error, "no TLS came about"),
+                    Err(_) => {}
+                }
+            })),
+        }
     }
     drop(listener);
     connections.shutdown().await;
+}
+
+/// Answers what one client asks until it goes away.
+async fn attend(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    builder: Builder<TokioExecutor>,
+    watcher: Watcher,
+    client: Client,
+    silence: Duration,
+) {
+    let asked = client.asked.clone();
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(client));
+    tokio::select! {
+        // How a client goes away is its own affair.
+        _ = watcher.watch(connection.into_owned()) => {}
+        // Until its version is known, a connection has no other clock.
+        () = no_request(&asked, silence) => {}
+    }
 }
 
 /// Ends if there is no request at all for `silence`.

@@ -65,7 +65,7 @@ pub use openapi::document as openapi;
 pub use part::Part;
 pub use permission::CallerRole;
 pub use routes::routes;
-pub use scaler::serve_scaler;
+pub use scaler::{ScalerTls, TlsError, TlsFiles, serve_scaler};
 pub use vitals::{Vitals, serve_vitals};
 
 use app::App;

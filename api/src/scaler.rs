@@ -1,7 +1,7 @@
 //! KEDA's external scaler: the figures of `/v1/scaling` over gRPC, and a push when a role gets its first job.
 //!
 //! On a port of its own, since what asks has no token: a figure is no secret, and whoever wants to know who asks gives
-//! it TLS with certificates for both. Errors are statuses. A store that does not answer is `UNAVAILABLE` and never a
+//! it TLS with certificates for both ([`ScalerTls`]). Errors are statuses. A store that does not answer is `UNAVAILABLE` and never a
 //! zero that would scale a role in.
 
 use std::{sync::Arc, time::Duration};
@@ -27,9 +27,11 @@ use tower::service_fn;
 use crate::{connections, depths::KnownDepths};
 
 mod asked;
+mod tls;
 mod wire;
 
 use asked::Asked;
+pub use tls::{ScalerTls, TlsError, TlsFiles};
 use wire::{
     GetMetricSpecResponse, GetMetricsRequest, GetMetricsResponse, IsActiveResponse, MetricSpec, MetricValue, SERVICE,
     ScaledObjectRef,
@@ -54,10 +56,16 @@ struct Scaler {
     closing: CancellationToken,
 }
 
-/// Serves KEDA's external scaler until `shutdown`, when its streams end.
-pub async fn serve_scaler(listener: TcpListener, store: SharedStore, metrics: Metrics, shutdown: CancellationToken) {
+/// Serves KEDA's external scaler until `shutdown`, when its streams end. In the clear, where there is no `tls`.
+pub async fn serve_scaler(
+    listener: TcpListener,
+    tls: Option<ScalerTls>,
+    store: SharedStore,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
     let told = shutdown.child_token();
-    let served = connections::serve(listener, router(store, metrics, shutdown.clone()), SILENCE, told);
+    let served = connections::serve_with(listener, router(store, metrics, shutdown.clone()), SILENCE, told, tls);
     let late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN).await;

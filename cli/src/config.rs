@@ -7,7 +7,7 @@
 
 use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use golden_api::{RateLimits, auth::Expected};
+use golden_api::{RateLimits, TlsFiles, auth::Expected};
 use golden_jobs::{egress::Egress, sandbox::Limits, store::Keep};
 use golden_nats::StreamLimits;
 use golden_sandbox::{Image, KeepWarm};
@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// Where KEDA's external scaler is answered, if anywhere.
     pub(crate) scaler_listen: Option<SocketAddr>,
+    /// How it is encrypted, if it is.
+    pub(crate) scaler_tls: Option<TlsFiles>,
     /// Where a worker answers probes, if anywhere.
     pub(crate) probes_listen: Option<SocketAddr>,
     /// `None` lets the command choose.
@@ -149,6 +151,7 @@ impl Settings {
             expected: Expected { issuer: layers.get(&table::JWT_ISSUER)?, audience: layers.get(&table::JWT_AUDIENCE)? },
             listen: layers.value(&table::LISTEN)?,
             scaler_listen: layers.get(&table::SCALER_LISTEN)?,
+            scaler_tls: scaler_tls(layers)?,
             probes_listen: layers.get(&table::PROBES_LISTEN)?,
             rate_limits: layers.get(&table::RATE_LIMITS)?,
             trusted_proxies: layers.value(&table::TRUSTED_PROXIES)?,
@@ -210,6 +213,18 @@ impl Settings {
                 hint: "set at least 32 random bytes, for example from `openssl rand -hex 32`, or GOLDEN_JWKS",
             }),
         }
+    }
+}
+
+/// What encrypts the external scaler: both files that it takes, or none.
+fn scaler_tls(layers: &Layers) -> Result<Option<TlsFiles>, SettingsError> {
+    let client_ca = layers.get(&table::SCALER_TLS_CLIENT_CA)?;
+    match (layers.get(&table::SCALER_TLS_CERT)?, layers.get(&table::SCALER_TLS_KEY)?) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key, client_ca })),
+        (None, None) if client_ca.is_none() => Ok(None),
+        _ => Err(SettingsError::Together(
+            "TLS of the external scaler needs both GOLDEN_SCALER_TLS_CERT and GOLDEN_SCALER_TLS_KEY",
+        )),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
-use golden_api::{Api, ApiOptions, Auth, Part, Service, Vitals};
+use golden_api::{Api, ApiOptions, Auth, Part, ScalerTls, Service, Vitals};
 use golden_jobs::{
     Job, Registry, Role, WorkerId,
     backoff::Backoff,
@@ -151,10 +151,12 @@ impl Process {
     /// Adds KEDA's external scaler, where it is asked for.
     pub(crate) async fn add_scaler(&mut self) -> anyhow::Result<()> {
         let Some(address) = self.settings.scaler_listen else { return Ok(()) };
+        let tls = self.settings.scaler_tls.clone().map(ScalerTls::read).transpose();
+        let tls = tls.context("the external scaler has no TLS")?;
         let listener = listen(address, &table::SCALER_LISTEN).await?;
-        tracing::info!(address = %listener.local_addr()?, "the external scaler listens");
-        let served =
-            golden_api::serve_scaler(listener, Arc::clone(&self.store), self.metrics.clone(), self.shutdown.clone());
+        tracing::info!(address = %listener.local_addr()?, tls = tls.is_some(), "the external scaler listens");
+        let (store, metrics) = (Arc::clone(&self.store), self.metrics.clone());
+        let served = golden_api::serve_scaler(listener, tls, store, metrics, self.shutdown.clone());
         self.add("the external scaler", async {
             served.await;
             Ok(())

@@ -1,8 +1,9 @@
 //! KEDA's external scaler, asked as KEDA asks it: by a client made of the contract alone, over a real connection.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::http::uri::PathAndQuery;
+use golden_api::ScalerTls;
 use golden_jobs::{Role, metrics::Metrics, store::SharedStore};
 use prost::Message;
 use serde_json::json;
@@ -12,6 +13,8 @@ use tonic::{Code, Request, Status, Streaming, client::Grpc, transport::Channel};
 use tonic_prost::ProstCodec;
 
 use crate::{down::Down, harness::Golden};
+
+mod tls;
 
 // The messages of externalscaler.proto (KEDA 2.20), written down a second time: a wrong tag in the server's would
 // otherwise be wrong here, too.
@@ -73,12 +76,22 @@ struct Scaler {
 
 impl Scaler {
     async fn on(store: SharedStore) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let (metrics, shutdown) = (Metrics::new(), CancellationToken::new());
-        tokio::spawn(golden_api::serve_scaler(listener, store, metrics.clone(), shutdown.clone()));
-        let client = Grpc::new(Channel::from_shared(url).unwrap().connect().await.unwrap());
-        Self { client, metrics, _stop: shutdown.clone().drop_guard(), shutdown }
+        let address = Self::listen(store, None, &metrics, &shutdown).await;
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        Self { client: Grpc::new(channel), metrics, _stop: shutdown.clone().drop_guard(), shutdown }
+    }
+
+    async fn listen(
+        store: SharedStore,
+        tls: Option<ScalerTls>,
+        metrics: &Metrics,
+        shutdown: &CancellationToken,
+    ) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(golden_api::serve_scaler(listener, tls, store, metrics.clone(), shutdown.clone()));
+        address
     }
 
     async fn ask<Q, A>(&mut self, method: &str, question: Q) -> Result<A, Status>

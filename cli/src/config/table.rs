@@ -24,7 +24,18 @@ use super::{
 pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 11] = [
     ("Database", &[&DATABASE_URL]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
-    ("API", &[&LISTEN, &SCALER_LISTEN, &RATE_LIMITS, &TRUSTED_PROXIES]),
+    (
+        "API",
+        &[
+            &LISTEN,
+            &SCALER_LISTEN,
+            &SCALER_TLS_CERT,
+            &SCALER_TLS_KEY,
+            &SCALER_TLS_CLIENT_CA,
+            &RATE_LIMITS,
+            &TRUSTED_PROXIES,
+        ],
+    ),
     ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION, &PROBES_LISTEN, &BREAKER_OPEN]),
     ("Sandbox", &[&DOCKER_HOST, &SANDBOX_IMAGES, &SANDBOX_LIMITS, &SANDBOX_WARM]),
     ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
@@ -121,6 +132,42 @@ pub(crate) static SCALER_LISTEN: Setting<SocketAddr> = Setting {
         shown: Whole,
     },
     parse: values::listen,
+};
+
+pub(crate) static SCALER_TLS_CERT: Setting<PathBuf> = Setting {
+    about: About {
+        name: "GOLDEN_SCALER_TLS_CERT",
+        what: "certificate of the external scaler, which then speaks TLS alone",
+        takes: "A file in PEM, with what is between it and the authority. Read again when it changes. See [scaling.md](scaling.md#tls).",
+        unset: Otherwise("it speaks in the clear"),
+        example: "/etc/golden/scaler-tls/tls.crt",
+        shown: Whole,
+    },
+    parse: |text| Ok(text.into()),
+};
+
+pub(crate) static SCALER_TLS_KEY: Setting<PathBuf> = Setting {
+    about: About {
+        name: "GOLDEN_SCALER_TLS_KEY",
+        what: "private key of that certificate",
+        takes: "A file in PEM.",
+        unset: Otherwise("there is no certificate either"),
+        example: "/etc/golden/scaler-tls/tls.key",
+        shown: Whole,
+    },
+    parse: |text| Ok(text.into()),
+};
+
+pub(crate) static SCALER_TLS_CLIENT_CA: Setting<PathBuf> = Setting {
+    about: About {
+        name: "GOLDEN_SCALER_TLS_CLIENT_CA",
+        what: "authorities whose certificates let somebody ask the external scaler",
+        takes: "A file in PEM.",
+        unset: Otherwise("anybody may ask"),
+        example: "/etc/golden/scaler-tls/ca.crt",
+        shown: Whole,
+    },
+    parse: |text| Ok(text.into()),
 };
 
 pub(crate) static RATE_LIMITS: Setting<RateLimits> = Setting {

@@ -33,6 +33,7 @@ fn what_is_configured_and_not_there_fails_and_no_secret_is_shown() {
     let doctor = |args: &[&str]| {
         let mut doctor = dir.golden(args);
         doctor.env("JWT_SECRET", PASSWORD).env("GOLDEN_LISTN", "x").env("DOCKER_HOST", "unix:///nowhere.sock");
+        doctor.env("GOLDEN_SCALER_TLS_CERT", "tls.crt").env("GOLDEN_SCALER_TLS_KEY", "tls.key");
         doctor.env("GOLDEN_LISTEN", taken.local_addr().unwrap().to_string());
         // Nothing listens on port 1.
         doctor.env("GOLDEN_SERVER", format!("http://me:{PASSWORD}@127.0.0.1:1")).env("GOLDEN_TOKEN", PASSWORD);
@@ -47,7 +48,7 @@ fn what_is_configured_and_not_there_fails_and_no_secret_is_shown() {
         "ok\tDATABASE_URL\tpostgres://me:***@127.0.0.1:1/golden, in golden.toml, line 1"
     );
     assert_eq!(line(&ran, "JWT_SECRET"), "ok\tJWT_SECRET\tset, and not shown, in the environment");
-    for name in ["database", "sandbox", "address", "server"] {
+    for name in ["database", "sandbox", "address", "scaler", "server"] {
         assert!(line(&ran, name).starts_with("failure\t"), "{}", ran.out);
     }
     for words in ["did you mean GOLDEN_LISTEN?", "chmod 600", "few different characters", "taken by another program"] {

@@ -153,6 +153,7 @@ fn a_missing_or_wrong_setting_is_named_with_its_place() {
     for args in [&["api"][..], &["dev"], &mint] {
         refused(args, &[("GOLDEN_JWKS", "keys.json"), ("JWT_SECRET", SECRET)], "both set");
     }
+    refused(&["api"], &[("GOLDEN_SCALER_TLS_CERT", "tls.crt")], "needs both");
     refused(&["api"], &[("GOLDEN_JWKS", "http://id.example/keys")], "GOLDEN_JWKS in the environment: `http://id");
     refused(
         &["api"],

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Dev, run};
+use crate::support::{Dev, Dir, run};
 
 #[test]
 fn the_printed_line_runs_a_job_and_ctrl_c_ends_in_good_order() {
@@ -41,6 +41,16 @@ fn a_taken_port_is_named_with_the_setting_that_changes_it() {
     let ran = run(&mut dev.dir.golden(&["dev", "--listen", address]));
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains(address) && ran.err.contains("GOLDEN_LISTEN"), "{}", ran.err);
+}
+
+#[test]
+fn a_certificate_that_is_not_there_is_named() {
+    let dir = Dir::new();
+    let mut dev = dir.golden(&["dev", "--listen", "127.0.0.1:0"]);
+    dev.env("GOLDEN_SCALER_LISTEN", "127.0.0.1:0").env("GOLDEN_SCALER_TLS_CERT", "/nowhere/tls.crt");
+    let ran = run(dev.env("GOLDEN_SCALER_TLS_KEY", "/nowhere/tls.key"));
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("external scaler") && ran.err.contains("cannot read /nowhere/tls."), "{}", ran.err);
 }
 
 /// A token for another tenant, made with the secret that `golden dev` keeps.

@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use golden_api::{ScalerTls, TlsFiles};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -30,6 +31,16 @@ pub(super) async fn address(address: SocketAddr) -> Vec<Check> {
         },
         Err(error) => Check::failure("address", format!("cannot listen on {address} (GOLDEN_LISTEN): {error}")),
     }]
+}
+
+/// Whether the external scaler's files fit together. Only where there are any.
+pub(super) fn scaler(settings: &Settings) -> Vec<Check> {
+    let check = |files: &TlsFiles| match ScalerTls::read(files.clone()) {
+        Ok(_) if files.client_ca.is_some() => Check::ok("scaler", "TLS, and those who ask show a certificate"),
+        Ok(_) => Check::ok("scaler", "TLS, and anybody may ask"),
+        Err(error) => Check::failure("scaler", format!("no TLS (GOLDEN_SCALER_TLS_CERT): {error}")),
+    };
+    settings.scaler_tls.iter().map(check).collect()
 }
 
 /// What a golden at an address of this machine says of itself; `None` where it is none.
