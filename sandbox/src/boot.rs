@@ -62,10 +62,16 @@ pub(crate) async fn boot(docker: Docker, body: ContainerCreateBody) -> Result<Bo
         Err(error @ DockerError::Unreachable { .. }) => return Err(NotBooted::Docker(Some(container), error)),
         Err(error) => return Err(NotBooted::Failed(container, error.to_string())),
     }
-    match timeout_at(Instant::now() + LONG, output.ready()).await {
-        Ok(true) => Ok(Booted { container, input, output }),
-        Ok(false) => Err(NotBooted::Failed(container, "its supervisor does not speak".to_owned())),
-        Err(_) => Err(NotBooted::Failed(container, format!("its supervisor says nothing within {LONG:?}"))),
+    let reason = match timeout_at(Instant::now() + LONG, output.ready()).await {
+        Ok(true) => return Ok(Booted { container, input, output }),
+        Ok(false) => "its supervisor does not speak".to_owned(),
+        Err(_) => format!("its supervisor says nothing within {LONG:?}"),
+    };
+    // Nobody reads any more, which is no reason for Docker to wait.
+    drop((input, output));
+    match container.docker_answers().await {
+        Ok(()) => Err(NotBooted::Failed(container, reason)),
+        Err(error) => Err(NotBooted::Docker(Some(container), error)),
     }
 }
 

@@ -86,6 +86,11 @@ impl Container {
         matches!(tokio::time::timeout(patience, events.next()).await, Ok(Some(Ok(_))))
     }
 
+    /// Tells what its Docker keeps silent about from what has not happened.
+    pub(crate) async fn docker_answers(&self) -> Result<(), DockerError> {
+        docker::answers(&self.docker).await
+    }
+
     pub(crate) async fn remove(&self) -> Result<(), DockerError> {
         docker::remove(&self.docker, &self.id).await
     }

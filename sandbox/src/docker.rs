@@ -15,6 +15,9 @@ pub(crate) const SHORT: Duration = Duration::from_secs(10);
 /// For calls that start or kill processes: with a hundred sandboxes starting on two cores, the last waits long.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
+/// For the question whether there is a Docker at all, where somebody waits for what follows from it.
+const ALIVE: Duration = Duration::from_secs(5);
+
 /// Why a call to Docker came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DockerError {
@@ -75,6 +78,11 @@ pub(crate) async fn connect(host: &str) -> Result<(Docker, ClientVersion), Docke
     let docker = ask("connect", SHORT, async { Docker::connect_with_host(host)?.negotiate_version().await }).await?;
     let version = docker.client_version();
     Ok((docker, version))
+}
+
+/// Makes sure that there is a Docker which answers. One that hangs takes connections, and no more.
+pub(crate) async fn answers(docker: &Docker) -> Result<(), DockerError> {
+    ask("say that it is there", ALIVE, docker.ping()).await.map(drop)
 }
 
 /// Whether the daemon has a runtime of that name.

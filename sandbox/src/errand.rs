@@ -12,7 +12,7 @@ use tokio::{
 use crate::{
     boot::{Booted, NotBooted},
     container::Container,
-    ground::{Class, Ground, remove_all},
+    ground::{Class, Ground},
     profile,
     run::{Ended, NotRun, run},
 };
@@ -50,7 +50,7 @@ impl Errand {
                         drop(live);
                         let (container, report) = self.not_booted(not);
                         drop(reply.send(report));
-                        return remove_all(dead.into_iter().chain(container)).await;
+                        return self.ground.remove_all(dead.into_iter().chain(container)).await;
                     }
                 },
             };
@@ -82,7 +82,7 @@ impl Errand {
             }
             break container;
         };
-        remove_all(dead.into_iter().chain([container])).await;
+        self.ground.remove_all(dead.into_iter().chain([container])).await;
     }
 
     fn not_booted(&self, not: NotBooted) -> (Option<Container>, Report) {

@@ -12,7 +12,7 @@ use golden_jobs::{
 use golden_sandbox_protocol::{Launch, Run};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, timeout},
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -24,15 +24,16 @@ use crate::{
     docker::{self, DockerError},
     errand::Errand,
     ground::{Class, Ground},
+    housekeeping::keep_house,
     images::{Image, Images, Runnable},
-    leftovers::Leftovers,
     missing::Missing,
     profile, supervisor,
     warm::{KeepWarm, Warm},
 };
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
-const HOUSEKEEPING: Duration = Duration::from_secs(10);
+/// How long a process that ends waits for its last containers to be gone. A Docker that hangs never lets them go.
+const CLOSING: Duration = Duration::from_secs(20);
 
 /// Which Docker runs programs, for whom, and in which images.
 #[derive(Clone)]
@@ -96,12 +97,12 @@ impl GvisorExecutor {
             return Err(Missing::Images { host, images: images.configured().to_vec() });
         }
 
-        let housekeeping = AbortOnDropHandle::new(tokio::spawn(keep_house(docker.clone(), images.clone())));
         for image in images.configured() {
             metrics.sandbox_warm_hits.with_label_values(&[&image.name]);
             metrics.sandbox_warm_misses.with_label_values(&[&image.name]);
         }
-        let ground = Ground { docker, images, worker, metrics };
+        let ground = Ground::new(docker, images, worker, metrics);
+        let housekeeping = AbortOnDropHandle::new(tokio::spawn(keep_house(ground.clone())));
         let usual = Limits::USUAL.within(&most);
         let warm = Arc::new(Warm::new(ground.clone(), warm, usual.memory, most.wall));
         let (runs, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -117,11 +118,14 @@ impl GvisorExecutor {
     }
 
     /// Waits until no run has a container left, and none waits. To be called last: a process that
-    /// ends before leaves the containers of its last runs to the next sweep.
+    /// ends before leaves the containers of its last runs to the next sweep. So does one whose Docker hangs, in
+    /// the end.
     pub async fn close(&self) {
         self.stop_warming();
         self.runs.close();
-        self.runs.wait().await;
+        if timeout(CLOSING, self.runs.wait()).await.is_err() {
+            tracing::warn!("Docker does not end the last sandboxes in time: they are left to the next sweep");
+        }
     }
 }
 
@@ -202,21 +206,5 @@ fn request(program: Program, image: &Runnable, limits: &Limits) -> Run {
         launch: Launch { argv, env: program.env.into_iter().collect(), limits: profile::process(limits) },
         stdin: program.stdin,
         artifacts: program.artifacts,
-    }
-}
-
-async fn keep_house(docker: Docker, images: Arc<Images>) {
-    if let Err(error) = supervisor::forget_old(&docker, &images.bases()).await {
-        tracing::warn!(%error, "cannot look through the images of sandboxes");
-    }
-    let mut leftovers = Leftovers::default();
-    let mut every = interval(HOUSEKEEPING);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        every.tick().await;
-        let swept = leftovers.sweep(&docker).await;
-        if let Err(error) = swept.and(images.look(&docker).await) {
-            tracing::warn!(%error, "cannot look after the sandboxes");
-        }
     }
 }

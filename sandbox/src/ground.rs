@@ -1,6 +1,9 @@
 //! What every sandbox of a worker stands on, and how one is made there.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bollard::Docker;
 use futures_util::future::join_all;
@@ -25,6 +28,7 @@ pub(crate) struct Ground {
     pub(crate) images: Arc<Images>,
     pub(crate) worker: WorkerId,
     pub(crate) metrics: Metrics,
+    condemned: Arc<Mutex<Vec<Container>>>,
 }
 
 /// What of a sandbox is settled when it is made. All else is said with the program.
@@ -37,6 +41,10 @@ pub(crate) struct Class {
 }
 
 impl Ground {
+    pub(crate) fn new(docker: Docker, images: Arc<Images>, worker: WorkerId, metrics: Metrics) -> Self {
+        Self { docker, images, worker, metrics, condemned: Arc::default() }
+    }
+
     /// Makes a sandbox and waits until its supervisor does. For `job`, where there is one already, and
     /// of no use after `lifetime` and what a run takes beside.
     ///
@@ -66,15 +74,28 @@ impl Ground {
         let body = profile::container(&image, class.memory, self.worker, job, deadline);
         boot(self.docker.clone(), body).await
     }
-}
 
-/// Removes containers, whatever runs in them. Their streams are closed by now: one that nobody reads
-/// would hold the kill up.
-pub(crate) async fn remove_all(containers: impl IntoIterator<Item = Container>) {
-    let removed = containers.into_iter().map(|container| async move {
-        if let Err(error) = container.remove().await {
-            tracing::warn!(container = container.id(), %error, "a sandbox is left to the next sweep");
-        }
-    });
-    join_all(removed).await;
+    /// Removes containers, whatever runs in them; what Docker does not remove now is
+    /// [condemned](Self::remove_condemned). Their streams are closed by now: one that nobody reads would hold
+    /// the kill up.
+    pub(crate) async fn remove_all(&self, containers: impl IntoIterator<Item = Container>) {
+        let removed = containers.into_iter().map(|container| async move {
+            if let Err(error) = container.remove().await {
+                tracing::warn!(container = container.id(), %error, "a sandbox is to be removed once Docker can");
+                self.condemned().push(container);
+            }
+        });
+        join_all(removed).await;
+    }
+
+    /// Tries again what could not be removed. A worker that ends before leaves it to the others, who know it by
+    /// its deadline.
+    pub(crate) async fn remove_condemned(&self) {
+        let condemned = std::mem::take(&mut *self.condemned());
+        self.remove_all(condemned).await;
+    }
+
+    fn condemned(&self) -> MutexGuard<'_, Vec<Container>> {
+        self.condemned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

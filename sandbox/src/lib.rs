@@ -19,6 +19,7 @@
 //! | `boot` | a sandbox, up to the moment it waits for a program |
 //! | `run` | one program from there to its end, and why it ended |
 //! | `leftovers` | removes the containers of workers that died |
+//! | `housekeeping` | sees to that, and to what else changes beside the runs |
 //! | `docker`, `container` | the calls to Docker, each with its deadline, and nothing else |
 
 mod boot;
@@ -27,6 +28,7 @@ mod docker;
 mod errand;
 mod executor;
 mod ground;
+mod housekeeping;
 mod images;
 mod leftovers;
 mod missing;

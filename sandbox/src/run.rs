@@ -97,6 +97,10 @@ pub(crate) async fn run(
         return Err(NotRun::NotBegun);
     }
     let outcome = output.into_outcome();
+    if matches!(stopped, Stopped::Silent | Stopped::OutOfTime) {
+        // What is not heard of a program says nothing of it where Docker is not heard of either.
+        container.docker_answers().await.map_err(NotRun::Docker)?;
+    }
     let cause = match (stopped, &outcome.exit) {
         (Stopped::OutOfTime, None) => Ok(Cause::Timeout),
         (Stopped::Flooding, _) => Ok(Cause::OutputLimit),

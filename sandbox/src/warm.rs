@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     boot::{Booted, NotBooted},
-    ground::{Class, Ground, remove_all},
+    ground::{Class, Ground},
     shelf::{OLDEST, Shelf},
 };
 
@@ -87,7 +87,7 @@ impl Warm {
     pub(crate) async fn keep(&self, stop: CancellationToken) {
         while self.keep.max > 0 && !stop.is_cancelled() {
             let (wanted, retired) = self.look();
-            discard(retired).await;
+            self.discard(retired).await;
             // Each wait ends early when it is time to stop.
             let claimed = |within| timeout(within, stop.run_until_cancelled(self.claimed.notified()));
             match wanted {
@@ -101,7 +101,7 @@ impl Warm {
                             self.ground.metrics.sandbox_warm.inc();
                         }
                         Err(not) => {
-                            failed(not).await;
+                            self.failed(not).await;
                             let _ = timeout(FAILED, stop.cancelled()).await;
                         }
                     }
@@ -110,7 +110,7 @@ impl Warm {
         }
         let left = std::mem::take(&mut *self.stock());
         self.ground.metrics.sandbox_warm.set(0);
-        discard(left.retired.into_iter().chain(left.shelves.into_values().flat_map(Shelf::into_all))).await;
+        self.discard(left.retired.into_iter().chain(left.shelves.into_values().flat_map(Shelf::into_all))).await;
     }
 
     /// What is to be made next, and what is to be removed.
@@ -125,6 +125,21 @@ impl Warm {
         self.ground.metrics.sandbox_warm.set(waiting.try_into().unwrap_or(i64::MAX));
         let wanted = stock.wanted(self.keep, now).filter(|_| waiting < self.keep.max);
         (wanted, std::mem::take(&mut stock.retired))
+    }
+
+    async fn failed(&self, not: NotBooted) {
+        let (container, reason) = match not {
+            NotBooted::Failed(container, reason) => (Some(container), reason),
+            NotBooted::Docker(container, error) => (container, error.to_string()),
+        };
+        tracing::warn!(reason, "cannot keep a sandbox waiting");
+        self.ground.remove_all(container).await;
+    }
+
+    /// Closes their streams, and removes them.
+    async fn discard(&self, sandboxes: impl IntoIterator<Item = Booted>) {
+        let containers: Vec<_> = sandboxes.into_iter().map(|sandbox| sandbox.container).collect();
+        self.ground.remove_all(containers).await;
     }
 
     fn stock(&self) -> MutexGuard<'_, Stock> {
@@ -169,19 +184,4 @@ impl Stock {
         let (class, shelf) = short.min_by_key(|(_, shelf)| (shelf.len(), !shelf.usual))?;
         Some(Wanted { class: class.clone(), others: shelf.len() > 0 })
     }
-}
-
-async fn failed(not: NotBooted) {
-    let (container, reason) = match not {
-        NotBooted::Failed(container, reason) => (Some(container), reason),
-        NotBooted::Docker(container, error) => (container, error.to_string()),
-    };
-    tracing::warn!(reason, "cannot keep a sandbox waiting");
-    remove_all(container).await;
-}
-
-/// Closes their streams, and removes them.
-async fn discard(sandboxes: impl IntoIterator<Item = Booted>) {
-    let containers: Vec<_> = sandboxes.into_iter().map(|sandbox| sandbox.container).collect();
-    remove_all(containers).await;
 }

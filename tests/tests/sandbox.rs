@@ -1,5 +1,7 @@
 //! Untrusted programs through the API, on real gVisor.
 
+mod docker_away;
+mod dockerd;
 mod leaks;
 
 use std::{
@@ -70,16 +72,18 @@ async fn a_program_is_read_along_with_and_gone_two_seconds_after_its_cancellatio
     let payload = json!({"language": "python", "source": source, "limits": {"wall_ms": 45_000}});
     let id = golden.submit("sandbox.run", payload).await;
 
-    let mut events = golden.stream(&format!("/v1/jobs/{id}/events")).await;
-    let mut lines = Vec::new();
-    while lines.len() < 2 {
-        let (name, data) = events.next().await.expect("it runs");
-        if name == "log" {
-            lines.push((data["stream"].as_str().unwrap().to_owned(), data["text"].as_str().unwrap().to_owned()));
+    for stream in ["events", "logs?follow=1"] {
+        let mut events = golden.stream(&format!("/v1/jobs/{id}/{stream}")).await;
+        let mut lines = Vec::new();
+        while lines.len() < 2 {
+            let (name, data) = events.next().await.expect("it runs");
+            if name == "log" {
+                lines.push((data["stream"].as_str().unwrap().to_owned(), data["text"].as_str().unwrap().to_owned()));
+            }
         }
+        lines.sort();
+        assert_eq!(lines, [("stderr", "an error"), ("stdout", "begun")].map(|(a, b)| (a.to_owned(), b.to_owned())));
     }
-    lines.sort();
-    assert_eq!(lines, [("stderr", "an error"), ("stdout", "begun")].map(|(a, b)| (a.to_owned(), b.to_owned())));
     assert_eq!(containers_of(&id), 1);
 
     let cancelled = Instant::now();

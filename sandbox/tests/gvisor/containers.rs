@@ -4,10 +4,10 @@ use std::{collections::HashMap, time::Duration};
 
 use bollard::{
     Docker,
-    models::{ContainerCreateBody, ContainerInspectResponse, ContainerSummary},
+    models::{ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HostConfig},
     query_parameters::{
         CreateContainerOptions, EventsOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-        WaitContainerOptionsBuilder,
+        StartContainerOptions, WaitContainerOptionsBuilder,
     },
 };
 use futures_util::StreamExt;
@@ -87,15 +87,22 @@ async fn an_ended_run_leaves_no_container() {
     assert_eq!(containers_of(&docker, &job).await, 0);
 }
 
+/// Past its deadline, and running: its first process is stopped from inside, and heeds no end of its input.
 #[tokio::test]
 async fn a_dead_workers_container_is_swept() {
     let docker = docker().await;
+    let stopping = "import os, signal, time\nif os.fork() == 0: os.kill(1, signal.SIGSTOP)\ntime.sleep(600)";
     let leftover = ContainerCreateBody {
         image: Some(Image::defaults()[0].reference.clone()),
+        cmd: Some(["python3", "-c", stopping].map(str::to_owned).to_vec()),
         labels: Some(HashMap::from([("golden.deadline".to_owned(), "1000".to_owned())])),
+        host_config: Some(HostConfig { runtime: Some("runsc".to_owned()), ..Default::default() }),
+        network_disabled: Some(true),
         ..Default::default()
     };
     let id = docker.create_container(None::<CreateContainerOptions>, leftover).await.unwrap().id;
+    // The worker of another test may have swept it already.
+    let _ = docker.start_container(&id, None::<StartContainerOptions>).await;
     let options = WaitContainerOptionsBuilder::new().condition("removed").build();
     let mut removed = Box::pin(docker.wait_container(&id, Some(options)));
 

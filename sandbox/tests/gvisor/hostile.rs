@@ -5,9 +5,16 @@
 
 use std::time::Duration;
 
-use golden_jobs::sandbox::{Cause, Program, RunReport};
+use golden_jobs::sandbox::{Cause, Executor, Program, RunReport};
+use golden_sandbox::{GvisorExecutor, SandboxOptions};
 
-use crate::{executor, limits, python, run, unread};
+use futures_util::future::join_all;
+use tokio::sync::mpsc;
+
+use crate::{
+    containers::{docker, labelled},
+    executor, limits, options, python, run, unread,
+};
 
 /// What is to become of a program.
 struct Expected {
@@ -45,7 +52,9 @@ impl Expected {
 }
 
 macro_rules! hostile {
-    ($($name:ident, $expected:expr, $source:literal;)*) => {
+    ($all:ident: $($name:ident, $expected:expr, $source:literal;)*) => {
+        /// The programs alone.
+        const $all: &[&str] = &[$($source),*];
         $(
             #[tokio::test]
             async fn $name() {
@@ -59,7 +68,7 @@ macro_rules! hostile {
 use Printed::{Also, Just};
 
 // Taking more than one's share.
-hostile! {
+hostile! { TAKING:
     mem_bomb, ends(Cause::Oom, Just("")), "
 hoard = []
 while True: hoard.append(bytearray(b'x' * (1 << 20)))
@@ -117,7 +126,7 @@ for name in 'NPROC', 'NOFILE', 'FSIZE', 'CORE':
 }
 
 // Getting out.
-hostile! {
+hostile! { LEAVING:
     reaching_the_host, prints(""), "
 import os, socket
 for address in ('127.0.0.1', 22), ('127.0.0.1', 2375), ('127.0.0.1', 5432), ('172.17.0.1', 80), ('169.254.169.254', 80):
@@ -194,7 +203,7 @@ for word in 'TOKEN', 'SECRET', 'PASSWORD', 'DATABASE', 'DOCKER', 'GOLDEN', 'JWT'
 }
 
 // Deceiving the supervisor.
-hostile! {
+hostile! { DECEIVING:
     the_memory_of_the_supervisor, prints(""), "
 for name in 'mem', 'root/etc/passwd', 'cwd/main.py':
     try: open('/proc/1/' + name, 'rb').read(1); print('read', name)
@@ -329,4 +338,32 @@ async fn honest_programs_succeed_beside_hostile_ones() {
         assert_eq!(report.unwrap().stdout, "499500\n");
     }
     tokio::time::timeout(Duration::from_secs(30), executor.close()).await.expect("all are gone");
+}
+
+/// Every program of the tables at once, with four honest ones among them.
+#[tokio::test]
+#[ignore = "it takes the whole machine: make hostile"]
+async fn honest_programs_succeed_beside_all_hostile_ones() {
+    let options: SandboxOptions = options();
+    let executor = GvisorExecutor::connect(options.clone()).await.unwrap_or_else(|missing| panic!("{missing}"));
+    let run = |source: &str, wall: u64| {
+        let program = Program { limits: limits(wall), ..python(source) };
+        let (live, _) = mpsc::channel(1);
+        executor.run(program, live)
+    };
+    let hostile = [TAKING, LEAVING, DECEIVING].concat();
+    let harm = join_all(hostile.iter().map(|source| run(source, 6000)));
+    let honest = join_all((0..4).map(|_| run("print(sum(range(1000)))", 40_000)));
+    let (harm, honest) = tokio::join!(harm, honest);
+
+    for (report, source) in harm.into_iter().zip(hostile) {
+        // What becomes of each alone is said above; here some have less time than that takes.
+        let cause = report.unwrap_or_else(|error| panic!("{error}: {source}")).cause;
+        assert_ne!(cause, Cause::StartFailed, "{source}");
+    }
+    for report in honest {
+        assert_eq!(report.unwrap().stdout, "499500\n");
+    }
+    executor.close().await;
+    assert_eq!(labelled(&docker().await, &format!("golden.worker={}", options.worker)).await, []);
 }

@@ -1,6 +1,7 @@
 //! Programs in real sandboxes. `make test` brings Docker with `runsc` and the images; by hand,
 //! `tests/services up` does, and `eval "$(tests/services env)"` says where they are.
 
+mod away;
 mod containers;
 mod files;
 mod hostile;

@@ -52,14 +52,19 @@ async fn an_image_that_is_missing_is_refused_alone() {
     assert_eq!(unread(&executor, python("print(1)")).await.unwrap().stdout, "1\n");
 }
 
+/// No start fails for it: that could leave a process that Docker does not know of.
 #[tokio::test]
-async fn a_command_that_its_image_lacks_is_status_127() {
+async fn a_command_that_cannot_be_run_is_status_127_or_126() {
     let reference = &Image::defaults()[0].reference;
-    let broken = image("python", reference, "/nonexistent");
-    let executor = GvisorExecutor::connect(SandboxOptions { images: vec![broken], ..options() }).await.unwrap();
+    for (command, status, why) in
+        [("/nonexistent", 127, "No such file"), ("/etc/passwd", 126, "Permission denied"), ("/work", 126, "Permission")]
+    {
+        let broken = image("python", reference, command);
+        let executor = GvisorExecutor::connect(SandboxOptions { images: vec![broken], ..options() }).await.unwrap();
 
-    let report = unread(&executor, python("print(1)")).await.unwrap();
+        let report = unread(&executor, python("print(1)")).await.unwrap();
 
-    assert_eq!((report.cause, report.exit_code), (Cause::Exited, Some(127)));
-    assert!(report.stderr.contains("cannot run /nonexistent: No such file"), "{report:?}");
+        assert_eq!((report.cause, report.exit_code), (Cause::Exited, Some(status)));
+        assert!(report.stderr.contains(&format!("cannot run {command}: {why}")), "{report:?}");
+    }
 }

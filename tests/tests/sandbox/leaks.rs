@@ -131,14 +131,16 @@ async fn a_hundred_programs_at_once_end_as_they_should_and_leave_nothing() {
     until_as_many_wait(&golden, 1).await;
     let before = (unix_sockets(&golden.api), files_of(&golden.store), made.still_there());
 
-    let kinds: [(&str, Value, Value); 4] = [
+    let kinds: [(&str, Value, Value); 5] = [
         ("print(1)", json!("exited"), json!(0)),
         ("raise SystemExit(3)", json!("exited"), json!(3)),
         ("import os; os.kill(os.getpid(), 9)", json!("signal"), Value::Null),
         ("while True: pass", json!("timeout"), Value::Null),
+        // Its supervisor is stopped, and heeds nothing any more.
+        ("import os, signal, time; os.kill(1, signal.SIGSTOP); time.sleep(60)", json!("timeout"), Value::Null),
     ];
     // One in ten is stopped, which takes longer than to end.
-    let of = |n: usize| &kinds[if n % 10 == 9 { 3 } else { n % 3 }];
+    let of = |n: usize| &kinds[if n % 10 == 9 { 3 + n / 10 % 2 } else { n % 3 }];
     let job = |n: usize| {
         json!({"kind": "sandbox.run", "payload": {
             "language": "python", "source": of(n).0, "limits": {"wall_ms": if n % 10 == 9 { 300 } else { 20_000 }},
