@@ -39,7 +39,7 @@ bench-sandbox: ## How long a program takes in a sandbox, warm and cold, next to 
 
 hostile: cargo-nextest ## Programs that mean harm, in real gVisor, TIMES=10 in a row; what of the host they take; a Docker that dies and hangs.
 	cargo build --locked --workspace --bin golden
-	cargo build --locked --package golden-sandbox --package golden-tests --all-targets
+	cargo build --locked --package golden-sandbox --all-targets
 	@tests/services run sandbox/tests/hostile $(or $(TIMES),10)
 
 fuzz: ## Feeds the parsers of the sandbox's protocol what nobody would write, for SECONDS=20 each.
