@@ -11,6 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     Api, ApiOptions, Auth,
+    denials::Denials,
     intake::Intake,
     limits::Limits,
     live::{audience::Audience, board::Board, places::Places},
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) auth: Auth,
     pub(crate) options: ApiOptions,
+    pub(crate) denials: Arc<Denials>,
     /// `None` where nothing is limited.
     pub(crate) limits: Option<Limits>,
     pub(crate) vitals: Vitals,
@@ -70,6 +72,7 @@ impl App {
             board: Board::new(Arc::clone(&store), closing.clone()),
             audience: Audience::new(Arc::clone(&store), closing.clone()),
             places: Places::new(options.streams, metrics.clone()),
+            denials: Denials::start(Arc::clone(&store), options.denials_gathered, closing.clone()),
             documents: OnceLock::new(),
             functions: KnownFunctions::new(Arc::clone(&store)),
             terms: KnownTerms::new(Arc::clone(&store), TERMS_KNOWN),

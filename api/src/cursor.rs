@@ -54,6 +54,13 @@ impl<T> List<T> {
         let next_cursor = data.last().filter(|_| more).map(|last| number(last).to_string());
         Self { data, next_cursor }
     }
+
+    /// The same of a list that goes down, where looking may have ended before the page was full: the next one goes
+    /// on there.
+    pub(crate) fn counted_down(looked_to: Option<u64>, data: Vec<T>, limit: u32, number: impl Fn(&T) -> u64) -> Self {
+        let list = Self::numbered(data, limit, number);
+        Self { next_cursor: list.next_cursor.or(looked_to.map(|number| number.to_string())), ..list }
+    }
 }
 
 /// Entries on a page, 20 where absent.

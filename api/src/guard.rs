@@ -32,6 +32,8 @@ pub(crate) struct Gate {
     needs: Permission,
     /// The route's name in metrics, for example `POST /v1/jobs`.
     route: Arc<str>,
+    /// Whether it changes something.
+    writes: bool,
 }
 
 impl Gate {
@@ -44,7 +46,8 @@ impl Gate {
                 app.metrics.permission_denied.with_label_values(&[role, &route]);
             }
         }
-        Self { app, needs, route }
+        let writes = !route.starts_with("GET ");
+        Self { app, needs, route, writes }
     }
 }
 
@@ -147,8 +150,12 @@ impl Gate {
         let denied = |role: &str| self.app.metrics.permission_denied.with_label_values(&[role, &self.route]).inc();
         match caller {
             Ok(caller) if caller.grant.role >= least => Ok(Some(caller)),
-            Ok(Verified { grant: Grant { role, .. }, .. }) => {
+            Ok(Verified { grant, .. }) => {
+                let role = grant.role;
                 denied(role.as_str());
+                if self.writes {
+                    self.app.denials.note(&grant, &self.route);
+                }
                 let detail = format!("{} needs the role {least} or above, and the token's is {role}", self.route);
                 Err(Problem::new(Code::Forbidden, detail))
             }

@@ -16,6 +16,7 @@
 //! | `messages` | jobs that come in as messages, by the same rules |
 //! | `live` | what goes on, as it happens: streams of events |
 //! | `scaling`, `scaler` | how many workers there should be, and KEDA's way of asking |
+//! | `denials` | who tried what their role may not, for the audit log |
 //! | `vitals` | whether a process lives and is ready, and its metrics |
 //! | [`problem`] | every error a client can meet |
 
@@ -34,6 +35,7 @@ mod body;
 mod clock;
 mod connections;
 mod cursor;
+mod denials;
 mod depths;
 mod guard;
 mod intake;
@@ -97,6 +99,8 @@ pub struct ApiOptions {
     /// How many proxies of the operator requests pass on their way here; `X-Forwarded-For` is read only
     /// as far as they wrote it.
     pub trusted_proxies: usize,
+    /// How long denials are gathered before they are put into the audit log, as one for each subject and route.
+    pub denials_gathered: Duration,
     /// How long a client may take over a request's body.
     pub body_timeout: Duration,
     /// How long a connection may be silent, between requests or within a head.
@@ -111,6 +115,7 @@ impl Default for ApiOptions {
             rate_limits: RateLimits::default(),
             streams: StreamLimits::default(),
             trusted_proxies: 0,
+            denials_gathered: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
             // Longer than load balancers keep a connection (60 s): the one who ends it should be the one who
             // knows whether a request is on its way.
@@ -146,11 +151,12 @@ pub async fn serve(listener: TcpListener, api: impl Into<Service>, shutdown: Can
         tokio::time::sleep(drain_timeout).await;
     };
     tokio::select! {
-        () = connections::serve(listener, layered(app), silence, told) => {}
+        () = connections::serve(listener, layered(Arc::clone(&app)), silence, told) => {}
         () = late => {
             tracing::warn!("requests were still under way {drain_timeout:?} after the intake was told to stop");
         }
     }
+    app.denials.record(&app.store).await;
 }
 
 /// The whole API as a router. Needs a tokio runtime, as [`Service`] does.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::{BoxFuture, join_all};
 use golden_jobs::{
-    JobId, canonical,
+    JobId,
+    audit::Actor,
+    canonical,
     intake::{Intake, Message, Refused},
     store::{DeadLetter, DeadLetterFilter, Idempotency, Inserted, NewJob, Page},
 };
@@ -87,7 +89,7 @@ pub(crate) async fn resubmit(
     app: &App,
     letter: &DeadLetter,
     instead: Option<&RawValue>,
-    by: &str,
+    by: &Actor,
 ) -> Result<JobId, Problem> {
     let body = instead.unwrap_or(&letter.payload).get();
     let (job, _) = read(app, &letter.tenant_id, &letter.kind, body).await?;
@@ -102,7 +104,7 @@ pub(crate) async fn resubmit_all(
     app: &Arc<App>,
     filter: &DeadLetterFilter,
     limit: usize,
-    by: &str,
+    by: &Actor,
 ) -> Result<Vec<JobId>, Problem> {
     let (mut jobs, mut before) = (Vec::new(), None);
     while jobs.len() < limit {

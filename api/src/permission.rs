@@ -77,6 +77,8 @@ pub(crate) enum Permission {
     Pause,
     /// Have what did not answer tried again.
     Reset,
+    /// Read who changed what.
+    Audit,
     /// What all tenants share, and who they are: for those who run the installation.
     Platform,
 }
@@ -90,7 +92,7 @@ impl Permission {
             Self::Submit | Self::Schedule | Self::Functions | Self::Cancel | Self::Webhooks => {
                 Some(CallerRole::Developer)
             }
-            Self::Rerun | Self::Purge | Self::Pause | Self::Reset => Some(CallerRole::Operator),
+            Self::Rerun | Self::Purge | Self::Pause | Self::Reset | Self::Audit => Some(CallerRole::Operator),
             Self::Platform => Some(CallerRole::Admin),
         }
     }

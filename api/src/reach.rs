@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, convert::Infallible, str::FromStr};
 
-use golden_jobs::text;
+use golden_jobs::{audit::Actor, text};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{app::App, auth::Grant, permission::CallerRole, problem::Problem};
@@ -11,6 +11,11 @@ impl Grant {
     /// Whether the caller runs the installation, and with it what all tenants share.
     pub(crate) fn runs_all(&self) -> bool {
         self.role >= CallerRole::Admin
+    }
+
+    /// The caller as the audit log names it.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::caller(&self.subject, &self.tenant, self.role.as_str())
     }
 
     /// The tenant that a path names, if the caller may: another one's is answered as one that is not there.

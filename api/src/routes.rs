@@ -39,12 +39,13 @@ use crate::{
     guard::{Gate, guard},
     openapi::{Doc, Entry, Signature, Sketch, Tag},
     permission::Permission::{
-        self, Anybody, Cancel, Functions, Pause, Platform, Probe, Purge, Read, Rerun, Reset, Scale, Schedule, Scrape,
-        Submit, Webhooks,
+        self, Anybody, Audit, Cancel, Functions, Pause, Platform, Probe, Purge, Read, Rerun, Reset, Scale, Schedule,
+        Scrape, Submit, Webhooks,
     },
     problem::{Code, Problem},
 };
 
+mod audit;
 mod batch;
 mod breakers;
 mod deliveries;
@@ -150,6 +151,9 @@ fn table() -> Vec<Route> {
         post("/v1/tenants/{tenant}/suspend", Platform, tenants::suspend),
         post("/v1/tenants/{tenant}/resume", Platform, tenants::resume),
         post("/v1/tenants/{tenant}/tokens", Platform, tenants::token),
+        get("/v1/audit", Audit, audit::list),
+        get("/v1/audit/head", Audit, audit::head),
+        get("/v1/audit/export", Audit, audit::export),
         get("/v1/webhooks/secret", Webhooks, webhooks::secret),
         post("/v1/webhooks/secret/rotate", Webhooks, webhooks::rotate_secret),
         post("/v1/webhooks/secret/revoke-old", Webhooks, webhooks::revoke_old_secret),

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod api;
+mod audit;
 mod breakers;
 mod completions;
 mod dev;
@@ -82,6 +83,7 @@ enum Command {
     Queues(queues::QueuesArgs),
     Workers(workers::WorkersArgs),
     Breakers(breakers::BreakersArgs),
+    Audit(audit::AuditArgs),
     Tenants(tenants::TenantsArgs),
     Webhooks(webhooks::WebhooksArgs),
     Kinds(kinds::KindsArgs),
@@ -120,6 +122,7 @@ impl Cli {
             Command::Queues(args) => queues::run(args, &settings()?).await,
             Command::Workers(args) => workers::run(args, &settings()?).await,
             Command::Breakers(args) => breakers::run(args, &settings()?).await,
+            Command::Audit(args) => audit::run(args, &settings()?).await,
             Command::Tenants(args) => tenants::run(args, &settings()?).await,
             Command::Webhooks(args) => webhooks::run(args, &settings()?).await,
             Command::Kinds(args) => kinds::run(args, &settings()?).await,
@@ -154,6 +157,7 @@ impl Command {
             Self::Queues(args) => args.client.flags(),
             Self::Workers(args) => args.client.flags(),
             Self::Breakers(args) => args.client.flags(),
+            Self::Audit(args) => args.client.flags(),
             Self::Tenants(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),
             Self::Kinds(args) => args.client.flags(),

@@ -15,6 +15,7 @@
 //! | [`outcome`] | how a run may end, and what follows from it |
 //! | [`record`] | states and their transitions; a job as its readers see it |
 //! | [`egress`], [`address`] | where requests to URLs that users name may go |
+//! | [`audit`] | who changed what, in a chain that shows what was done to it |
 //! | [`backoff`] | how long to wait before the next attempt |
 //! | [`breakers`] | what does not answer is left alone for a while |
 //! | [`schedules`] | jobs that come back by the clock: when, what, and what a slot comes to |
@@ -30,6 +31,7 @@
 //! | [`intake`] | jobs that come in as messages |
 
 pub mod address;
+pub mod audit;
 pub mod backoff;
 pub mod batch;
 pub mod breakers;

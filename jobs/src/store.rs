@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use crate::{
+    audit::Actor,
     id::{DeadLetterId, JobId, WorkerId},
     outcome::Verdict,
     record::{Attempt, JobRecord, State},
@@ -18,6 +19,7 @@ use crate::{
     wake::Wakes,
 };
 
+pub mod audit;
 pub mod batch;
 pub mod breakers;
 pub mod callbacks;
@@ -44,6 +46,7 @@ pub mod tenants;
 pub mod watch;
 pub mod workers;
 
+pub use audit::Audit;
 pub use batch::{Batches, InsertedBatch, NewBatch};
 pub use breakers::Breakers;
 pub use callbacks::Callbacks;
@@ -79,10 +82,12 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// The record of jobs, workers, dead letters and events.
 ///
 /// Every verb is one transaction, has a deadline, and takes or gives sets; an empty set
-/// does nothing. Writes of a run name its lease and change nothing once it is lost.
+/// does nothing. Writes of a run name its lease and change nothing once it is lost. What people change names who does
+/// so, and is in the [audit log](Audit) by the same transaction.
 #[async_trait]
 pub trait Store:
-    Batches
+    Audit
+    + Batches
     + Breakers
     + Callbacks
     + Deliveries
@@ -132,11 +137,11 @@ pub trait Store:
 
     /// Cancels a job and everything below it: what waits ends now, what runs is asked to stop.
     /// `None` when the tenant has no such job; else whether anything was still open.
-    async fn cancel(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError>;
+    async fn cancel(&self, tenant: &str, job: JobId, by: &Actor) -> Result<Option<bool>, StoreError>;
 
     /// Runs a job again: a dead or cancelled one with fresh attempts (resolving its dead
     /// letter), a scheduled or retrying one now.
-    async fn retry(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError>;
+    async fn retry(&self, tenant: &str, job: JobId, by: &Actor) -> Result<Retried, StoreError>;
 
     /// One job; `None` when the tenant has no such job.
     async fn job(&self, tenant: &str, job: JobId) -> Result<Option<JobRecord>, StoreError>;
@@ -177,7 +182,7 @@ pub trait Store:
     async fn replay(&self, replay: &Replay, limit: u32) -> Result<Vec<JobId>, StoreError>;
 
     /// Marks up to `limit` unresolved dead letters as purged. Their jobs stay dead.
-    async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError>;
+    async fn purge(&self, filter: &DeadLetterFilter, by: &Actor, limit: u32) -> Result<u64, StoreError>;
 
     // Housekeeping.
 
@@ -440,7 +445,7 @@ pub struct DeadLetterFilter {
 pub struct Replay {
     pub filter: DeadLetterFilter,
     /// Who asked, for the record.
-    pub by: String,
+    pub by: Actor,
     /// Runs the job with this payload instead of its own.
     pub payload: Option<Box<RawValue>>,
 }

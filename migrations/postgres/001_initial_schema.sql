@@ -463,14 +463,27 @@ CREATE TABLE circuit_breaker_votes (
     PRIMARY KEY (name, voter)
 );
 
--- Hash-chained per tenant; who changed what and when. Append-only by trigger.
+-- Where each tenant's chain of audit entries ends. Whoever adds to it holds this row until the commit, so that entries
+-- are numbered without gaps; only acts of one tenant that are audited wait for each other. '' is the installation's
+-- own chain. No foreign key: a chain outlives its tenant.
+CREATE TABLE audit_chains (
+    tenant_id text   PRIMARY KEY,
+    seq       bigint NOT NULL,
+    hash      bytea  NOT NULL CHECK (length(hash) = 32)
+) WITH (fillfactor = 50);
+
+-- Who changed what and when: hash-chained per tenant, append-only by trigger, and never pruned.
 CREATE TABLE audit_log (
     tenant_id text        NOT NULL,
-    seq       bigint      NOT NULL,
+    seq       bigint      NOT NULL CHECK (seq > 0),
+    -- In canonical form (RFC 8785), which the hash is over: json keeps the text as it is.
     payload   json        NOT NULL,
     prev_hash bytea       NOT NULL CHECK (length(prev_hash) = 32),
     hash      bytea       NOT NULL CHECK (length(hash) = 32),
+    -- What lists are filtered by, as the payload has it.
     at        timestamptz NOT NULL,
+    action    text        NOT NULL,
+    actor     text        NOT NULL,
     PRIMARY KEY (tenant_id, seq)
 );
 CREATE FUNCTION audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$

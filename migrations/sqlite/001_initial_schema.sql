@@ -457,16 +457,28 @@ CREATE TABLE circuit_breaker_votes (
     PRIMARY KEY (name, voter)
 ) STRICT, WITHOUT ROWID;
 
--- Hash-chained per tenant; who changed what and when. Append-only by trigger. SQLite
+-- Where each tenant's chain of audit entries ends; '' is the installation's own chain. No foreign key: a chain
+-- outlives its tenant.
+CREATE TABLE audit_chains (
+    tenant_id TEXT    NOT NULL PRIMARY KEY,
+    seq       INTEGER NOT NULL,
+    hash      BLOB    NOT NULL CHECK (length(hash) = 32)
+) STRICT, WITHOUT ROWID;
+
+-- Who changed what and when: hash-chained per tenant, append-only by trigger, and never pruned. SQLite
 -- has no TRUNCATE to guard against: a DELETE of everything runs the trigger, too. But
 -- its INSERT OR REPLACE removes a row without asking the trigger on DELETE.
 CREATE TABLE audit_log (
     tenant_id TEXT    NOT NULL,
-    seq       INTEGER NOT NULL,
+    seq       INTEGER NOT NULL CHECK (seq > 0),
+    -- In canonical form (RFC 8785), which the hash is over.
     payload   TEXT    NOT NULL CHECK (json_valid(payload)),
     prev_hash BLOB    NOT NULL CHECK (length(prev_hash) = 32),
     hash      BLOB    NOT NULL CHECK (length(hash) = 32),
+    -- What lists are filtered by, as the payload has it.
     at        INTEGER NOT NULL,
+    action    TEXT    NOT NULL,
+    actor     TEXT    NOT NULL,
     PRIMARY KEY (tenant_id, seq)
 ) STRICT;
 CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log

@@ -132,7 +132,7 @@ pub(super) async fn disable(
 }
 
 async fn close(app: &App, caller: &Grant, dependency: Option<&Dependency>) -> Result<(), Problem> {
-    app.store.reset_breakers(dependency).await?;
+    app.store.reset_breakers(dependency, &caller.actor()).await?;
     let name = dependency.map_or_else(|| "all".to_owned(), ToString::to_string);
     tracing::info!(breaker = name, by = caller.subject, "circuit breakers were reset");
     Ok(())
@@ -158,7 +158,7 @@ async fn say(
         return Err(Problem::invalid(faults));
     }
     let left = Duration::from_secs(seconds.into());
-    app.store.say(dependency, &Said { word, left, reason, by: caller.subject.clone() }).await?;
+    app.store.say(dependency, &Said { word, left, reason, by: caller.subject.clone() }, &caller.actor()).await?;
     tracing::info!(breaker = %dependency, ?word, seconds, by = caller.subject, "an operator set a circuit breaker");
     one(app, dependency).await
 }

@@ -100,7 +100,7 @@ pub(super) async fn replay_one(
     if delivery.status == DeliveryStatus::Pending {
         return conflict("the delivery is pending: it is sent already, or will be");
     }
-    if app.store.redeliver(&caller.tenant, &[id], &caller.subject).await?.is_empty() {
+    if app.store.redeliver(&caller.tenant, &[id], &caller.actor()).await?.is_empty() {
         return match delivery.endpoint_id {
             Some(endpoint) => match app.store.endpoint(&caller.tenant, endpoint).await? {
                 None => conflict("the delivery's endpoint was deleted"),
@@ -202,7 +202,7 @@ pub(super) async fn replay(
     let (matched, next_cursor) = select(&app, &caller.tenant, &selection, limit).await?;
     let replayed = match selection.dry_run {
         true => Vec::new(),
-        false => app.store.redeliver(&caller.tenant, &matched, &caller.subject).await?,
+        false => app.store.redeliver(&caller.tenant, &matched, &caller.actor()).await?,
     };
     Ok(Json(Replayed { matched, replayed, next_cursor }))
 }

@@ -88,13 +88,14 @@ pub(super) async fn replay_one(
 ) -> Result<Json<DeadLetterResource>, Problem> {
     let letter = find(&app, caller.tenant.clone(), id).await?;
     if is_message(&letter) {
-        messages::resubmit(&app, &letter, None, &caller.subject).await.map_err(|problem| {
+        messages::resubmit(&app, &letter, None, &caller.actor()).await.map_err(|problem| {
             let detail = format!("the message still cannot be a job: {}", problem.in_words());
             if problem.is_ours() { problem } else { Problem::new(Code::Conflict, detail) }
         })?;
     } else {
+        let by = caller.actor();
         let filter = DeadLetterFilter { tenant_id: caller.tenant.clone(), ids: vec![id], ..Default::default() };
-        app.store.replay(&Replay { filter, by: caller.subject, payload: None }, 1).await?;
+        app.store.replay(&Replay { filter, by, payload: None }, 1).await?;
     }
     let letter = find(&app, caller.tenant, id).await?;
     if letter.resolution.as_deref() == Some("purged") {
@@ -243,12 +244,13 @@ pub(super) async fn replay(
         None => None,
     };
     let dry_run = selection.dry_run;
+    let by = caller.actor();
     let filter = selection.filter(caller.tenant);
     let matched = app.store.count_dead_letters(&filter).await?;
     if dry_run {
         return Ok(Json(Replayed { matched, replayed: Vec::new(), remaining: matched }));
     }
-    let replay = Replay { filter, by: caller.subject, payload };
+    let replay = Replay { filter, by, payload };
     let replayed = match edited.filter(is_message) {
         Some(letter) => {
             let job = messages::resubmit(&app, &letter, replay.payload.as_deref(), &replay.by).await;
@@ -289,12 +291,13 @@ pub(super) async fn purge(
         return Err(Problem::invalid(vec![FieldError::new("/payload", "nothing runs, so there is no payload")]));
     }
     let dry_run = selection.dry_run;
+    let by = caller.actor();
     let filter = selection.filter(caller.tenant);
     let matched = app.store.count_dead_letters(&filter).await?;
     if dry_run {
         return Ok(Json(Purged { matched, purged: 0, remaining: matched }));
     }
-    let purged = app.store.purge(&filter, &caller.subject, limit).await?;
+    let purged = app.store.purge(&filter, &by, limit).await?;
     let remaining = app.store.count_dead_letters(&filter).await?;
     Ok(Json(Purged { matched, purged, remaining }))
 }

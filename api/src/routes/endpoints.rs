@@ -23,6 +23,7 @@ use serde::Deserialize;
 
 use crate::{
     app::App,
+    auth::Grant,
     body::JsonObject,
     clock,
     cursor::List,
@@ -59,7 +60,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let settings = body.parse()?.check(&rules(&app))?;
     let secret = new_secret();
-    let added = app.store.add_endpoint(&caller.tenant, &settings, secret).await?;
+    let added = app.store.add_endpoint(&caller.tenant, &settings, secret, &caller.actor()).await?;
     let endpoint = added.ok_or_else(|| {
         Problem::new(Code::LimitReached, format!("a tenant has at most {ENDPOINTS_LIMIT} webhook endpoints"))
     })?;
@@ -86,7 +87,7 @@ pub(super) async fn change(
     body: JsonObject<EndpointPatch>,
 ) -> Result<Json<EndpointResource>, Problem> {
     let change = body.parse()?.check(&rules(&app))?;
-    apply(&app, &caller.tenant, id, change).await
+    apply(&app, &caller, id, change).await
 }
 
 pub(super) async fn enable(
@@ -94,7 +95,7 @@ pub(super) async fn enable(
     Caller(caller): Caller,
     Id(id): Id<EndpointId>,
 ) -> Result<Json<EndpointResource>, Problem> {
-    apply(&app, &caller.tenant, id, EndpointChange { enabled: Some(true), ..Default::default() }).await
+    apply(&app, &caller, id, EndpointChange { enabled: Some(true), ..Default::default() }).await
 }
 
 pub(super) async fn disable(
@@ -102,7 +103,7 @@ pub(super) async fn disable(
     Caller(caller): Caller,
     Id(id): Id<EndpointId>,
 ) -> Result<Json<EndpointResource>, Problem> {
-    apply(&app, &caller.tenant, id, EndpointChange { enabled: Some(false), ..Default::default() }).await
+    apply(&app, &caller, id, EndpointChange { enabled: Some(false), ..Default::default() }).await
 }
 
 pub(super) async fn delete(
@@ -110,7 +111,7 @@ pub(super) async fn delete(
     Caller(caller): Caller,
     Id(id): Id<EndpointId>,
 ) -> Result<StatusCode, Problem> {
-    match app.store.remove_endpoint(&caller.tenant, id).await? {
+    match app.store.remove_endpoint(&caller.tenant, id, &caller.actor()).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_such_endpoint()),
     }
@@ -154,7 +155,7 @@ pub(super) async fn rotate(
     Params(rotation): Params<Rotation>,
 ) -> Result<Json<EndpointWithSecret>, Problem> {
     let secret = new_secret();
-    match app.store.rotate_secret(&caller.tenant, id, secret, rotation.overlap()?).await? {
+    match app.store.rotate_secret(&caller.tenant, id, secret, rotation.overlap()?, &caller.actor()).await? {
         Rotated::Done(endpoint) => Ok(Json(EndpointWithSecret::new(endpoint, secret))),
         Rotated::NoSuchEndpoint => Err(no_such_endpoint()),
         Rotated::StillRotating(until) => Err(still_rotating(until)),
@@ -167,7 +168,7 @@ pub(super) async fn revoke_old(
     Caller(caller): Caller,
     Id(id): Id<EndpointId>,
 ) -> Result<Json<EndpointResource>, Problem> {
-    let endpoint = app.store.revoke_old_secret(&caller.tenant, id).await?;
+    let endpoint = app.store.revoke_old_secret(&caller.tenant, id, &caller.actor()).await?;
     Ok(Json(endpoint.ok_or_else(no_such_endpoint)?.into()))
 }
 
@@ -195,11 +196,11 @@ pub(super) async fn test(
 
 async fn apply(
     app: &App,
-    tenant: &str,
+    caller: &Grant,
     id: EndpointId,
     change: EndpointChange,
 ) -> Result<Json<EndpointResource>, Problem> {
-    let endpoint = app.store.change_endpoint(tenant, id, &change).await?;
+    let endpoint = app.store.change_endpoint(&caller.tenant, id, &change, &caller.actor()).await?;
     Ok(Json(endpoint.ok_or_else(no_such_endpoint)?.into()))
 }
 

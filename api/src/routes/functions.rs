@@ -75,6 +75,7 @@ pub(super) async fn create(
     let definition = Definition { language, image, files, entry, schema, limits: limits.unwrap_or_default() };
     let size = definition.check(app.registry.get(SandboxRun::KIND)).map_err(wrong)?;
     let unreadable = |error: serde_json::Error| Problem::malformed(error.to_string());
+    let by = caller.actor();
     let new = NewVersion {
         tenant_id: caller.tenant,
         name,
@@ -85,7 +86,7 @@ pub(super) async fn create(
         created_by: caller.subject.chars().take(SUBJECT_SHOWN).collect(),
         live: live.unwrap_or(true),
     };
-    let (status, version) = match app.store.register_function(&new, Most::default()).await? {
+    let (status, version) = match app.store.register_function(&new, Most::default(), &by).await? {
         Registered::New(version) => (StatusCode::CREATED, version),
         Registered::Same(version) => (StatusCode::OK, version),
         Registered::TooManyFunctions => {
@@ -153,7 +154,7 @@ pub(super) async fn change(
 ) -> Result<Json<FunctionResource>, Problem> {
     find(&app, &caller.tenant, &name).await?;
     let FunctionChange { live } = body.parse()?;
-    if !app.store.set_live(&caller.tenant, &name, live).await? {
+    if !app.store.set_live(&caller.tenant, &name, live, &caller.actor()).await? {
         return Err(wrong(vec![Invalid::new("/live", format!("there is no version {live}"))]));
     }
     Ok(Json(with_versions(&app, &caller.tenant, &name).await?))
@@ -164,7 +165,7 @@ pub(super) async fn delete(
     Caller(caller): Caller,
     Id(name): Id<FunctionName>,
 ) -> Result<StatusCode, Problem> {
-    deleted(app.store.delete_function(&caller.tenant, &name, None).await?)
+    deleted(app.store.delete_function(&caller.tenant, &name, None, &caller.actor()).await?)
 }
 
 /// What a deletion comes to for whoever asked for it.

@@ -179,7 +179,7 @@ pub(super) async fn cancel(
     Caller(caller): Caller,
     Id(id): Id<JobId>,
 ) -> Result<(StatusCode, Json<JobResource>), Problem> {
-    let Some(stopped_something) = app.store.cancel(&caller.tenant, id).await? else {
+    let Some(stopped_something) = app.store.cancel(&caller.tenant, id, &caller.actor()).await? else {
         return Err(Problem::not_found("job"));
     };
     let job = find(&app, &caller.tenant, id).await?;
@@ -197,7 +197,7 @@ pub(super) async fn retry(
     Caller(caller): Caller,
     Id(id): Id<JobId>,
 ) -> Result<Json<JobResource>, Problem> {
-    match app.store.retry(&caller.tenant, id, &caller.subject).await? {
+    match app.store.retry(&caller.tenant, id, &caller.actor()).await? {
         Retried::Requeued => Ok(Json(find(&app, &caller.tenant, id).await?.into())),
         Retried::NoSuchJob => Err(Problem::not_found("job")),
         Retried::NotNow(state) => {

@@ -45,7 +45,7 @@ pub(super) async fn pause(
     Caller(caller): Caller,
     Id(role): Id<Role>,
 ) -> Result<Json<QueueResource>, Problem> {
-    app.store.pause(&QueueName { role, tenant_id: None }, &caller.subject).await?;
+    app.store.pause(&QueueName { role, tenant_id: None }, &caller.actor()).await?;
     whole(&app, &caller, role).await
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn resume(
     Caller(caller): Caller,
     Id(role): Id<Role>,
 ) -> Result<Json<QueueResource>, Problem> {
-    app.store.resume(&QueueName { role, tenant_id: None }).await?;
+    app.store.resume(&QueueName { role, tenant_id: None }, &caller.actor()).await?;
     whole(&app, &caller, role).await
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn pause_tenants(
     Within(role, tenant): Within<Role, TenantName>,
 ) -> Result<Json<TenantQueue>, Problem> {
     let tenant = caller.reaches(tenant, &app).await?;
-    app.store.pause(&QueueName { role, tenant_id: Some(tenant.clone()) }, &caller.subject).await?;
+    app.store.pause(&QueueName { role, tenant_id: Some(tenant.clone()) }, &caller.actor()).await?;
     of_tenant(&app, role, &tenant).await
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn resume_tenants(
     Within(role, tenant): Within<Role, TenantName>,
 ) -> Result<Json<TenantQueue>, Problem> {
     let tenant = caller.reaches(tenant, &app).await?;
-    app.store.resume(&QueueName { role, tenant_id: Some(tenant.clone()) }).await?;
+    app.store.resume(&QueueName { role, tenant_id: Some(tenant.clone()) }, &caller.actor()).await?;
     of_tenant(&app, role, &tenant).await
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn limit(
         return Err(Problem::invalid(errors));
     }
     let tenant = caller.reaches(tenant, &app).await?;
-    app.store.limit(role, &tenant, Quota { max_queued, max_running }).await?;
+    app.store.limit(role, &tenant, Quota { max_queued, max_running }, &caller.actor()).await?;
     of_tenant(&app, role, &tenant).await
 }
 

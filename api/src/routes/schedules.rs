@@ -24,6 +24,7 @@ use serde_json::json;
 
 use crate::{
     app::App,
+    auth::Grant,
     body::JsonObject,
     cursor::{self, Cursor, Limit, List},
     guard::Caller,
@@ -60,6 +61,7 @@ pub(super) async fn create(
     };
     let time_zone = asked.time_zone.unwrap_or_else(|| DEFAULT_ZONE.to_owned());
     let next_slot = next_slot(&cron, &time_zone, app.store.time().await?)?;
+    let by = caller.actor();
     let schedule = schedules::NewSchedule {
         id: ScheduleId::new(),
         tenant_id: caller.tenant,
@@ -70,7 +72,7 @@ pub(super) async fn create(
         submission,
         next_slot: Some(next_slot).filter(|_| asked.paused != Some(true)),
     };
-    match app.store.create_schedule(&schedule, LIMIT).await? {
+    match app.store.create_schedule(&schedule, LIMIT, &by).await? {
         Created::New(schedule) => {
             let location = schedule_path(schedule.id);
             Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(ScheduleResource::from(*schedule)))
@@ -138,7 +140,7 @@ pub(super) async fn change(
     body: JsonObject<ScheduleChange>,
 ) -> Result<Json<ScheduleResource>, Problem> {
     let asked = Definition::partial(&body, &caller.tenant, &app).await?;
-    let changed = rewrite(&app, &caller.tenant, which, |mut schedule, now| {
+    let changed = rewrite(&app, &caller, which, |mut schedule, now| {
         let retimed = asked.cron.is_some() || asked.time_zone.is_some();
         schedule.name = asked.name.clone().unwrap_or(schedule.name);
         schedule.cron = asked.cron.clone().unwrap_or(schedule.cron);
@@ -161,7 +163,7 @@ pub(super) async fn delete(
     Id(which): Id<WhichSchedule>,
 ) -> Result<StatusCode, Problem> {
     let schedule = find(&app, &caller.tenant, which).await?;
-    match app.store.delete_schedule(&caller.tenant, schedule.id).await? {
+    match app.store.delete_schedule(&caller.tenant, schedule.id, &caller.actor()).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::not_found("schedule")),
     }
@@ -173,8 +175,7 @@ pub(super) async fn pause(
     Caller(caller): Caller,
     Id(which): Id<WhichSchedule>,
 ) -> Result<Json<ScheduleResource>, Problem> {
-    let paused =
-        rewrite(&app, &caller.tenant, which, |schedule, _| Ok(Schedule { next_slot: None, ..schedule })).await?;
+    let paused = rewrite(&app, &caller, which, |schedule, _| Ok(Schedule { next_slot: None, ..schedule })).await?;
     Ok(Json(paused.into()))
 }
 
@@ -184,7 +185,7 @@ pub(super) async fn resume(
     Caller(caller): Caller,
     Id(which): Id<WhichSchedule>,
 ) -> Result<Json<ScheduleResource>, Problem> {
-    let resumed = rewrite(&app, &caller.tenant, which, |schedule, now| {
+    let resumed = rewrite(&app, &caller, which, |schedule, now| {
         let next = next_slot(&schedule.cron, &schedule.time_zone, not_before(&schedule, now))?;
         Ok(Schedule { next_slot: schedule.next_slot.or(Some(next)), ..schedule })
     });
@@ -243,14 +244,15 @@ async fn find(app: &App, tenant: &str, which: WhichSchedule) -> Result<Schedule,
 /// Reads a schedule, changes it, and writes it, again if it was written meanwhile: it may have fired.
 async fn rewrite(
     app: &App,
-    tenant: &str,
+    caller: &Grant,
     which: WhichSchedule,
     change: impl Fn(Schedule, DateTime<Utc>) -> Result<Schedule, Problem>,
 ) -> Result<Schedule, Problem> {
+    let by = caller.actor();
     for _ in 0..TRIES {
-        let schedule = find(app, tenant, which.clone()).await?;
+        let schedule = find(app, &caller.tenant, which.clone()).await?;
         let changed = change(schedule, app.store.time().await?)?;
-        match app.store.change_schedule(&changed).await? {
+        match app.store.change_schedule(&changed, &by).await? {
             Changed::Done(schedule) => return Ok(*schedule),
             Changed::NameTaken => return Err(name_taken(&changed.name)),
             Changed::Stale => {}

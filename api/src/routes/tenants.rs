@@ -8,7 +8,10 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use golden_jobs::store::{Deleted, Tenant, TermsChange};
+use golden_jobs::{
+    audit::acts,
+    store::{Deleted, Tenant, TermsChange, audit::ChainName},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -57,7 +60,7 @@ pub(super) async fn create(
     body: JsonObject<NewTenant>,
 ) -> Result<Response, Problem> {
     let (id, terms) = body.parse()?.check()?;
-    if !app.store.create_tenant(&id, &terms).await? {
+    if !app.store.create_tenant(&id, &terms, &caller.actor()).await? {
         return Err(Problem::new(Code::NameTaken, format!("there is a tenant {id:?} already")));
     }
     tracing::info!(of = id, by = caller.subject, "a tenant was created");
@@ -111,7 +114,7 @@ pub(super) async fn delete(
     Id(TenantName(id)): Id<TenantName>,
 ) -> Result<StatusCode, Problem> {
     not_ones_own(&caller, &id)?;
-    match app.store.delete_tenant(&id).await? {
+    match app.store.delete_tenant(&id, &caller.actor()).await? {
         Deleted::Gone => {
             tracing::info!(of = id, by = caller.subject, "a tenant was deleted");
             Ok(StatusCode::NO_CONTENT)
@@ -141,12 +144,14 @@ pub(super) async fn token(
             Problem::new(Code::Internal, "no token was made")
         }
     })?;
+    let minted = acts::minted(&grant.tenant, &grant.subject, grant.role.as_str(), ttl.into());
+    app.store.record_acts(&ChainName::of(&grant.tenant), &[(caller.actor(), minted)]).await?;
     tracing::info!(of = grant.tenant, role = %grant.role, to = grant.subject, by = caller.subject, "a token was made");
     Ok((StatusCode::CREATED, Json(TokenResource::of(token, grant, clock::now(), ttl))).into_response())
 }
 
 async fn set(app: &App, caller: &Grant, id: &str, change: TermsChange) -> Result<Tenant, Problem> {
-    let tenant = app.store.set_terms(id, &change).await?.ok_or_else(unknown)?;
+    let tenant = app.store.set_terms(id, &change, &caller.actor()).await?.ok_or_else(unknown)?;
     tracing::info!(of = id, by = caller.subject, ?change, "the terms of a tenant were changed");
     Ok(tenant)
 }

@@ -25,5 +25,5 @@ pub(super) async fn delete(
     Caller(caller): Caller,
     Within(name, version): Within<FunctionName, Version>,
 ) -> Result<StatusCode, Problem> {
-    deleted(app.store.delete_function(&caller.tenant, &name, Some(version)).await?)
+    deleted(app.store.delete_function(&caller.tenant, &name, Some(version), &caller.actor()).await?)
 }

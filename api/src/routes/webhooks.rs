@@ -5,7 +5,11 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use golden_jobs::{
-    store::callbacks::{CallbackRotated, CallbackSecrets},
+    audit::{Act, Action},
+    store::{
+        audit::ChainName,
+        callbacks::{CallbackRotated, CallbackSecrets},
+    },
     webhooks::{self, EVENT_TYPES, new_secret},
 };
 use schemars::JsonSchema;
@@ -33,6 +37,9 @@ impl From<CallbackSecrets> for Secret {
 
 /// The secret that signs what the tenant's jobs send to their `callback_url`.
 pub(super) async fn secret(State(app): State<Arc<App>>, Caller(caller): Caller) -> Result<Json<Secret>, Problem> {
+    // First, so that nobody sees it unseen.
+    let shown = (caller.actor(), Act::of(Action::CallbackSecretShown));
+    app.store.record_acts(&ChainName::of(&caller.tenant), &[shown]).await?;
     Ok(Json(app.store.callback_secrets(&caller.tenant).await?.into()))
 }
 
@@ -42,8 +49,8 @@ pub(super) async fn rotate_secret(
     Caller(caller): Caller,
     Params(rotation): Params<Rotation>,
 ) -> Result<Json<Secret>, Problem> {
-    let rotated = app.store.rotate_callback_secret(&caller.tenant, new_secret(), rotation.overlap()?).await?;
-    match rotated {
+    let (overlap, by) = (rotation.overlap()?, caller.actor());
+    match app.store.rotate_callback_secret(&caller.tenant, new_secret(), overlap, &by).await? {
         CallbackRotated::Done(secrets) => Ok(Json(secrets.into())),
         CallbackRotated::StillRotating(until) => Err(still_rotating(until)),
     }
@@ -54,7 +61,7 @@ pub(super) async fn revoke_old_secret(
     State(app): State<Arc<App>>,
     Caller(caller): Caller,
 ) -> Result<Json<Secret>, Problem> {
-    Ok(Json(app.store.revoke_old_callback_secret(&caller.tenant).await?.into()))
+    Ok(Json(app.store.revoke_old_callback_secret(&caller.tenant, &caller.actor()).await?.into()))
 }
 
 /// A type of events.

@@ -100,7 +100,7 @@ pub(super) async fn drain(
     Caller(caller): Caller,
     Id(id): Id<WorkerId>,
 ) -> Result<Json<WorkerResource>, Problem> {
-    if !app.store.drain(id).await? {
+    if !app.store.drain(id, &caller.actor()).await? {
         return Err(unknown());
     }
     tracing::info!(worker = %id, by = caller.subject, "a worker was asked to drain");

@@ -10,6 +10,7 @@ use golden_jobs::store::{
 };
 use golden_jobs::{
     DeadLetterId, EndpointId, JobId, MessageId, Role, ScheduleId, WorkerId,
+    audit::{Act, Actor, Entry, Head},
     breakers::Dependency,
     functions::{FunctionName, Version},
     record::{Attempt, JobRecord},
@@ -18,6 +19,7 @@ use golden_jobs::{
         JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName,
         Queues, Quota, Ready, ReadyJob, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants,
         Terms, TermsChange, UnderWay, Watch, WorkerInfo, Workers,
+        audit::{Audit, AuditEntries, AuditFilter, AuditPage, ChainName},
         breakers::{Breakers, Said, SharedBreakers, Vote},
         callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
@@ -45,8 +47,27 @@ fn down<T>() -> Result<T> {
 }
 
 #[async_trait]
+impl Audit for Down {
+    async fn record_acts(&self, _: &ChainName, _: &[(Actor, Act)]) -> Result<()> {
+        down()
+    }
+
+    async fn audit_head(&self, _: &ChainName) -> Result<Head> {
+        down()
+    }
+
+    async fn audit_log(&self, _: &AuditFilter, _: AuditPage) -> Result<AuditEntries> {
+        down()
+    }
+
+    async fn audit_chain(&self, _: &ChainName, _: u64, _: u32) -> Result<Vec<Entry>> {
+        down()
+    }
+}
+
+#[async_trait]
 impl Functions for Down {
-    async fn register_function(&self, _: &NewVersion, _: Most) -> Result<Registered> {
+    async fn register_function(&self, _: &NewVersion, _: Most, _: &Actor) -> Result<Registered> {
         down()
     }
 
@@ -70,11 +91,17 @@ impl Functions for Down {
         down()
     }
 
-    async fn set_live(&self, _: &str, _: &FunctionName, _: Version) -> Result<bool> {
+    async fn set_live(&self, _: &str, _: &FunctionName, _: Version, _: &Actor) -> Result<bool> {
         down()
     }
 
-    async fn delete_function(&self, _: &str, _: &FunctionName, _: Option<Version>) -> Result<FunctionDeleted> {
+    async fn delete_function(
+        &self,
+        _: &str,
+        _: &FunctionName,
+        _: Option<Version>,
+        _: &Actor,
+    ) -> Result<FunctionDeleted> {
         down()
     }
 }
@@ -85,7 +112,7 @@ impl Messages for Down {
         down()
     }
 
-    async fn resubmitted(&self, _: &str, _: DeadLetterId, _: JobId, _: &str) -> Result<bool> {
+    async fn resubmitted(&self, _: &str, _: DeadLetterId, _: JobId, _: &Actor) -> Result<bool> {
         down()
     }
 }
@@ -107,15 +134,15 @@ impl Queues for Down {
         down()
     }
 
-    async fn pause(&self, _: &QueueName, _: &str) -> Result<()> {
+    async fn pause(&self, _: &QueueName, _: &Actor) -> Result<()> {
         down()
     }
 
-    async fn resume(&self, _: &QueueName) -> Result<()> {
+    async fn resume(&self, _: &QueueName, _: &Actor) -> Result<()> {
         down()
     }
 
-    async fn limit(&self, _: Role, _: &str, _: Quota) -> Result<()> {
+    async fn limit(&self, _: Role, _: &str, _: Quota, _: &Actor) -> Result<()> {
         down()
     }
 }
@@ -134,11 +161,11 @@ impl Breakers for Down {
         down()
     }
 
-    async fn say(&self, _: &Dependency, _: &Said) -> Result<()> {
+    async fn say(&self, _: &Dependency, _: &Said, _: &Actor) -> Result<()> {
         down()
     }
 
-    async fn reset_breakers(&self, _: Option<&Dependency>) -> Result<()> {
+    async fn reset_breakers(&self, _: Option<&Dependency>, _: &Actor) -> Result<()> {
         down()
     }
 }
@@ -165,7 +192,7 @@ impl Workers for Down {
         down()
     }
 
-    async fn drain(&self, _: WorkerId) -> Result<bool> {
+    async fn drain(&self, _: WorkerId, _: &Actor) -> Result<bool> {
         down()
     }
 
@@ -184,15 +211,15 @@ impl Tenants for Down {
         down()
     }
 
-    async fn create_tenant(&self, _: &str, _: &Terms) -> Result<bool> {
+    async fn create_tenant(&self, _: &str, _: &Terms, _: &Actor) -> Result<bool> {
         down()
     }
 
-    async fn set_terms(&self, _: &str, _: &TermsChange) -> Result<Option<Tenant>> {
+    async fn set_terms(&self, _: &str, _: &TermsChange, _: &Actor) -> Result<Option<Tenant>> {
         down()
     }
 
-    async fn delete_tenant(&self, _: &str) -> Result<Deleted> {
+    async fn delete_tenant(&self, _: &str, _: &Actor) -> Result<Deleted> {
         down()
     }
 }
@@ -225,7 +252,7 @@ impl Watch for Down {
 
 #[async_trait]
 impl Schedules for Down {
-    async fn create_schedule(&self, _: &NewSchedule, _: u32) -> Result<Created> {
+    async fn create_schedule(&self, _: &NewSchedule, _: u32, _: &Actor) -> Result<Created> {
         down()
     }
 
@@ -237,11 +264,11 @@ impl Schedules for Down {
         down()
     }
 
-    async fn change_schedule(&self, _: &Schedule) -> Result<Changed> {
+    async fn change_schedule(&self, _: &Schedule, _: &Actor) -> Result<Changed> {
         down()
     }
 
-    async fn delete_schedule(&self, _: &str, _: ScheduleId) -> Result<bool> {
+    async fn delete_schedule(&self, _: &str, _: ScheduleId, _: &Actor) -> Result<bool> {
         down()
     }
 
@@ -287,11 +314,11 @@ impl Store for Down {
         down()
     }
 
-    async fn cancel(&self, _: &str, _: JobId) -> Result<Option<bool>> {
+    async fn cancel(&self, _: &str, _: JobId, _: &Actor) -> Result<Option<bool>> {
         down()
     }
 
-    async fn retry(&self, _: &str, _: JobId, _: &str) -> Result<Retried> {
+    async fn retry(&self, _: &str, _: JobId, _: &Actor) -> Result<Retried> {
         down()
     }
 
@@ -331,7 +358,7 @@ impl Store for Down {
         down()
     }
 
-    async fn purge(&self, _: &DeadLetterFilter, _: &str, _: u32) -> Result<u64> {
+    async fn purge(&self, _: &DeadLetterFilter, _: &Actor, _: u32) -> Result<u64> {
         down()
     }
 
@@ -388,18 +415,18 @@ impl Callbacks for Down {
         down()
     }
 
-    async fn rotate_callback_secret(&self, _: &str, _: [u8; 32], _: Duration) -> Result<CallbackRotated> {
+    async fn rotate_callback_secret(&self, _: &str, _: [u8; 32], _: Duration, _: &Actor) -> Result<CallbackRotated> {
         down()
     }
 
-    async fn revoke_old_callback_secret(&self, _: &str) -> Result<CallbackSecrets> {
+    async fn revoke_old_callback_secret(&self, _: &str, _: &Actor) -> Result<CallbackSecrets> {
         down()
     }
 }
 
 #[async_trait]
 impl Endpoints for Down {
-    async fn add_endpoint(&self, _: &str, _: &EndpointSettings, _: [u8; 32]) -> Result<Option<Endpoint>> {
+    async fn add_endpoint(&self, _: &str, _: &EndpointSettings, _: [u8; 32], _: &Actor) -> Result<Option<Endpoint>> {
         down()
     }
 
@@ -411,19 +438,19 @@ impl Endpoints for Down {
         down()
     }
 
-    async fn change_endpoint(&self, _: &str, _: EndpointId, _: &EndpointChange) -> Result<Option<Endpoint>> {
+    async fn change_endpoint(&self, _: &str, _: EndpointId, _: &EndpointChange, _: &Actor) -> Result<Option<Endpoint>> {
         down()
     }
 
-    async fn remove_endpoint(&self, _: &str, _: EndpointId) -> Result<bool> {
+    async fn remove_endpoint(&self, _: &str, _: EndpointId, _: &Actor) -> Result<bool> {
         down()
     }
 
-    async fn rotate_secret(&self, _: &str, _: EndpointId, _: [u8; 32], _: Duration) -> Result<Rotated> {
+    async fn rotate_secret(&self, _: &str, _: EndpointId, _: [u8; 32], _: Duration, _: &Actor) -> Result<Rotated> {
         down()
     }
 
-    async fn revoke_old_secret(&self, _: &str, _: EndpointId) -> Result<Option<Endpoint>> {
+    async fn revoke_old_secret(&self, _: &str, _: EndpointId, _: &Actor) -> Result<Option<Endpoint>> {
         down()
     }
 
@@ -454,7 +481,7 @@ impl Deliveries for Down {
         down()
     }
 
-    async fn redeliver(&self, _: &str, _: &[MessageId], _: &str) -> Result<Vec<MessageId>> {
+    async fn redeliver(&self, _: &str, _: &[MessageId], _: &Actor) -> Result<Vec<MessageId>> {
         down()
     }
 }

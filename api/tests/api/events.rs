@@ -105,7 +105,11 @@ async fn a_stream_is_about_what_was_chosen() {
         end(&golden, "acme", verdict).await;
     }
     let call = golden.submit(json!({"kind": "http.call", "payload": {"url": "https://example.com"}})).await;
-    golden.store.cancel("acme", text(&call["id"]).parse().unwrap()).await.unwrap();
+    golden
+        .store
+        .cancel("acme", text(&call["id"]).parse().unwrap(), &golden_jobs::audit::Actor::golden())
+        .await
+        .unwrap();
     relay_once(&*golden.store, WebhookDeliver::POLICY, 1000).await.unwrap();
 
     assert_eq!(ids(&take(&mut failures, 4).await), [0, 2, 4, 5]);

@@ -121,7 +121,7 @@ async fn a_stream_that_broke_goes_on_without_loss_or_repetition() {
     write(&golden, &run, 800, 50).await;
     progress(&golden, &run, "0.5").await;
     golden.finish(&run, retry()).await;
-    golden.store.retry("acme", id(&job), "test").await.unwrap();
+    golden.store.retry("acme", id(&job), &golden_jobs::audit::Actor::golden()).await.unwrap();
     let run = golden.claim(Role::Orchestrator).await;
     write(&golden, &run, 0, 10).await;
 
@@ -175,7 +175,7 @@ async fn who_has_seen_the_end_is_told_that_there_is_nothing_more() {
     assert_eq!(golden.send(again.empty()).await.status, StatusCode::NO_CONTENT);
 
     // The end was not the end: somebody put the job back to work.
-    golden.store.retry("acme", id(&job), "test").await.unwrap();
+    golden.store.retry("acme", id(&job), &golden_jobs::audit::Actor::golden()).await.unwrap();
     let mut events = go_on(&golden, &job, &all[2]).await;
     assert_eq!(events.expect("state").await.data["state"], "queued");
 }
@@ -187,7 +187,7 @@ async fn a_log_is_read_in_pages() {
     let run = golden.claim(Role::Orchestrator).await;
     write(&golden, &run, 0, 120).await;
     golden.finish(&run, retry()).await;
-    golden.store.retry("acme", id(&job), "test").await.unwrap();
+    golden.store.retry("acme", id(&job), &golden_jobs::audit::Actor::golden()).await.unwrap();
     let run = golden.claim(Role::Orchestrator).await;
     write(&golden, &run, 0, 3).await;
 
@@ -217,7 +217,7 @@ async fn a_log_is_followed_as_lines_and_as_events() {
     let run = golden.claim(Role::Orchestrator).await;
     write(&golden, &run, 0, 2).await;
     golden.finish(&run, retry()).await;
-    golden.store.retry("acme", id(&job), "test").await.unwrap();
+    golden.store.retry("acme", id(&job), &golden_jobs::audit::Actor::golden()).await.unwrap();
     let run = golden.claim(Role::Orchestrator).await;
 
     let logs = path(&job, "logs");
@@ -292,7 +292,7 @@ async fn a_long_stream_is_no_slow_request() {
     let mut events = follow(&golden, &job).await;
     events.expect("state").await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    golden.store.cancel("acme", id(&job)).await.unwrap();
+    golden.store.cancel("acme", id(&job), &golden_jobs::audit::Actor::golden()).await.unwrap();
     events.rest().await;
 
     let within_a_second = r#"golden_http_request_duration_seconds_bucket{route="/v1/jobs/{id}/events",le="1"} 1"#;

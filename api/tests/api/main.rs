@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+mod audit;
 mod batch;
 mod breakers;
 mod dlq;

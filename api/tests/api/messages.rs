@@ -94,7 +94,7 @@ async fn what_may_be_accepted_later_is_not_refused_for_good() {
     let golden = Golden::start().await;
     golden.submit(json!({"kind": "noop"})).await;
     let quota = Quota { max_queued: Some(1), max_running: None };
-    golden.store.limit(Role::Orchestrator, "acme", quota).await.unwrap();
+    golden.store.limit(Role::Orchestrator, "acme", quota, &golden_jobs::audit::Actor::golden()).await.unwrap();
     let full = golden.service.submit(&message("noop", "{}")).await;
     assert!(matches!(full, Err(Refused::Later(_))), "{full:?}");
 

@@ -104,14 +104,18 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
 
 /// The answer to a tenant that is not served.
 async fn suspended(golden: &Golden) -> Answer {
-    golden.store.create_tenant("out", &Terms { suspended: true, ..Terms::default() }).await.unwrap();
+    golden
+        .store
+        .create_tenant("out", &Terms { suspended: true, ..Terms::default() }, &golden_jobs::audit::Actor::golden())
+        .await
+        .unwrap();
     golden.send(request(Method::GET, "/v1/jobs").token(Some(token("out", CallerRole::Admin))).empty()).await
 }
 
 /// The answer to a job that its tenant's quota has no room for.
 async fn full_queue(golden: &Golden) -> Answer {
     let quota = Quota { max_queued: Some(1), max_running: None };
-    golden.store.limit(Role::Orchestrator, "full", quota).await.unwrap();
+    golden.store.limit(Role::Orchestrator, "full", quota, &golden_jobs::audit::Actor::golden()).await.unwrap();
     let submit = || request(Method::POST, "/v1/jobs").token(Some(token("full", CallerRole::Developer)));
     let noop = json!({"kind": "noop", "delay": 3600});
     assert_eq!(golden.send(submit().json(&noop)).await.status, 202);

@@ -58,7 +58,7 @@ async fn workers_lend_capacity_and_a_paused_tenant_no_load() {
     }
     golden.submit(json!({"kind": "noop"})).await;
     let queue = QueueName { role: Role::Orchestrator, tenant_id: Some("acme".into()) };
-    golden.store.pause(&queue, "ops").await.unwrap();
+    golden.store.pause(&queue, &golden_jobs::audit::Actor::golden()).await.unwrap();
     golden.store.promote(10).await.unwrap();
 
     let told = roles(&golden).await;

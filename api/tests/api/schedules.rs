@@ -289,5 +289,8 @@ pub(crate) async fn stored(golden: &Golden, name: &str, submission: &str) {
         submission: serde_json::from_str(submission).unwrap(),
         next_slot: None,
     };
-    assert!(matches!(golden.store.create_schedule(&schedule, u32::MAX).await.unwrap(), Created::New(_)));
+    assert!(matches!(
+        golden.store.create_schedule(&schedule, u32::MAX, &golden_jobs::audit::Actor::golden()).await.unwrap(),
+        Created::New(_)
+    ));
 }

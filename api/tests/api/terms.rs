@@ -18,14 +18,14 @@ async fn submit(golden: &Golden, tenant: &str, payload: Value) -> Answer {
 async fn a_suspended_tenant_is_refused_until_it_is_not() {
     let golden = Golden::start().await;
     let suspended = Terms { suspended: true, ..Terms::default() };
-    golden.store.create_tenant("out", &suspended).await.unwrap();
+    golden.store.create_tenant("out", &suspended, &golden_jobs::audit::Actor::golden()).await.unwrap();
 
     assert_eq!(submit(&golden, "out", json!({})).await.problem(), (403, "tenant-suspended"));
     assert_eq!(submit(&golden, "in", json!({})).await.status, 202);
     let kinds = request(Method::GET, "/v1/kinds").token(Some(token("out", Developer)));
     assert_eq!(golden.send(kinds.empty()).await.status, 200, "what anybody may read, they may");
 
-    golden.store.set_terms("out", &Terms::default().into()).await.unwrap();
+    golden.store.set_terms("out", &Terms::default().into(), &golden_jobs::audit::Actor::golden()).await.unwrap();
     for _ in 0..100 {
         let answer = submit(&golden, "out", json!({})).await;
         if answer.status == 202 {
@@ -41,8 +41,8 @@ async fn a_suspended_tenant_is_refused_until_it_is_not() {
 async fn a_payload_is_as_long_as_its_tenant_may_have() {
     let golden = Golden::start().await;
     let terms = |bytes| Terms { max_payload: Some(bytes), ..Terms::default() };
-    golden.store.create_tenant("small", &terms(100)).await.unwrap();
-    golden.store.create_tenant("large", &terms(500_000)).await.unwrap();
+    golden.store.create_tenant("small", &terms(100), &golden_jobs::audit::Actor::golden()).await.unwrap();
+    golden.store.create_tenant("large", &terms(500_000), &golden_jobs::audit::Actor::golden()).await.unwrap();
     let of = |bytes: usize| json!({"output": "x".repeat(bytes - r#"{"output":""}"#.len())});
 
     assert_eq!(submit(&golden, "small", of(100)).await.status, 202);

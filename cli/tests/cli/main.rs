@@ -4,6 +4,7 @@
 mod support;
 
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
+mod audit;
 mod breakers;
 mod client;
 mod completions;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::{
+    audit::Actor,
     breakers::{Dependency, State, Word},
     id::WorkerId,
     role::Role,
@@ -33,10 +34,10 @@ pub trait Breakers: Send + Sync {
     -> Result<bool, StoreError>;
 
     /// Records what an operator says of a breaker, instead of what was said before.
-    async fn say(&self, dependency: &Dependency, said: &Said) -> Result<(), StoreError>;
+    async fn say(&self, dependency: &Dependency, said: &Said, by: &Actor) -> Result<(), StoreError>;
 
     /// Closes a breaker, or all, whatever was said of it and whoever voted.
-    async fn reset_breakers(&self, dependency: Option<&Dependency>) -> Result<(), StoreError>;
+    async fn reset_breakers(&self, dependency: Option<&Dependency>, by: &Actor) -> Result<(), StoreError>;
 }
 
 /// What one process found out about a dependency.
@@ -149,7 +150,7 @@ pub(super) fn shared(rows: Vec<BreakerRow>, alive: Vec<Vec<Role>>) -> SharedBrea
 }
 
 /// How a word is written.
-pub(super) const fn word(word: Word) -> &'static str {
+pub(crate) const fn word(word: Word) -> &'static str {
     match word {
         Word::ForcedOpen => State::ForcedOpen.as_str(),
         Word::Disabled => State::Disabled.as_str(),

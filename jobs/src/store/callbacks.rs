@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::StoreError;
+use crate::audit::Actor;
 
 /// The record of the secrets of callbacks: one a tenant, and for a while the one before it.
 #[async_trait]
@@ -19,10 +20,11 @@ pub trait Callbacks: Send + Sync {
         tenant: &str,
         secret: [u8; 32],
         overlap: Duration,
+        by: &Actor,
     ) -> Result<CallbackRotated, StoreError>;
 
     /// Ends the overlap of a rotation now.
-    async fn revoke_old_callback_secret(&self, tenant: &str) -> Result<CallbackSecrets, StoreError>;
+    async fn revoke_old_callback_secret(&self, tenant: &str, by: &Actor) -> Result<CallbackSecrets, StoreError>;
 }
 
 /// What signs a tenant's callbacks.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NewJob, Page, StoreError};
 use crate::{
+    audit::Actor,
     id::{EndpointId, JobId, MessageId},
     record::RecordedError,
 };
@@ -38,7 +39,7 @@ pub trait Deliveries: Send + Sync {
 
     /// Sends deliveries again that have ended, with fresh attempts and the same id, and resolves
     /// their dead letters. Not those of an endpoint that is disabled or gone. Answers which.
-    async fn redeliver(&self, tenant: &str, ids: &[MessageId], by: &str) -> Result<Vec<MessageId>, StoreError>;
+    async fn redeliver(&self, tenant: &str, ids: &[MessageId], by: &Actor) -> Result<Vec<MessageId>, StoreError>;
 }
 
 /// A message to record, and the job that delivers it.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::id::EndpointId;
+use crate::{audit::Actor, id::EndpointId};
 
 /// Endpoints a tenant may have.
 pub const ENDPOINTS_LIMIT: u32 = 20;
@@ -26,6 +26,7 @@ pub trait Endpoints: Send + Sync {
         tenant: &str,
         settings: &EndpointSettings,
         secret: [u8; 32],
+        by: &Actor,
     ) -> Result<Option<Endpoint>, StoreError>;
 
     /// One endpoint; `None` when the tenant has no such endpoint.
@@ -40,10 +41,11 @@ pub trait Endpoints: Send + Sync {
         tenant: &str,
         id: EndpointId,
         change: &EndpointChange,
+        by: &Actor,
     ) -> Result<Option<Endpoint>, StoreError>;
 
     /// Removes an endpoint. Answers whether there was one.
-    async fn remove_endpoint(&self, tenant: &str, id: EndpointId) -> Result<bool, StoreError>;
+    async fn remove_endpoint(&self, tenant: &str, id: EndpointId, by: &Actor) -> Result<bool, StoreError>;
 
     /// Gives an endpoint a new secret. The one it had signs as well for another `overlap`.
     async fn rotate_secret(
@@ -52,10 +54,12 @@ pub trait Endpoints: Send + Sync {
         id: EndpointId,
         secret: [u8; 32],
         overlap: Duration,
+        by: &Actor,
     ) -> Result<Rotated, StoreError>;
 
     /// Ends the overlap of a rotation now; `None` when the tenant has no such endpoint.
-    async fn revoke_old_secret(&self, tenant: &str, id: EndpointId) -> Result<Option<Endpoint>, StoreError>;
+    async fn revoke_old_secret(&self, tenant: &str, id: EndpointId, by: &Actor)
+    -> Result<Option<Endpoint>, StoreError>;
 
     /// Where deliveries to an endpoint go, and what signs them: for Golden's own work, never for an
     /// answer to a caller. `None` when the tenant has no such endpoint: whatever names one is

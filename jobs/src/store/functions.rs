@@ -6,7 +6,10 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{Page, StoreError};
-use crate::functions::{FunctionName, Version};
+use crate::{
+    audit::{Act, Actor, acts},
+    functions::{FunctionName, Version},
+};
 
 /// Functions of a tenant, at most.
 pub const FUNCTIONS_LIMIT: u32 = 200;
@@ -21,7 +24,7 @@ pub const VERSIONS_LIMIT: u32 = 100;
 pub trait Functions: Send + Sync {
     /// Records a version of a function, which may be its first. One that is the same as the newest is
     /// not recorded again.
-    async fn register_function(&self, version: &NewVersion, most: Most) -> Result<Registered, StoreError>;
+    async fn register_function(&self, version: &NewVersion, most: Most, by: &Actor) -> Result<Registered, StoreError>;
 
     /// A tenant's functions, newest first.
     async fn functions(&self, tenant: &str, page: Page<Uuid>) -> Result<Vec<Function>, StoreError>;
@@ -44,7 +47,13 @@ pub trait Functions: Send + Sync {
     async fn called_versions(&self, calls: &[WhichVersion]) -> Result<Vec<Option<Version>>, StoreError>;
 
     /// Says which version is live. Answers `false`, and changes nothing, where there is no such one.
-    async fn set_live(&self, tenant: &str, name: &FunctionName, version: Version) -> Result<bool, StoreError>;
+    async fn set_live(
+        &self,
+        tenant: &str,
+        name: &FunctionName,
+        version: Version,
+        by: &Actor,
+    ) -> Result<bool, StoreError>;
 
     /// Forgets one version, or all of a function, unless jobs of it are open. Ended jobs stay.
     async fn delete_function(
@@ -52,6 +61,7 @@ pub trait Functions: Send + Sync {
         tenant: &str,
         name: &FunctionName,
         version: Option<Version>,
+        by: &Actor,
     ) -> Result<FunctionDeleted, StoreError>;
 }
 
@@ -198,6 +208,15 @@ impl Before {
         match Version::new(self.last.saturating_add(1)) {
             Ok(next) if self.versions < u64::from(most.versions) => Step::Record(next),
             _ => Step::Refuse(Registered::TooManyVersions),
+        }
+    }
+
+    /// What there is to record of it, if it changed anything; `live` is the version that is live from now on.
+    pub(super) fn act(&self, new: &NewVersion, answer: Registered, live: Version) -> Option<Act> {
+        match answer {
+            Registered::New(version) => Some(acts::registered(new, version, live == version)),
+            Registered::Same(_) if self.live != Some(live) => Some(acts::made_live(&new.name, live)),
+            Registered::Same(_) | Registered::TooManyFunctions | Registered::TooManyVersions => None,
         }
     }
 

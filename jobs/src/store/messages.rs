@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 
 use super::StoreError;
-use crate::id::{DeadLetterId, JobId};
+use crate::{
+    audit::Actor,
+    id::{DeadLetterId, JobId},
+};
 
 /// The letters of messages. Listed, counted and purged they are as those of jobs.
 #[async_trait]
@@ -13,7 +16,8 @@ pub trait Messages: Send + Sync {
     async fn bury_message(&self, letter: &MessageLetter) -> Result<(), StoreError>;
 
     /// Resolves a letter whose message became a job after all. Answers whether it was open until now.
-    async fn resubmitted(&self, tenant: &str, letter: DeadLetterId, job: JobId, by: &str) -> Result<bool, StoreError>;
+    async fn resubmitted(&self, tenant: &str, letter: DeadLetterId, job: JobId, by: &Actor)
+    -> Result<bool, StoreError>;
 }
 
 /// A message that cannot be a job.

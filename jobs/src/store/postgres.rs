@@ -3,6 +3,7 @@
 //! One verb is one file in `sql/postgres`. Each is a single statement wherever that can be,
 //! so that it is a transaction by itself and costs one round trip.
 
+mod audit;
 mod batch;
 mod breakers;
 mod callbacks;
@@ -53,6 +54,7 @@ use super::{
     steps::step,
 };
 use crate::{
+    audit::Actor,
     id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord},
     role::Role,
@@ -291,11 +293,11 @@ impl Store for PostgresStore {
         Ok(promoted)
     }
 
-    async fn cancel(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError> {
-        self.cancel_tree(tenant, job).await
+    async fn cancel(&self, tenant: &str, job: JobId, by: &Actor) -> Result<Option<bool>, StoreError> {
+        self.cancel_tree(tenant, job, by).await
     }
 
-    async fn retry(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError> {
+    async fn retry(&self, tenant: &str, job: JobId, by: &Actor) -> Result<Retried, StoreError> {
         self.retry_job(tenant, job, by).await
     }
 
@@ -389,7 +391,7 @@ impl Store for PostgresStore {
         self.replay_dead_letters(replay, limit).await
     }
 
-    async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError> {
+    async fn purge(&self, filter: &DeadLetterFilter, by: &Actor, limit: u32) -> Result<u64, StoreError> {
         self.purge_dead_letters(filter, by, limit).await
     }
 

@@ -5,7 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::{role::Role, store::StoreError};
+use crate::{
+    audit::Actor,
+    role::Role,
+    store::{StoreError, audit::ChainName},
+};
 
 /// What operators do to queues. A queue appears with its first job or with what is set for it.
 #[async_trait]
@@ -17,13 +21,13 @@ pub trait Queues: Send + Sync {
 
     /// Stops claims from a queue; what runs goes on, and jobs still come in. Pausing twice
     /// keeps who did it first.
-    async fn pause(&self, queue: &QueueName, by: &str) -> Result<(), StoreError>;
+    async fn pause(&self, queue: &QueueName, by: &Actor) -> Result<(), StoreError>;
 
     /// Lets claims go on.
-    async fn resume(&self, queue: &QueueName) -> Result<(), StoreError>;
+    async fn resume(&self, queue: &QueueName, by: &Actor) -> Result<(), StoreError>;
 
     /// Sets a tenant's quotas in a role; what is absent is without bound.
-    async fn limit(&self, role: Role, tenant: &str, quota: Quota) -> Result<(), StoreError>;
+    async fn limit(&self, role: Role, tenant: &str, quota: Quota, by: &Actor) -> Result<(), StoreError>;
 }
 
 /// Names a queue.
@@ -32,6 +36,13 @@ pub struct QueueName {
     pub role: Role,
     /// `None` is the role itself, with all its tenants.
     pub tenant_id: Option<String>,
+}
+
+impl QueueName {
+    /// Whose matter it is what is done to the queue.
+    pub(super) fn chain(&self) -> ChainName {
+        ChainName { tenant_id: self.tenant_id.clone() }
+    }
 }
 
 /// How much a tenant may have in a role at a time.

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{NewJob, Page, StoreError};
-use crate::id::{JobId, ScheduleId};
+use crate::{
+    audit::Actor,
+    id::{JobId, ScheduleId},
+};
 
 /// The record of schedules.
 ///
@@ -19,7 +22,7 @@ use crate::id::{JobId, ScheduleId};
 #[async_trait]
 pub trait Schedules {
     /// Records a schedule, unless its tenant has `most` of them already.
-    async fn create_schedule(&self, schedule: &NewSchedule, most: u32) -> Result<Created, StoreError>;
+    async fn create_schedule(&self, schedule: &NewSchedule, most: u32, by: &Actor) -> Result<Created, StoreError>;
 
     /// One schedule; `None` when the tenant has no such one.
     async fn schedule(&self, tenant: &str, which: &WhichSchedule) -> Result<Option<Schedule>, StoreError>;
@@ -29,10 +32,10 @@ pub trait Schedules {
 
     /// Writes a schedule that was read and changed: its name, what it says, and its next slot.
     /// The rest is left as it was.
-    async fn change_schedule(&self, changed: &Schedule) -> Result<Changed, StoreError>;
+    async fn change_schedule(&self, changed: &Schedule, by: &Actor) -> Result<Changed, StoreError>;
 
     /// Forgets a schedule. Its jobs stay. Answers whether there was one.
-    async fn delete_schedule(&self, tenant: &str, id: ScheduleId) -> Result<bool, StoreError>;
+    async fn delete_schedule(&self, tenant: &str, id: ScheduleId, by: &Actor) -> Result<bool, StoreError>;
 
     /// Schedules of whatever tenant whose next slot has come by `now`, the longest overdue first.
     /// Those of a suspended tenant wait until it is no longer.

@@ -3,6 +3,7 @@
 //! One verb is one file in `sql/sqlite`. Reads go to a few connections that cannot write;
 //! writes to the one task that owns the one connection that can.
 
+mod audit;
 mod batch;
 mod breakers;
 mod callbacks;
@@ -58,6 +59,7 @@ use super::{
     steps,
 };
 use crate::{
+    audit::Actor,
     id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord},
     role::Role,
@@ -208,12 +210,12 @@ impl Store for SqliteStore {
         self.writer.call(chores::Promote { limit }).await
     }
 
-    async fn cancel(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError> {
-        self.writer.call(users::Cancel { tenant: tenant.to_owned(), job }).await
+    async fn cancel(&self, tenant: &str, job: JobId, by: &Actor) -> Result<Option<bool>, StoreError> {
+        self.writer.call(users::Cancel { tenant: tenant.to_owned(), job, by: by.clone() }).await
     }
 
-    async fn retry(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError> {
-        self.writer.call(users::Retry { tenant: tenant.to_owned(), job, by: by.to_owned() }).await
+    async fn retry(&self, tenant: &str, job: JobId, by: &Actor) -> Result<Retried, StoreError> {
+        self.writer.call(users::Retry { tenant: tenant.to_owned(), job, by: by.clone() }).await
     }
 
     async fn job(&self, tenant: &str, job: JobId) -> Result<Option<JobRecord>, StoreError> {
@@ -334,8 +336,8 @@ impl Store for SqliteStore {
         self.writer.call(users::ReplayDead { replay: replay.clone(), limit }).await
     }
 
-    async fn purge(&self, filter: &DeadLetterFilter, by: &str, limit: u32) -> Result<u64, StoreError> {
-        self.writer.call(users::Purge { filter: filter.clone(), by: by.to_owned(), limit }).await
+    async fn purge(&self, filter: &DeadLetterFilter, by: &Actor, limit: u32) -> Result<u64, StoreError> {
+        self.writer.call(users::Purge { filter: filter.clone(), by: by.clone(), limit }).await
     }
 
     async fn depths(&self) -> Result<Depths, StoreError> {

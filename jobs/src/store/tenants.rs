@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::{sandbox::AskedLimits, store::StoreError};
+use crate::{audit::Actor, sandbox::AskedLimits, store::StoreError};
 
 /// What operators do to tenants. A tenant appears with its first job, or when it is created.
 ///
@@ -18,18 +18,18 @@ pub trait Tenants: Send + Sync {
     async fn tenants(&self, after: Option<&str>, limit: u32) -> Result<Vec<Tenant>, StoreError>;
 
     /// Makes a tenant known. Answers `false`, and changes nothing, where it is already.
-    async fn create_tenant(&self, id: &str, terms: &Terms) -> Result<bool, StoreError>;
+    async fn create_tenant(&self, id: &str, terms: &Terms, by: &Actor) -> Result<bool, StoreError>;
 
     /// Changes a tenant's terms, and answers it as it is then; `None` where it is not known. A new weight
     /// counts from the next job on.
-    async fn set_terms(&self, id: &str, change: &TermsChange) -> Result<Option<Tenant>, StoreError>;
+    async fn set_terms(&self, id: &str, change: &TermsChange, by: &Actor) -> Result<Option<Tenant>, StoreError>;
 
     /// Forgets a tenant, its queues, schedules and endpoints, unless jobs of it are open. Its ended
-    /// jobs stay on record until they are pruned.
+    /// jobs stay on record until they are pruned, and its audit log stays for good.
     ///
     /// What is looked through is what waits and runs, however many jobs have ended. A job that waits for its
     /// children is found by these: they are its tenant's own.
-    async fn delete_tenant(&self, id: &str) -> Result<Deleted, StoreError>;
+    async fn delete_tenant(&self, id: &str, by: &Actor) -> Result<Deleted, StoreError>;
 }
 
 /// A tenant on record.

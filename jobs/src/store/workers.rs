@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Run, StoreError};
 use crate::{
+    audit::Actor,
     id::{JobId, WorkerId},
     role::Role,
 };
@@ -26,7 +27,7 @@ pub trait Workers: Send + Sync {
 
     /// Asks a worker to drain, which it learns of from its next heartbeat. Answers `false` where it is not
     /// known. Asking again keeps the time of the first.
-    async fn drain(&self, worker: WorkerId) -> Result<bool, StoreError>;
+    async fn drain(&self, worker: WorkerId, by: &Actor) -> Result<bool, StoreError>;
 
     /// Runs whose worker has been silent for `silence`, or is not known at all. Its rows are
     /// removed once it has none left, so that it learns of it from its next heartbeat.

@@ -8,7 +8,7 @@ use golden_jobs::{
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{MINUTE, SECOND, TENANT, any_job, everything, job, keyed},
+    given::{MINUTE, SECOND, TENANT, any_job, by, everything, job, keyed},
 };
 
 both_stores! {
@@ -133,7 +133,7 @@ async fn a_batch_with_a_job_on_record_is_refused(store: Bed) {
 
 async fn a_batch_that_its_queue_has_no_room_for_is_refused_as_a_whole(store: Bed) {
     let quota = Quota { max_queued: Some(3), max_running: None };
-    store.limit(Role::Orchestrator, TENANT, quota).await.unwrap();
+    store.limit(Role::Orchestrator, TENANT, quota, &by("ops")).await.unwrap();
     let mut wide = keyed_batch(5, "k", 1);
     wide.jobs[0].role = Role::Sandbox;
     wide.jobs[4].due = Due::In(MINUTE);

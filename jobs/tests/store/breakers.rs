@@ -11,7 +11,11 @@ use golden_jobs::{
     },
 };
 
-use crate::{bed::Bed, both_stores, given::worker};
+use crate::{
+    bed::Bed,
+    both_stores,
+    given::{by, worker},
+};
 
 both_stores! {
     a_vote_counts_while_its_voter_lives
@@ -81,7 +85,7 @@ async fn a_vote_counts_while_its_voter_lives(store: Bed) {
     store.later(2 * OPEN).await;
     assert_eq!(state(&store).await, State::HalfOpen);
 
-    store.drain(second.id).await.unwrap();
+    store.drain(second.id, &by("ops")).await.unwrap();
     let told = only(&store, Some(second.id)).await;
     assert_eq!((told.votes, told.mine), (1, true), "it knows its own, though it does not count");
     store.retire(first.id).await.unwrap();
@@ -139,13 +143,13 @@ async fn one_process_tries_at_a_time(store: Bed) {
 async fn what_an_operator_says_holds_for_a_while_beside_the_votes(store: Bed) {
     let voter = alive(&store).await;
     let said = Said { word: Word::ForcedOpen, left: OPEN, reason: "migration".to_owned(), by: "kim".to_owned() };
-    store.say(&Dependency::Docker, &said).await.unwrap();
+    store.say(&Dependency::Docker, &said, &by("ops")).await.unwrap();
     assert_eq!(only(&store, None).await.said, Some(said.clone()));
     assert_eq!(state(&store).await, State::ForcedOpen);
 
     finds_open(&store, &voter, Dependency::Docker).await;
     let disabled = Said { word: Word::Disabled, ..said };
-    store.say(&Dependency::Docker, &disabled).await.unwrap();
+    store.say(&Dependency::Docker, &disabled, &by("ops")).await.unwrap();
     let told = only(&store, None).await;
     assert_eq!((told.said, told.votes), (Some(disabled), 1));
 
@@ -161,12 +165,12 @@ async fn a_reset_forgets_what_was_said_of_one_or_of_all(store: Bed) {
     let said = Said { word: Word::Disabled, left: OPEN, reason: String::new(), by: String::new() };
     for dependency in [Dependency::Docker, http("a"), http("b")] {
         finds_open(&store, &voter, dependency.clone()).await;
-        store.say(&dependency, &said).await.unwrap();
+        store.say(&dependency, &said, &by("ops")).await.unwrap();
     }
-    store.reset_breakers(Some(&http("b"))).await.unwrap();
+    store.reset_breakers(Some(&http("b")), &by("ops")).await.unwrap();
     let left: Vec<_> = shared(&store).await.breakers.into_iter().map(|breaker| breaker.dependency).collect();
     assert_eq!(left, [Dependency::Docker, http("a")]);
-    store.reset_breakers(None).await.unwrap();
+    store.reset_breakers(None, &by("ops")).await.unwrap();
     assert_eq!(shared(&store).await.breakers, []);
 }
 

@@ -12,7 +12,7 @@ use crate::{
     bed::{ALL, Bed},
     both_stores,
     given::{
-        MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, job, job_with_callback, retry_in, succeeded,
+        MINUTE, SECOND, TENANT, any_letter, await_all, by, child_of, dead, job, job_with_callback, retry_in, succeeded,
     },
 };
 
@@ -30,7 +30,7 @@ both_stores! {
 }
 
 async fn assert_cancelled_at_once(store: &Bed, id: JobId) {
-    assert_eq!(store.cancel(TENANT, id).await.unwrap(), Some(true));
+    assert_eq!(store.cancel(TENANT, id, &by("ops")).await.unwrap(), Some(true));
 
     let read = store.record(id).await;
     assert_eq!((read.state, read.finished_at), (State::Cancelled, Some(store.clock.now())));
@@ -70,7 +70,7 @@ async fn a_waiting_parent_ends_with_its_children(store: Bed) {
     let grandchild_id = grandchild.id;
     store.end(run_of(second), await_all(vec![grandchild])).await;
 
-    assert_eq!(store.cancel(TENANT, parent.run.id).await.unwrap(), Some(true));
+    assert_eq!(store.cancel(TENANT, parent.run.id, &by("ops")).await.unwrap(), Some(true));
 
     for id in [parent.run.id, second, later_id, grandchild_id] {
         assert_eq!(store.state(id).await, State::Cancelled);
@@ -87,8 +87,8 @@ async fn a_waiting_parent_ends_with_its_children(store: Bed) {
 async fn a_running_job_is_asked_to_stop(store: Bed) {
     let run = store.start(job_with_callback()).await;
 
-    assert_eq!(store.cancel(TENANT, run.run.id).await.unwrap(), Some(true));
-    assert_eq!(store.cancel(TENANT, run.run.id).await.unwrap(), Some(true), "asking again does no harm");
+    assert_eq!(store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap(), Some(true));
+    assert_eq!(store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap(), Some(true), "asking again does no harm");
 
     let read = store.record(run.run.id).await;
     assert_eq!((read.state, read.cancel_requested), (State::Running, true));
@@ -113,7 +113,7 @@ async fn a_run_asked_to_stop_ends_cancelled_whatever_else_it_wanted(store: Bed) 
     for verdict in verdicts {
         let asked = format!("{verdict:?}");
         let run = store.start(job_with_callback()).await;
-        store.cancel(TENANT, run.run.id).await.unwrap();
+        store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap();
 
         store.end(&run, verdict).await;
 
@@ -129,7 +129,7 @@ async fn a_run_that_succeeds_or_dies_anyway_has_done_so(store: Bed) {
     let expected = [State::Succeeded, State::Dead, State::Dead];
     for (verdict, expected) in [succeeded(), dead(), Verdict::Lost { dead: true }].into_iter().zip(expected) {
         let run = store.start(job_with_callback()).await;
-        store.cancel(TENANT, run.run.id).await.unwrap();
+        store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap();
 
         store.end(&run, verdict).await;
 
@@ -142,7 +142,7 @@ async fn a_run_that_succeeds_or_dies_anyway_has_done_so(store: Bed) {
 
 async fn a_run_asked_to_stop_starts_no_children(store: Bed) {
     let run = store.start(job()).await;
-    store.cancel(TENANT, run.run.id).await.unwrap();
+    store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap();
 
     store.end(&run, await_all(vec![child_of(&run), child_of(&run)])).await;
 
@@ -156,7 +156,7 @@ async fn a_cancelled_child_lets_its_parent_go_on(store: Bed) {
     let id = child.id;
     store.end(&parent, await_all(vec![child])).await;
 
-    assert_eq!(store.cancel(TENANT, id).await.unwrap(), Some(true));
+    assert_eq!(store.cancel(TENANT, id, &by("ops")).await.unwrap(), Some(true));
 
     assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, parent.run.id);
 }
@@ -165,14 +165,14 @@ async fn what_is_over_stays_as_it_is(store: Bed) {
     let expected = [State::Succeeded, State::Dead, State::Cancelled];
     for (verdict, expected) in [succeeded(), dead(), Verdict::Cancelled].into_iter().zip(expected) {
         let id = store.through(job_with_callback(), verdict).await;
-        assert_eq!(store.cancel(TENANT, id).await.unwrap(), Some(false));
+        assert_eq!(store.cancel(TENANT, id, &by("ops")).await.unwrap(), Some(false));
         assert_eq!(store.state(id).await, expected);
     }
     assert_eq!(store.events().await.len(), 3);
 }
 
 async fn a_job_that_does_not_exist_is_nobodys(store: Bed) {
-    assert_eq!(store.cancel(TENANT, JobId::new()).await.unwrap(), None);
+    assert_eq!(store.cancel(TENANT, JobId::new(), &by("ops")).await.unwrap(), None);
 }
 
 async fn only_the_worker_of_a_run_is_told(store: Bed) {
@@ -181,7 +181,7 @@ async fn only_the_worker_of_a_run_is_told(store: Bed) {
     store.submit(job()).await;
     let others = store.claim(Role::Orchestrator, ALL, other).await.unwrap();
 
-    store.cancel(TENANT, others[0].run.id).await.unwrap();
+    store.cancel(TENANT, others[0].run.id, &by("ops")).await.unwrap();
 
     assert_eq!(asked_to_stop(&store, store.worker).await, []);
     assert_eq!(asked_to_stop(&store, other).await, [others[0].run]);

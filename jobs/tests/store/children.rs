@@ -10,7 +10,8 @@ use crate::{
     bed::{ALL, Bed, Sql},
     both_stores,
     given::{
-        MINUTE, TENANT, any_letter, await_all, child_of, dead, job, job_of, json, keyed, replay, retry_in, succeeded,
+        MINUTE, TENANT, any_letter, await_all, by, child_of, dead, job, job_of, json, keyed, replay, retry_in,
+        succeeded,
     },
 };
 
@@ -81,8 +82,8 @@ async fn a_child_that_dies_or_is_cancelled_has_ended_too(store: Bed) {
     store.end(&runs[3], Verdict::Release).await;
     assert_eq!(store.state(parent).await, State::Waiting);
 
-    store.cancel(TENANT, runs[3].run.id).await.unwrap();
-    store.cancel(TENANT, runs[4].run.id).await.unwrap();
+    store.cancel(TENANT, runs[3].run.id, &by("ops")).await.unwrap();
+    store.cancel(TENANT, runs[4].run.id, &by("ops")).await.unwrap();
     assert_eq!(store.state(parent).await, State::Waiting, "the last one still runs");
     store.end(&runs[4], retry_in(MINUTE)).await;
 
@@ -253,9 +254,9 @@ async fn a_replayed_child_does_not_count_again(store: Bed) {
 /// A child that was asked to stop may end after its parent was put back to work.
 async fn a_child_of_an_earlier_life_does_not_count(store: Bed) {
     let (parent, former) = family(&store, 1).await;
-    store.cancel(TENANT, parent).await.unwrap();
+    store.cancel(TENANT, parent, &by("ops")).await.unwrap();
     assert_eq!(store.state(parent).await, State::Cancelled);
-    assert_eq!(store.retry(TENANT, parent, "ops").await.unwrap(), Retried::Requeued);
+    assert_eq!(store.retry(TENANT, parent, &by("ops")).await.unwrap(), Retried::Requeued);
     let run = store.claim_one(Role::Orchestrator).await;
     store.end(&run, await_all(vec![NewJob { role: Role::Webhook, ..child_of(&run) }])).await;
 
@@ -269,8 +270,8 @@ async fn a_child_of_an_earlier_life_does_not_count(store: Bed) {
 
 async fn a_retried_parent_is_not_resumed_by_its_former_children(store: Bed) {
     let (parent, former) = family(&store, 1).await;
-    store.cancel(TENANT, parent).await.unwrap();
-    assert_eq!(store.retry(TENANT, parent, "ops").await.unwrap(), Retried::Requeued);
+    store.cancel(TENANT, parent, &by("ops")).await.unwrap();
+    assert_eq!(store.retry(TENANT, parent, &by("ops")).await.unwrap(), Retried::Requeued);
 
     store.end(&former[0], Verdict::Cancelled).await;
 
@@ -336,7 +337,7 @@ async fn a_job_does_not_wait_for_itself(store: Bed) {
     store.end(&run, await_all(vec![NewJob { id: run.run.id, ..job() }])).await;
 
     assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, run.run.id);
-    assert_eq!(store.cancel(TENANT, run.run.id).await.unwrap(), Some(true));
+    assert_eq!(store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap(), Some(true));
 }
 
 /// Nobody but a user can end them.
@@ -345,7 +346,7 @@ async fn jobs_that_wait_for_each_other_can_be_cancelled(store: Bed) {
     store.end(&runs[0], await_all(vec![NewJob { id: parent, ..job() }])).await;
     assert_eq!(store.state(runs[0].run.id).await, State::Waiting);
 
-    assert_eq!(store.cancel(TENANT, parent).await.unwrap(), Some(true));
+    assert_eq!(store.cancel(TENANT, parent, &by("ops")).await.unwrap(), Some(true));
 
     for id in [parent, runs[0].run.id] {
         assert_eq!(store.state(id).await, State::Cancelled);

@@ -12,7 +12,7 @@ use sqlx::Row;
 use crate::{
     bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
-    given::{MINUTE, SECOND, TENANT, job, job_of, json, succeeded},
+    given::{MINUTE, SECOND, TENANT, by, job, job_of, json, succeeded},
 };
 
 both_stores! {
@@ -179,18 +179,18 @@ async fn what_a_queue_holds_back_is_not_ready(store: Bed) {
         let queue = QueueName { role, tenant_id };
         let id = store.submit(job()).await;
         let told = ready(&store, ALL).await;
-        store.pause(&queue, "ops").await.unwrap();
+        store.pause(&queue, &by("ops")).await.unwrap();
 
         assert!(ready(&store, ALL).await.is_empty());
         assert!(store.claim_ready(role, &told, store.worker).await.unwrap().is_empty());
 
-        store.resume(&queue).await.unwrap();
+        store.resume(&queue, &by("ops")).await.unwrap();
         let claimed = store.claim_ready(role, &told, store.worker).await.unwrap();
         assert_eq!(ids(&claimed), [id]);
         store.end(&claimed[0], succeeded()).await;
     }
 
-    store.limit(role, TENANT, Quota { max_running: Some(1), ..Quota::default() }).await.unwrap();
+    store.limit(role, TENANT, Quota { max_running: Some(1), ..Quota::default() }, &by("ops")).await.unwrap();
     let jobs = [store.submit(job()).await, store.submit(job()).await];
     assert_eq!(ready(&store, ALL).await, jobs[..1]);
     assert_eq!(ids(&store.claim_ready(role, &jobs, store.worker).await.unwrap()), jobs[..1]);
@@ -202,7 +202,7 @@ async fn of_given_jobs_those_that_are_ready_are_claimed(store: Bed) {
     let ended = store.start(job()).await;
     store.end(&ended, succeeded()).await;
     let cancelled = store.submit(job()).await;
-    store.cancel(TENANT, cancelled).await.unwrap();
+    store.cancel(TENANT, cancelled, &by("ops")).await.unwrap();
     let later = store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
     let elsewhere = store.submit(NewJob { role: Role::Sandbox, ..job() }).await;
     let calm = store.submit(job()).await;

@@ -14,7 +14,8 @@ use crate::{
     bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{
-        MINUTE, SECOND, TENANT, any_letter, dead, dead_of, everything, job, job_with_callback, json, replay, succeeded,
+        MINUTE, SECOND, TENANT, any_letter, by, dead, dead_of, everything, job, job_with_callback, json, replay,
+        succeeded,
     },
 };
 
@@ -239,7 +240,7 @@ async fn a_job_is_replayed_once_however_often_it_is_asked_for(store: Bed) {
         assert!(store.replay(&replay(filter), ALL).await.unwrap().is_empty());
     }
 
-    assert_eq!(store.retry(TENANT, id, "ops").await.unwrap(), Retried::NotNow(State::Queued));
+    assert_eq!(store.retry(TENANT, id, &by("ops")).await.unwrap(), Retried::NotNow(State::Queued));
     assert_eq!(store.claim_one(Role::Orchestrator).await.run.id, id);
 }
 
@@ -339,18 +340,18 @@ async fn a_purged_letter_is_resolved_and_its_job_stays_dead(store: Bed) {
     bury(&store, vec![job(), job()]).await;
     let one = DeadLetterFilter { ids: vec![letters(&store, &any_letter()).await[2].id], ..any_letter() };
 
-    assert_eq!(store.purge(&one, "ops@acme", ALL).await.unwrap(), 1);
-    assert_eq!(store.purge(&one, "ops@acme", ALL).await.unwrap(), 0);
+    assert_eq!(store.purge(&one, &by("ops@acme"), ALL).await.unwrap(), 1);
+    assert_eq!(store.purge(&one, &by("ops@acme"), ALL).await.unwrap(), 0);
 
     let whole = letters(&store, &DeadLetterFilter { include_resolved: true, ..any_letter() }).await;
     assert_eq!((whole[2].job_id, whole[2].resolution.as_deref()), (Some(id), Some("purged")));
     assert_eq!((whole[2].resolved_by.as_deref(), whole[2].resolved_at), (Some("ops@acme"), Some(store.clock.now())));
     assert_eq!(store.state(id).await, State::Dead);
     assert_eq!(store.replay(&replay(one), ALL).await.unwrap(), []);
-    assert_eq!(store.purge(&any_letter(), "ops", 1).await.unwrap(), 1, "no more than it is asked to");
-    assert_eq!(store.purge(&any_letter(), "ops", ALL).await.unwrap(), 1);
+    assert_eq!(store.purge(&any_letter(), &by("ops"), 1).await.unwrap(), 1, "no more than it is asked to");
+    assert_eq!(store.purge(&any_letter(), &by("ops"), ALL).await.unwrap(), 1);
     // The job itself may still be run again, by its own id.
-    assert_eq!(store.retry(TENANT, id, "ops").await.unwrap(), Retried::Requeued);
+    assert_eq!(store.retry(TENANT, id, &by("ops")).await.unwrap(), Retried::Requeued);
 }
 
 async fn resolved_letters_are_left_as_they_are(store: Bed) {
@@ -362,9 +363,9 @@ async fn resolved_letters_are_left_as_they_are(store: Bed) {
     store.clock.advance(MINUTE);
 
     let resolved = DeadLetterFilter { include_resolved: true, ids: vec![before.id], ..any_letter() };
-    assert_eq!(store.purge(&resolved, "other", ALL).await.unwrap(), 0);
-    assert!(store.replay(&Replay { by: "other".into(), ..replay(resolved) }, ALL).await.unwrap().is_empty());
-    assert_eq!(store.retry(TENANT, run.run.id, "other").await.unwrap(), Retried::Requeued);
+    assert_eq!(store.purge(&resolved, &by("other"), ALL).await.unwrap(), 0);
+    assert!(store.replay(&Replay { by: by("other"), ..replay(resolved) }, ALL).await.unwrap().is_empty());
+    assert_eq!(store.retry(TENANT, run.run.id, &by("other")).await.unwrap(), Retried::Requeued);
 
     let after = letter(&store).await;
     assert_eq!((after.resolved_by, after.resolved_at), (before.resolved_by, before.resolved_at));

@@ -17,7 +17,8 @@ use crate::{
     bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{
-        MINUTE, SECOND, TENANT, any_letter, dead, delivery, delivery_to, everything, job, retry_in, settings, succeeded,
+        MINUTE, SECOND, TENANT, any_letter, by, dead, delivery, delivery_to, everything, job, retry_in, settings,
+        succeeded,
     },
 };
 
@@ -62,7 +63,7 @@ async fn added(store: &Bed, delivery: NewDelivery) -> MessageId {
 }
 
 async fn endpoint(store: &Bed) -> EndpointId {
-    store.add_endpoint(TENANT, &settings(), [1; 32]).await.unwrap().unwrap().id
+    store.add_endpoint(TENANT, &settings(), [1; 32], &by("ops")).await.unwrap().unwrap().id
 }
 
 /// All deliveries of the tenant.
@@ -166,7 +167,7 @@ async fn deliveries_are_filtered_and_paged_newest_first(store: Bed) {
     let to_be_sent = NewJob { role: Role::Webhook, ..job() };
     let ready = added(&store, NewDelivery { about: Some(about), ..delivery(to_be_sent) }).await;
     let cancelled = added(&store, delivery(job())).await;
-    store.cancel(TENANT, cancelled.into()).await.unwrap();
+    store.cancel(TENANT, cancelled.into(), &by("ops")).await.unwrap();
 
     let all = of_tenant();
     let of_endpoint = DeliveryFilter { endpoint_id: Some(to), ..all.clone() };
@@ -273,13 +274,14 @@ async fn what_has_ended_is_sent_again_once_and_under_the_same_id(store: Bed) {
         store.end(&run, verdict).await;
     }
     let cancelled = added(&store, delivery(job())).await;
-    store.cancel(TENANT, cancelled.into()).await.unwrap();
+    store.cancel(TENANT, cancelled.into(), &by("ops")).await.unwrap();
     ended.push(cancelled);
     let pending = added(&store, NewDelivery { job: NewJob { role: Role::Sandbox, ..job() }, ..delivery(job()) }).await;
     let other = store.through(job(), dead()).await;
 
     let asked: Vec<_> = ended.iter().copied().chain([pending, other.into(), MessageId::new()]).collect();
-    let (a, b) = tokio::join!(store.redeliver(TENANT, &asked, "ops"), store.redeliver(TENANT, &asked, "ops"));
+    let ops = by("ops");
+    let (a, b) = tokio::join!(store.redeliver(TENANT, &asked, &ops), store.redeliver(TENANT, &asked, &ops));
 
     let mut again = [a.unwrap(), b.unwrap()].concat();
     again.sort();
@@ -305,13 +307,13 @@ async fn what_goes_to_a_disabled_or_deleted_endpoint_is_not_sent_again(store: Be
         store.end(&run, dead()).await;
     }
     let change = |enabled| EndpointChange { enabled: Some(enabled), ..Default::default() };
-    store.change_endpoint(TENANT, disabled, &change(false)).await.unwrap();
-    store.remove_endpoint(TENANT, deleted).await.unwrap();
-    assert_eq!(store.redeliver(TENANT, &ids, "ops").await.unwrap(), []);
+    store.change_endpoint(TENANT, disabled, &change(false), &by("ops")).await.unwrap();
+    store.remove_endpoint(TENANT, deleted, &by("ops")).await.unwrap();
+    assert_eq!(store.redeliver(TENANT, &ids, &by("ops")).await.unwrap(), []);
     assert_eq!(store.count_dead_letters(&any_letter()).await.unwrap(), 2);
 
-    store.change_endpoint(TENANT, disabled, &change(true)).await.unwrap();
-    assert_eq!(store.redeliver(TENANT, &ids, "ops").await.unwrap(), ids[..1]);
+    store.change_endpoint(TENANT, disabled, &change(true), &by("ops")).await.unwrap();
+    assert_eq!(store.redeliver(TENANT, &ids, &by("ops")).await.unwrap(), ids[..1]);
 }
 
 async fn deliveries_of_other_tenants_are_not_there(store: Bed) {
@@ -320,7 +322,7 @@ async fn deliveries_of_other_tenants_are_not_there(store: Bed) {
     let run = store.claim_one(Role::Webhook).await;
     store.end(&run, dead()).await;
     assert_eq!(store.delivery("globex", id).await.unwrap(), None);
-    assert_eq!(store.redeliver("globex", &[id], "ops").await.unwrap(), []);
+    assert_eq!(store.redeliver("globex", &[id], &by("ops")).await.unwrap(), []);
     let job_id = found(&store, id).await.job_id;
     let all = DeliveryFilter { tenant_id: "globex".into(), ..Default::default() };
     for filter in [

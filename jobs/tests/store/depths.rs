@@ -9,7 +9,7 @@ use sqlx::Row;
 use crate::{
     bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
-    given::{MINUTE, SECOND, TENANT, any_letter, dead, job, job_of, job_with_callback, worker},
+    given::{MINUTE, SECOND, TENANT, any_letter, by, dead, job, job_of, job_with_callback, worker},
 };
 
 both_stores! {
@@ -58,7 +58,7 @@ async fn depths_count_what_there_is(store: Bed) {
     });
     assert_eq!(roles, expected);
     assert_eq!((roles[0].load(), roles[0].queued()), (4, 4));
-    store.purge(&any_letter(), "ops", ALL).await.unwrap();
+    store.purge(&any_letter(), &by("ops"), ALL).await.unwrap();
     assert_eq!(store.depths().await.unwrap().dead_letters, 0);
 }
 
@@ -66,14 +66,17 @@ async fn depths_count_what_there_is(store: Bed) {
 async fn what_is_held_back_is_no_load(store: Bed) {
     store.insert((0..5).map(|_| job()).collect()).await.unwrap();
     store.submit(job_of("other")).await;
-    store.limit(Role::Orchestrator, TENANT, Quota { max_queued: None, max_running: Some(2) }).await.unwrap();
+    store
+        .limit(Role::Orchestrator, TENANT, Quota { max_queued: None, max_running: Some(2) }, &by("ops"))
+        .await
+        .unwrap();
     store.later(SECOND).await;
 
     let limited = depth(&store, Role::Orchestrator).await;
     assert_eq!((limited.ready, limited.held, limited.load(), limited.queued()), (3, 3, 3, 6));
 
     let queue = QueueName { role: Role::Orchestrator, tenant_id: Some("other".into()) };
-    store.pause(&queue, "ops").await.unwrap();
+    store.pause(&queue, &by("ops")).await.unwrap();
     store.later(SECOND).await;
     let paused = depth(&store, Role::Orchestrator).await;
     assert_eq!((paused.ready, paused.held), (2, 4));
@@ -82,7 +85,7 @@ async fn what_is_held_back_is_no_load(store: Bed) {
 /// Its workers are there when it is resumed.
 async fn a_paused_role_keeps_its_load(store: Bed) {
     store.insert((0..5).map(|_| job()).collect()).await.unwrap();
-    store.pause(&QueueName { role: Role::Orchestrator, tenant_id: None }, "ops").await.unwrap();
+    store.pause(&QueueName { role: Role::Orchestrator, tenant_id: None }, &by("ops")).await.unwrap();
     store.later(SECOND).await;
 
     assert_eq!(depth(&store, Role::Orchestrator).await.load(), 5);
@@ -96,7 +99,7 @@ async fn capacity_is_that_of_workers_who_take_jobs(store: Bed) {
     for worker in [&both, &one, &drains] {
         store.heartbeat(worker).await.unwrap();
     }
-    store.drain(drains.id).await.unwrap();
+    store.drain(drains.id, &by("ops")).await.unwrap();
 
     let capacity = async |role| depth(&store, role).await.capacity;
     assert_eq!((capacity(Role::Sandbox).await, capacity(Role::Webhook).await), (7, 50));

@@ -19,7 +19,7 @@ use golden_jobs::{
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{MINUTE, SECOND, TENANT, delivery_to, job, job_with_callback, settings, succeeded},
+    given::{MINUTE, SECOND, TENANT, by, delivery_to, job, job_with_callback, settings, succeeded},
 };
 
 both_stores! {
@@ -43,7 +43,7 @@ async fn secret_of(store: &Bed, tenant: &str) -> [u8; 32] {
 }
 
 async fn added(store: &Bed) -> Endpoint {
-    store.add_endpoint(TENANT, &settings(), [1; 32]).await.unwrap().unwrap()
+    store.add_endpoint(TENANT, &settings(), [1; 32], &by("ops")).await.unwrap().unwrap()
 }
 
 async fn target(store: &Bed, id: EndpointId) -> Target {
@@ -88,7 +88,8 @@ async fn a_secret_asked_for_by_many_at_once_is_one(store: Bed) {
 
 async fn a_replaced_secret_of_callbacks_signs_until_its_overlap_is_over_or_revoked(store: Bed) {
     let signing = async || store.callback_secrets(TENANT).await.unwrap().all().collect::<Vec<_>>();
-    let rotate = async |secret, overlap| store.rotate_callback_secret(TENANT, secret, overlap).await.unwrap();
+    let rotate =
+        async |secret, overlap| store.rotate_callback_secret(TENANT, secret, overlap, &by("ops")).await.unwrap();
     let until = store.clock.now() + MINUTE;
     let first = secret_of(&store, TENANT).await;
     let expected = CallbackSecrets { newest: [2; 32], old: Some((first, until)) };
@@ -99,7 +100,7 @@ async fn a_replaced_secret_of_callbacks_signs_until_its_overlap_is_over_or_revok
     store.clock.advance(MINUTE);
     assert_eq!(signing().await, [[2; 32]]);
     rotate([4; 32], MINUTE).await;
-    let revoked = store.revoke_old_callback_secret(TENANT).await.unwrap();
+    let revoked = store.revoke_old_callback_secret(TENANT, &by("ops")).await.unwrap();
     assert_eq!(revoked, CallbackSecrets { newest: [4; 32], old: None });
     assert_eq!(signing().await, [[4; 32]]);
 
@@ -108,9 +109,9 @@ async fn a_replaced_secret_of_callbacks_signs_until_its_overlap_is_over_or_revok
     assert_eq!(signing().await, [[6; 32]], "who wants none of the old ones says so");
 
     // Of tenants that nothing is known of yet.
-    let rotated = store.rotate_callback_secret("globex", [7; 32], Duration::ZERO).await.unwrap();
+    let rotated = store.rotate_callback_secret("globex", [7; 32], Duration::ZERO, &by("ops")).await.unwrap();
     assert_eq!(rotated, CallbackRotated::Done(CallbackSecrets { newest: [7; 32], old: None }));
-    assert_eq!(store.revoke_old_callback_secret("initech").await.unwrap().old, None);
+    assert_eq!(store.revoke_old_callback_secret("initech", &by("ops")).await.unwrap().old, None);
 }
 
 async fn an_endpoint_is_recorded_changed_and_removed(store: Bed) {
@@ -122,7 +123,7 @@ async fn an_endpoint_is_recorded_changed_and_removed(store: Bed) {
         thin: true,
         ..settings()
     };
-    let endpoint = store.add_endpoint(TENANT, &chosen, [1; 32]).await.unwrap().unwrap();
+    let endpoint = store.add_endpoint(TENANT, &chosen, [1; 32], &by("ops")).await.unwrap().unwrap();
     assert_eq!((&endpoint.settings, endpoint.disabled), (&chosen, None));
     assert_eq!((endpoint.created_at, endpoint.updated_at), (store.clock.now(), store.clock.now()));
     assert_eq!(store.endpoint(TENANT, endpoint.id).await.unwrap().unwrap(), endpoint);
@@ -133,15 +134,15 @@ async fn an_endpoint_is_recorded_changed_and_removed(store: Bed) {
     store.clock.advance(SECOND);
     let change =
         EndpointChange { url: Some("https://example.com/2".into()), kinds: Some(vec![]), ..Default::default() };
-    let changed = store.change_endpoint(TENANT, endpoint.id, &change).await.unwrap().unwrap();
+    let changed = store.change_endpoint(TENANT, endpoint.id, &change, &by("ops")).await.unwrap().unwrap();
     let expected = EndpointSettings { url: "https://example.com/2".into(), kinds: vec![], ..chosen };
     assert_eq!((&changed.settings, changed.updated_at), (&expected, store.clock.now()));
     assert_eq!(target(&store, endpoint.id).await.url, "https://example.com/2");
 
-    assert!(store.remove_endpoint(TENANT, endpoint.id).await.unwrap());
-    assert!(!store.remove_endpoint(TENANT, endpoint.id).await.unwrap());
+    assert!(store.remove_endpoint(TENANT, endpoint.id, &by("ops")).await.unwrap());
+    assert!(!store.remove_endpoint(TENANT, endpoint.id, &by("ops")).await.unwrap());
     assert_eq!(store.endpoint(TENANT, endpoint.id).await.unwrap(), None);
-    assert_eq!(store.change_endpoint(TENANT, endpoint.id, &change).await.unwrap(), None);
+    assert_eq!(store.change_endpoint(TENANT, endpoint.id, &change, &by("ops")).await.unwrap(), None);
     assert_eq!(store.target(TENANT, endpoint.id).await.unwrap(), None);
 }
 
@@ -149,7 +150,9 @@ async fn a_tenant_has_so_many_endpoints_and_no_more(store: Bed) {
     let asked: Vec<_> = (0..ENDPOINTS_LIMIT + 5)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.add_endpoint(TENANT, &settings(), [1; 32]).await.unwrap().is_some() })
+            tokio::spawn(async move {
+                store.add_endpoint(TENANT, &settings(), [1; 32], &by("ops")).await.unwrap().is_some()
+            })
         })
         .collect();
     let mut recorded = 0;
@@ -158,7 +161,7 @@ async fn a_tenant_has_so_many_endpoints_and_no_more(store: Bed) {
     }
     assert_eq!(recorded, ENDPOINTS_LIMIT);
     assert_eq!(store.endpoints(TENANT).await.unwrap().len(), ENDPOINTS_LIMIT as usize);
-    assert!(store.add_endpoint("globex", &settings(), [1; 32]).await.unwrap().is_some());
+    assert!(store.add_endpoint("globex", &settings(), [1; 32], &by("ops")).await.unwrap().is_some());
 }
 
 async fn a_tenant_is_listened_to_while_an_endpoint_takes_events(store: Bed) {
@@ -169,18 +172,18 @@ async fn a_tenant_is_listened_to_while_an_endpoint_takes_events(store: Bed) {
     store.forget_events(ALL).await.unwrap();
     assert!(listens(&store).await);
 
-    store.remove_endpoint(TENANT, first.id).await.unwrap();
+    store.remove_endpoint(TENANT, first.id, &by("ops")).await.unwrap();
     store.clock.advance(LISTEN_LEASE);
     assert!(listens(&store).await, "the other one listens");
 
     let disable = EndpointChange { enabled: Some(false), ..Default::default() };
-    store.change_endpoint(TENANT, second.id, &disable).await.unwrap();
+    store.change_endpoint(TENANT, second.id, &disable, &by("ops")).await.unwrap();
     assert!(listens(&store).await, "a stream may be open, and has this long to say so");
     store.clock.advance(LISTEN_LEASE);
     assert!(!listens(&store).await);
 
     let enable = EndpointChange { enabled: Some(true), ..Default::default() };
-    store.change_endpoint(TENANT, second.id, &enable).await.unwrap();
+    store.change_endpoint(TENANT, second.id, &enable, &by("ops")).await.unwrap();
     assert!(listens(&store).await);
 }
 
@@ -188,7 +191,7 @@ async fn a_replaced_secret_signs_until_its_overlap_is_over_or_revoked(store: Bed
     let endpoint = added(&store).await;
     assert_eq!(target(&store, endpoint.id).await.secrets, [[1; 32]]);
 
-    let rotated = store.rotate_secret(TENANT, endpoint.id, [2; 32], MINUTE).await.unwrap();
+    let rotated = store.rotate_secret(TENANT, endpoint.id, [2; 32], MINUTE, &by("ops")).await.unwrap();
     let until = store.clock.now() + MINUTE;
     assert!(matches!(&rotated, Rotated::Done(endpoint) if endpoint.old_secret_until == Some(until)), "{rotated:?}");
     assert_eq!(target(&store, endpoint.id).await.secrets, [[2; 32], [1; 32]], "the newest first");
@@ -196,28 +199,28 @@ async fn a_replaced_secret_signs_until_its_overlap_is_over_or_revoked(store: Bed
     assert_eq!(target(&store, endpoint.id).await.secrets, [[2; 32]]);
     assert_eq!(store.endpoint(TENANT, endpoint.id).await.unwrap().unwrap().old_secret_until, None);
 
-    store.rotate_secret(TENANT, endpoint.id, [3; 32], MINUTE).await.unwrap();
-    let revoked = store.revoke_old_secret(TENANT, endpoint.id).await.unwrap().unwrap();
+    store.rotate_secret(TENANT, endpoint.id, [3; 32], MINUTE, &by("ops")).await.unwrap();
+    let revoked = store.revoke_old_secret(TENANT, endpoint.id, &by("ops")).await.unwrap().unwrap();
     assert_eq!(revoked.old_secret_until, None);
     assert_eq!(target(&store, endpoint.id).await.secrets, [[3; 32]]);
 
-    store.rotate_secret(TENANT, endpoint.id, [4; 32], Duration::ZERO).await.unwrap();
+    store.rotate_secret(TENANT, endpoint.id, [4; 32], Duration::ZERO, &by("ops")).await.unwrap();
     assert_eq!(target(&store, endpoint.id).await.secrets, [[4; 32]]);
 }
 
 async fn a_second_rotation_waits_for_the_first(store: Bed) {
     let endpoint = added(&store).await;
-    store.rotate_secret(TENANT, endpoint.id, [2; 32], MINUTE).await.unwrap();
+    store.rotate_secret(TENANT, endpoint.id, [2; 32], MINUTE, &by("ops")).await.unwrap();
     let until = store.clock.now() + MINUTE;
 
-    let again = store.rotate_secret(TENANT, endpoint.id, [3; 32], MINUTE).await.unwrap();
+    let again = store.rotate_secret(TENANT, endpoint.id, [3; 32], MINUTE, &by("ops")).await.unwrap();
     assert_eq!(again, Rotated::StillRotating(until));
     assert_eq!(target(&store, endpoint.id).await.secrets, [[2; 32], [1; 32]]);
 
     // Who wants none of the old ones says so.
-    store.rotate_secret(TENANT, endpoint.id, [4; 32], Duration::ZERO).await.unwrap();
+    store.rotate_secret(TENANT, endpoint.id, [4; 32], Duration::ZERO, &by("ops")).await.unwrap();
     assert_eq!(target(&store, endpoint.id).await.secrets, [[4; 32]]);
-    let nobody = store.rotate_secret(TENANT, EndpointId::new(), [5; 32], MINUTE).await.unwrap();
+    let nobody = store.rotate_secret(TENANT, EndpointId::new(), [5; 32], MINUTE, &by("ops")).await.unwrap();
     assert_eq!(nobody, Rotated::NoSuchEndpoint);
 }
 
@@ -226,10 +229,10 @@ async fn endpoints_of_other_tenants_are_not_there(store: Bed) {
     let change = EndpointChange { enabled: Some(false), ..Default::default() };
     assert_eq!(store.endpoint("globex", id).await.unwrap(), None);
     assert_eq!(store.endpoints("globex").await.unwrap(), []);
-    assert_eq!(store.change_endpoint("globex", id, &change).await.unwrap(), None);
-    assert!(!store.remove_endpoint("globex", id).await.unwrap());
-    assert_eq!(store.rotate_secret("globex", id, [2; 32], MINUTE).await.unwrap(), Rotated::NoSuchEndpoint);
-    assert_eq!(store.revoke_old_secret("globex", id).await.unwrap(), None);
+    assert_eq!(store.change_endpoint("globex", id, &change, &by("ops")).await.unwrap(), None);
+    assert!(!store.remove_endpoint("globex", id, &by("ops")).await.unwrap());
+    assert_eq!(store.rotate_secret("globex", id, [2; 32], MINUTE, &by("ops")).await.unwrap(), Rotated::NoSuchEndpoint);
+    assert_eq!(store.revoke_old_secret("globex", id, &by("ops")).await.unwrap(), None);
     assert_eq!(store.target("globex", id).await.unwrap(), None, "nor is anything signed with their secrets");
     assert_eq!(target(&store, id).await.secrets, [[1; 32]]);
 }
@@ -317,19 +320,20 @@ async fn a_success_in_between_begins_the_five_days_anew(store: Bed) {
 async fn an_endpoint_that_is_enabled_again_or_moves_begins_anew(store: Bed) {
     let id = added(&store).await.id;
     attempted(&store, id, 500).await;
-    let failing =
-        async |change| store.change_endpoint(TENANT, id, &change).await.unwrap().unwrap().failing_since.is_some();
+    let failing = async |change| {
+        store.change_endpoint(TENANT, id, &change, &by("ops")).await.unwrap().unwrap().failing_since.is_some()
+    };
     let same = EndpointChange { url: Some(settings().url), thin: Some(true), ..Default::default() };
     assert!(failing(same).await);
     assert!(!failing(EndpointChange { url: Some("https://example.com/2".into()), ..Default::default() }).await);
     attempted(&store, id, 410).await;
     let disable = EndpointChange { enabled: Some(false), ..Default::default() };
-    store.change_endpoint(TENANT, id, &disable).await.unwrap();
+    store.change_endpoint(TENANT, id, &disable, &by("ops")).await.unwrap();
     assert_eq!(disabled(&store, id).await.unwrap().reason, DisabledReason::Gone, "the first reason stays");
 
     let enable = EndpointChange { enabled: Some(true), ..Default::default() };
-    let enabled = store.change_endpoint(TENANT, id, &enable).await.unwrap().unwrap();
+    let enabled = store.change_endpoint(TENANT, id, &enable, &by("ops")).await.unwrap().unwrap();
     assert_eq!((enabled.disabled, enabled.failing_since), (None, None));
-    store.change_endpoint(TENANT, id, &disable).await.unwrap();
+    store.change_endpoint(TENANT, id, &disable, &by("ops")).await.unwrap();
     assert_eq!(disabled(&store, id).await.unwrap().reason, DisabledReason::Asked);
 }

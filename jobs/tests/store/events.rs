@@ -14,7 +14,9 @@ use golden_jobs::{
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{SECOND, TENANT, await_all, child_of, dead, delivery, job, job_of, job_with_callback, retry_in, succeeded},
+    given::{
+        SECOND, TENANT, await_all, by, child_of, dead, delivery, job, job_of, job_with_callback, retry_in, succeeded,
+    },
 };
 
 both_stores! {
@@ -89,7 +91,7 @@ async fn every_end_of_a_tenant_that_is_listened_to_is_told(store: Bed) {
     }
     let parent = store.start(job()).await;
     store.end(&parent, await_all(vec![child_of(&parent)])).await;
-    store.cancel(TENANT, parent.run.id).await.unwrap();
+    store.cancel(TENANT, parent.run.id, &by("ops")).await.unwrap();
     assert_eq!(store.events_of(parent.run.id).await, ["job.cancelled"]);
     assert_eq!(store.events().await.len(), expected.len() + 2, "its child is cancelled as well");
     assert_eq!(store.events().await[..expected.len()], expected);
@@ -105,7 +107,7 @@ async fn what_is_not_an_end_is_not_told(store: Bed) {
         assert_eq!(store.events().await, []);
         store.end(&run, verdict).await;
         assert_eq!(store.events().await, []);
-        store.cancel(TENANT, run.run.id).await.unwrap();
+        store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap();
         store.pass_on(ALL, &nobody()).await.unwrap();
     }
 }
@@ -118,7 +120,7 @@ async fn what_delivers_events_is_none_itself(store: Bed) {
         store.through(delivery(), verdict).await;
     }
     let id = store.submit(delivery()).await;
-    store.cancel(TENANT, id).await.unwrap();
+    store.cancel(TENANT, id, &by("ops")).await.unwrap();
 
     assert_eq!(store.events().await, []);
 }
@@ -147,7 +149,7 @@ async fn who_listens_is_heard_of_until_the_longest_lease_is_over(store: Bed) {
 
 async fn every_end_of_a_job_is_an_event_of_its_own(store: Bed) {
     let id = store.through(job_with_callback(), Verdict::Cancelled).await;
-    store.retry(TENANT, id, "ops").await.unwrap();
+    store.retry(TENANT, id, &by("ops")).await.unwrap();
     let run = store.claim_one(Role::Orchestrator).await;
     store.end(&run, succeeded()).await;
 

@@ -10,7 +10,7 @@ use crate::{
     bed::{Bed, Sql},
     both_stores,
     given::{
-        SECOND, any_job, any_letter, await_all, child_of, dead, everything, job_with_callback, json, retry_in,
+        SECOND, any_job, any_letter, await_all, by, child_of, dead, everything, job_with_callback, json, retry_in,
         succeeded,
     },
 };
@@ -104,7 +104,7 @@ async fn a_lease_that_was_never_given_is_refused(store: Bed) {
 /// The answer to a cancel that reached the run, and then to a second one that did not.
 async fn a_cancelled_jobs_lease_is_gone(store: Bed) {
     let run = store.start(job_with_callback()).await;
-    store.cancel(&run.tenant_id, run.run.id).await.unwrap();
+    store.cancel(&run.tenant_id, run.run.id, &by("ops")).await.unwrap();
     store.end(&run, Verdict::Cancelled).await;
 
     assert_eq!(store.try_end(&run, succeeded()).await, [run.run]);

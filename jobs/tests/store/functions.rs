@@ -12,7 +12,7 @@ use golden_jobs::{
 use crate::{
     bed::Bed,
     both_stores,
-    given::{MINUTE, TENANT, any_job, any_letter, dead, everything, job, json, succeeded},
+    given::{MINUTE, TENANT, any_job, any_letter, by, dead, everything, job, json, succeeded},
 };
 
 both_stores! {
@@ -58,7 +58,7 @@ fn version(text: &str) -> NewVersion {
 }
 
 async fn register(store: &Bed, version: NewVersion) -> Registered {
-    store.register_function(&version, Most::default()).await.unwrap()
+    store.register_function(&version, Most::default(), &by("ops")).await.unwrap()
 }
 
 async fn live(store: &Bed) -> Option<u32> {
@@ -70,7 +70,7 @@ async fn find(store: &Bed, number: u32) -> Option<FunctionVersion> {
 }
 
 async fn delete(store: &Bed, version: Option<u32>) -> FunctionDeleted {
-    store.delete_function(TENANT, &name("area"), version.map(v)).await.unwrap()
+    store.delete_function(TENANT, &name("area"), version.map(v), &by("ops")).await.unwrap()
 }
 
 fn calling(kind: &str) -> NewJob {
@@ -109,11 +109,11 @@ async fn versions_are_numbered_and_the_newest_is_live(store: Bed) {
     assert_eq!(versions.iter().map(|facts| facts.version.get()).collect::<Vec<_>>(), [2, 1]);
     assert!(!find(&store, 1).await.unwrap().live);
 
-    assert!(store.set_live(TENANT, &name("area"), v(1)).await.unwrap());
+    assert!(store.set_live(TENANT, &name("area"), v(1), &by("ops")).await.unwrap());
     assert!(find(&store, 1).await.unwrap().live);
     assert_eq!(live(&store).await, Some(1));
-    assert!(!store.set_live(TENANT, &name("area"), v(3)).await.unwrap());
-    assert!(!store.set_live(TENANT, &name("none"), v(1)).await.unwrap());
+    assert!(!store.set_live(TENANT, &name("area"), v(3), &by("ops")).await.unwrap());
+    assert!(!store.set_live(TENANT, &name("none"), v(1), &by("ops")).await.unwrap());
     assert_eq!(live(&store).await, Some(1));
 }
 
@@ -121,7 +121,7 @@ async fn versions_are_numbered_and_the_newest_is_live(store: Bed) {
 async fn the_newest_version_is_not_recorded_twice(store: Bed) {
     register(&store, version("one")).await;
     register(&store, version("two")).await;
-    store.set_live(TENANT, &name("area"), v(1)).await.unwrap();
+    store.set_live(TENANT, &name("area"), v(1), &by("ops")).await.unwrap();
 
     assert_eq!(register(&store, NewVersion { live: false, ..version("two") }).await, Registered::Same(v(2)));
     assert_eq!(live(&store).await, Some(1));
@@ -186,9 +186,9 @@ async fn a_function_is_its_tenants_alone(store: Bed) {
     assert!(store.function_version(OTHER, &area, v(1)).await.unwrap().is_none());
     assert!(store.function_versions(OTHER, &area).await.unwrap().is_empty());
     assert!(store.functions(OTHER, everything()).await.unwrap().is_empty());
-    assert!(!store.set_live(OTHER, &area, v(1)).await.unwrap());
-    assert_eq!(store.delete_function(OTHER, &area, None).await.unwrap(), FunctionDeleted::NoSuch);
-    assert_eq!(store.delete_function(OTHER, &area, Some(v(1))).await.unwrap(), FunctionDeleted::NoSuch);
+    assert!(!store.set_live(OTHER, &area, v(1), &by("ops")).await.unwrap());
+    assert_eq!(store.delete_function(OTHER, &area, None, &by("ops")).await.unwrap(), FunctionDeleted::NoSuch);
+    assert_eq!(store.delete_function(OTHER, &area, Some(v(1)), &by("ops")).await.unwrap(), FunctionDeleted::NoSuch);
 
     assert_eq!(live(&store).await, Some(2));
     assert_eq!(register(&store, NewVersion { tenant_id: OTHER.into(), ..version("x") }).await, Registered::New(v(1)));
@@ -205,19 +205,19 @@ async fn there_are_so_many_and_no_more(store: Bed) {
         ("a", "3", Registered::TooManyVersions),
         ("a", "2", Registered::Same(v(2))),
     ] {
-        let answer = store.register_function(&of(function, text), most).await.unwrap();
+        let answer = store.register_function(&of(function, text), most, &by("ops")).await.unwrap();
         assert_eq!(answer, expected, "{function} {text}");
     }
     let other = NewVersion { tenant_id: OTHER.into(), ..of("c", "1") };
-    assert_eq!(store.register_function(&other, most).await.unwrap(), Registered::New(v(1)));
+    assert_eq!(store.register_function(&other, most, &by("ops")).await.unwrap(), Registered::New(v(1)));
 
     // What was refused left nothing, and what goes makes room.
     assert_eq!(store.sql.number("SELECT COUNT(*) FROM functions").await, 3);
-    store.delete_function(TENANT, &name("b"), None).await.unwrap();
-    assert_eq!(store.register_function(&of("c", "1"), most).await.unwrap(), Registered::New(v(1)));
-    assert_eq!(store.register_function(&of("b", "1"), most).await.unwrap(), Registered::TooManyFunctions);
-    store.delete_function(TENANT, &name("a"), Some(v(1))).await.unwrap();
-    assert_eq!(store.register_function(&of("a", "3"), most).await.unwrap(), Registered::New(v(3)));
+    store.delete_function(TENANT, &name("b"), None, &by("ops")).await.unwrap();
+    assert_eq!(store.register_function(&of("c", "1"), most, &by("ops")).await.unwrap(), Registered::New(v(1)));
+    assert_eq!(store.register_function(&of("b", "1"), most, &by("ops")).await.unwrap(), Registered::TooManyFunctions);
+    store.delete_function(TENANT, &name("a"), Some(v(1)), &by("ops")).await.unwrap();
+    assert_eq!(store.register_function(&of("a", "3"), most, &by("ops")).await.unwrap(), Registered::New(v(3)));
 }
 
 async fn two_who_register_at_once_get_two_versions(store: Bed) {
@@ -251,7 +251,7 @@ async fn a_version_goes_when_nobody_needs_it(store: Bed) {
     assert_eq!(delete(&store, Some(3)).await, FunctionDeleted::Live);
     assert_eq!(delete(&store, None).await, FunctionDeleted::Busy);
 
-    store.cancel(TENANT, later).await.unwrap();
+    store.cancel(TENANT, later, &by("ops")).await.unwrap();
     let claimed = store.claim(Role::Sandbox, 10, store.worker).await.unwrap();
     let run = claimed.iter().find(|run| run.run.id == queued).unwrap();
     assert_eq!(delete(&store, None).await, FunctionDeleted::Busy, "it runs");
@@ -274,7 +274,7 @@ async fn a_number_is_never_given_out_again(store: Bed) {
 
     let gone = WhichVersion { tenant_id: TENANT.into(), name: name("area"), version: None };
     assert_eq!(store.called_versions(&[gone]).await.unwrap(), [None]);
-    assert!(!store.set_live(TENANT, &name("area"), v(2)).await.unwrap());
+    assert!(!store.set_live(TENANT, &name("area"), v(2), &by("ops")).await.unwrap());
     store.clock.advance(MINUTE);
     assert_eq!(register(&store, version("two")).await, Registered::New(v(3)));
     let function = store.function(TENANT, &name("area")).await.unwrap().unwrap();
@@ -301,18 +301,18 @@ async fn the_jobs_of_all_versions_are_found_by_the_functions_kind(store: Bed) {
     }
     let mut filter = any_letter();
     filter.kind = Some("fn.area@12".into());
-    assert_eq!(store.purge(&filter, "ops", 10).await.unwrap(), 1);
+    assert_eq!(store.purge(&filter, &by("ops"), 10).await.unwrap(), 1);
     filter.kind = Some("fn.area".into());
     let replayed = store.replay(&crate::given::replay(filter), 10).await.unwrap();
     assert_eq!(replayed, ids[..1]);
 }
 
 async fn functions_go_with_their_tenant(store: Bed) {
-    store.create_tenant(TENANT, &golden_jobs::store::Terms::default()).await.unwrap();
+    store.create_tenant(TENANT, &golden_jobs::store::Terms::default(), &by("ops")).await.unwrap();
     register(&store, version("one")).await;
     register(&store, NewVersion { tenant_id: OTHER.into(), ..version("x") }).await;
 
-    assert_eq!(store.delete_tenant(TENANT).await.unwrap(), Deleted::Gone);
+    assert_eq!(store.delete_tenant(TENANT, &by("ops")).await.unwrap(), Deleted::Gone);
 
     assert_eq!(live(&store).await, None);
     assert!(find(&store, 1).await.is_none());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use golden_jobs::{
     EndpointId, JobId, Role, WorkerId,
+    audit::Actor,
     outcome::{JobError, Verdict},
     store::{
         Claimed, DeadLetterFilter, Due, Idempotency, JobFilter, NewJob, Page, Pool, Replay, WorkerInfo,
@@ -100,6 +101,11 @@ pub(crate) fn worker() -> WorkerInfo {
     }
 }
 
+/// Somebody who acts for the tenant.
+pub(crate) fn by(subject: &str) -> Actor {
+    Actor::caller(subject, TENANT, "operator")
+}
+
 /// All jobs of the tenant.
 pub(crate) fn any_job() -> JobFilter {
     JobFilter { tenant_id: TENANT.into(), ..JobFilter::default() }
@@ -111,7 +117,7 @@ pub(crate) fn any_letter() -> DeadLetterFilter {
 }
 
 pub(crate) fn replay(filter: DeadLetterFilter) -> Replay {
-    Replay { filter, by: "ops@acme".into(), payload: None }
+    Replay { filter, by: by("ops@acme"), payload: None }
 }
 
 pub(crate) fn everything<Id>() -> Page<Id> {

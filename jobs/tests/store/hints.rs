@@ -14,8 +14,8 @@ use crate::{
     bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{
-        MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, delivery, job, job_with_callback, json, replay,
-        retry_in, succeeded,
+        MINUTE, SECOND, TENANT, any_letter, await_all, by, child_of, dead, delivery, job, job_with_callback, json,
+        replay, retry_in, succeeded,
     },
 };
 
@@ -44,7 +44,7 @@ async fn hints_for_other_processes_may_be_carried_on_another_way() {
         let mut carried = store.wakes().watch_carried();
         let run = store.start(job()).await;
         assert_eq!(timeout(SOON, carried.recv()).await.unwrap(), Ok(Hint::Wake(Role::Orchestrator)));
-        store.cancel(TENANT, run.run.id).await.unwrap();
+        store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap();
         assert_eq!(timeout(SOON, carried.recv()).await.unwrap(), Ok(Hint::Cancel(run.run.id)));
     })
     .await;
@@ -121,7 +121,7 @@ async fn children_are_woken_for_and_their_end_wakes_the_parents_role(store: Bed)
         let child = store.claim_one(Role::Sandbox).await;
         store.end(&child, verdict).await;
         if !store.state(child.run.id).await.is_terminal() {
-            store.cancel(TENANT, child.run.id).await.unwrap();
+            store.cancel(TENANT, child.run.id, &by("ops")).await.unwrap();
         }
         woken(&store, Role::Orchestrator).await;
         store.claim_one(Role::Orchestrator).await;
@@ -149,13 +149,13 @@ async fn a_parent_that_need_not_wait_wakes_its_role(store: Bed) {
 async fn putting_a_job_back_wakes_its_role(store: Bed) {
     let id = store.through(job(), dead()).await;
     settle(&store).await;
-    store.retry(TENANT, id, "ops").await.unwrap();
+    store.retry(TENANT, id, &by("ops")).await.unwrap();
     woken(&store, Role::Orchestrator).await;
 
     let run = store.claim_one(Role::Orchestrator).await;
     store.end(&run, retry_in(MINUTE)).await;
     settle(&store).await;
-    store.retry(TENANT, id, "ops").await.unwrap();
+    store.retry(TENANT, id, &by("ops")).await.unwrap();
     woken(&store, Role::Orchestrator).await;
 
     let run = store.claim_one(Role::Orchestrator).await;
@@ -168,7 +168,7 @@ async fn putting_a_job_back_wakes_its_role(store: Bed) {
 async fn a_cancelled_run_is_hinted_at(store: Bed) {
     let run = store.start(job()).await;
 
-    store.cancel(TENANT, run.run.id).await.unwrap();
+    store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap();
 
     timeout(SOON, store.wakes().cancelled()).await.expect("the pools look for runs to stop");
 }
@@ -181,11 +181,11 @@ async fn an_end_is_told_to_those_who_wait_for_it(store: Bed) {
     }
 
     let id = store.submit(job()).await;
-    store.cancel(TENANT, id).await.unwrap();
+    store.cancel(TENANT, id, &by("ops")).await.unwrap();
     assert_eq!(timeout(SOON, ended.recv()).await.unwrap().unwrap(), id);
 
     let run = store.start(job()).await;
-    store.cancel(TENANT, run.run.id).await.unwrap();
+    store.cancel(TENANT, run.run.id, &by("ops")).await.unwrap();
     store.end(&run, retry_in(SECOND)).await;
     assert_eq!(timeout(SOON, ended.recv()).await.unwrap().unwrap(), run.run.id);
 }
@@ -197,7 +197,7 @@ async fn an_event_wakes_the_relay(store: Bed) {
     }
 
     let id = store.submit(job_with_callback()).await;
-    store.cancel(TENANT, id).await.unwrap();
+    store.cancel(TENANT, id, &by("ops")).await.unwrap();
     timeout(SOON, store.wakes().told()).await.expect("the relay is told");
 }
 
@@ -237,9 +237,9 @@ async fn what_can_be_seen_to_change_stirs_those_who_watch(store: Bed) {
     assert!(stirred(&*store).await, "being due");
     store.end(&store.claim_one(Role::Orchestrator).await, dead()).await;
     assert!(stirred(&*store).await, "the end");
-    store.retry(TENANT, id, "ops").await.unwrap();
+    store.retry(TENANT, id, &by("ops")).await.unwrap();
     assert!(stirred(&*store).await, "a retry");
-    store.cancel(TENANT, id).await.unwrap();
+    store.cancel(TENANT, id, &by("ops")).await.unwrap();
     assert!(stirred(&*store).await, "a cancel");
 }
 

@@ -31,11 +31,14 @@
 //! | [`terms`] | tenants are created, changed, suspended and deleted |
 //! | [`hints`] | who is woken by what |
 //! | [`schedules`] | kept for their owners, fired once a slot |
+//! | [`audit`], [`audited`] | who changed what, in a chain |
 //! | [`schema`] | versions, checks, the runbook's statements |
 //! | [`random`] | random verbs, against a [`model`] of all the above |
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
+mod audit;
+mod audited;
 mod batches;
 mod bed;
 mod breakers;

@@ -8,7 +8,7 @@ use golden_jobs::{
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{TENANT, any_letter, dead, everything, job, json, replay},
+    given::{TENANT, any_letter, by, dead, everything, job, json, replay},
 };
 
 both_stores! {
@@ -52,15 +52,15 @@ async fn a_letter_of_a_message_is_resolved_once_and_by_no_replay(store: Bed) {
     assert_eq!(store.count_dead_letters(&any_letter()).await.unwrap(), 1);
 
     let job = JobId(letter.id.0);
-    assert!(!store.resubmitted("globex", letter.id, job, "ops").await.unwrap());
-    assert!(store.resubmitted(TENANT, letter.id, job, "ops").await.unwrap());
-    assert!(!store.resubmitted(TENANT, letter.id, job, "else").await.unwrap());
+    assert!(!store.resubmitted("globex", letter.id, job, &by("ops")).await.unwrap());
+    assert!(store.resubmitted(TENANT, letter.id, job, &by("ops")).await.unwrap());
+    assert!(!store.resubmitted(TENANT, letter.id, job, &by("else")).await.unwrap());
     let filter = DeadLetterFilter { ids: vec![letter.id], include_resolved: true, ..any_letter() };
     let found = store.dead_letters(&filter, everything()).await.unwrap().letters.remove(0);
     assert_eq!((found.job_id, found.resolution.as_deref()), (Some(job), Some("replayed")));
     assert_eq!((found.resolved_by.as_deref(), found.resolved_at), (Some("ops"), Some(store.clock.now())));
 
     store.bury_message(&purged).await.unwrap();
-    assert_eq!(store.purge(&any_letter(), "ops", ALL).await.unwrap(), 1);
-    assert!(!store.resubmitted(TENANT, purged.id, job, "ops").await.unwrap());
+    assert_eq!(store.purge(&any_letter(), &by("ops"), ALL).await.unwrap(), 1);
+    assert!(!store.resubmitted(TENANT, purged.id, job, &by("ops")).await.unwrap());
 }

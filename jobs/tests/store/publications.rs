@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{SECOND, TENANT, dead, job, job_of, job_with_callback, succeeded},
+    given::{SECOND, TENANT, by, dead, job, job_of, job_with_callback, succeeded},
 };
 
 both_stores! {
@@ -44,7 +44,7 @@ async fn with_a_broker_every_end_waits_for_it(store: Bed) {
     broker::listen(&*store.store).await.unwrap();
     let first = store.through(job(), succeeded()).await;
     let second = store.submit(job_of("globex")).await;
-    store.cancel("globex", second).await.unwrap();
+    store.cancel("globex", second, &by("ops")).await.unwrap();
     assert!(store.listen(TENANT, SECOND).await.unwrap(), "whoever listens from now on has missed nothing");
 
     let waiting = relayed(&store).await;

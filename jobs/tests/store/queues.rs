@@ -13,7 +13,8 @@ use crate::{
     both_stores,
     fairness::{ROLE, claim, jobs_of, share, shares},
     given::{
-        MINUTE, SECOND, TENANT, any_letter, await_all, child_of, dead, job, job_of, keyed, replay, retry_in, succeeded,
+        MINUTE, SECOND, TENANT, any_letter, await_all, by, child_of, dead, job, job_of, keyed, replay, retry_in,
+        succeeded,
     },
 };
 
@@ -52,7 +53,7 @@ fn whole_role() -> QueueName {
 
 async fn a_paused_role_takes_jobs_and_gives_none_out(store: Bed) {
     let running = store.start(job()).await;
-    store.pause(&whole_role(), "ops").await.unwrap();
+    store.pause(&whole_role(), &by("ops")).await.unwrap();
 
     store.submit(job()).await;
     assert!(claim(&store, 10).await.is_empty());
@@ -60,18 +61,18 @@ async fn a_paused_role_takes_jobs_and_gives_none_out(store: Bed) {
     assert_eq!(store.claim_one(Role::Sandbox).await.run.id, elsewhere);
     store.end(&running, succeeded()).await;
 
-    store.resume(&whole_role()).await.unwrap();
+    store.resume(&whole_role(), &by("ops")).await.unwrap();
     assert_eq!(claim(&store, 10).await.len(), 1);
 }
 
 async fn a_paused_tenant_is_held_back_alone(store: Bed) {
     store.insert(jobs_of("held", 3)).await.unwrap();
-    store.pause(&queue_of("held"), "ops").await.unwrap();
+    store.pause(&queue_of("held"), &by("ops")).await.unwrap();
     store.insert(jobs_of("held", 3)).await.unwrap();
     store.insert(jobs_of("free", 2)).await.unwrap();
 
     assert_eq!(shares(&store, 10).await, BTreeMap::from([("free".into(), 2)]));
-    store.resume(&queue_of("held")).await.unwrap();
+    store.resume(&queue_of("held"), &by("ops")).await.unwrap();
     assert_eq!(shares(&store, 10).await, BTreeMap::from([("held".into(), 6)]));
 
     store.insert(jobs_of("held", 1)).await.unwrap();
@@ -83,14 +84,14 @@ async fn however_a_job_becomes_ready_it_is_held_back(store: Bed) {
     let runs = claim(&store, 6).await;
     store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
     let hastened = store.submit(NewJob { due: Due::In(100 * MINUTE), ..job() }).await;
-    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    store.pause(&queue_of(TENANT), &by("ops")).await.unwrap();
 
     store.end(&runs[0], Verdict::Release).await;
     store.end(&runs[1], retry_in(SECOND)).await;
     store.end(&runs[2], dead()).await;
     store.end(&runs[3], await_all(vec![NewJob { tenant_id: "other".into(), ..child_of(&runs[3]) }])).await;
     store.replay(&replay(any_letter()), ALL).await.unwrap();
-    store.retry(TENANT, hastened, "ops").await.unwrap();
+    store.retry(TENANT, hastened, &by("ops")).await.unwrap();
     store.later(MINUTE).await;
     store.promote(ALL).await.unwrap();
     let child = claim(&store, 10).await;
@@ -98,60 +99,60 @@ async fn however_a_job_becomes_ready_it_is_held_back(store: Bed) {
     store.end(&child[0], succeeded()).await;
 
     assert!(claim(&store, 10).await.is_empty());
-    store.resume(&queue_of(TENANT)).await.unwrap();
+    store.resume(&queue_of(TENANT), &by("ops")).await.unwrap();
     assert_eq!(claim(&store, 10).await.len(), 6);
 }
 
 async fn what_was_let_through_is_held_back_by_the_next_pause(store: Bed) {
-    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    store.pause(&queue_of(TENANT), &by("ops")).await.unwrap();
     store.submit(job()).await;
-    store.resume(&queue_of(TENANT)).await.unwrap();
-    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    store.resume(&queue_of(TENANT), &by("ops")).await.unwrap();
+    store.pause(&queue_of(TENANT), &by("ops")).await.unwrap();
     assert!(claim(&store, 10).await.is_empty());
-    store.resume(&queue_of(TENANT)).await.unwrap();
+    store.resume(&queue_of(TENANT), &by("ops")).await.unwrap();
     assert_eq!(claim(&store, 10).await.len(), 1);
 
     limit(&store, running(1)).await;
     store.insert(jobs_of(TENANT, 2)).await.unwrap();
-    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    store.pause(&queue_of(TENANT), &by("ops")).await.unwrap();
     assert!(claim(&store, 10).await.is_empty());
 }
 
 async fn what_was_held_back_does_not_overtake(store: Bed) {
-    store.pause(&queue_of("held"), "ops").await.unwrap();
+    store.pause(&queue_of("held"), &by("ops")).await.unwrap();
     store.insert(jobs_of("held", 100)).await.unwrap();
     store.insert(jobs_of("free", 300)).await.unwrap();
     assert_eq!(claim(&store, 200).await.len(), 200);
 
-    store.resume(&queue_of("held")).await.unwrap();
+    store.resume(&queue_of("held"), &by("ops")).await.unwrap();
 
     let first = shares(&store, 40).await;
     assert!((19..=21).contains(&share(&first, "free")), "{first:?}");
 }
 
 async fn pausing_twice_keeps_who_was_first(store: Bed) {
-    store.pause(&queue_of(TENANT), "first").await.unwrap();
+    store.pause(&queue_of(TENANT), &by("first")).await.unwrap();
     store.later(MINUTE).await;
-    store.pause(&queue_of(TENANT), "second").await.unwrap();
+    store.pause(&queue_of(TENANT), &by("second")).await.unwrap();
 
     let pause = queue(&store, TENANT).await.pause.unwrap();
     assert_eq!(pause.by.as_deref(), Some("first"));
-    store.resume(&queue_of(TENANT)).await.unwrap();
+    store.resume(&queue_of(TENANT), &by("ops")).await.unwrap();
     assert_eq!(queue(&store, TENANT).await.pause, None);
 }
 
 async fn a_job_held_back_is_queued_and_can_be_cancelled(store: Bed) {
-    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    store.pause(&queue_of(TENANT), &by("ops")).await.unwrap();
     let id = store.submit(job()).await;
 
     assert_eq!(store.state(id).await, State::Queued);
-    assert_eq!(store.cancel(TENANT, id).await.unwrap(), Some(true));
-    store.resume(&queue_of(TENANT)).await.unwrap();
+    assert_eq!(store.cancel(TENANT, id, &by("ops")).await.unwrap(), Some(true));
+    store.resume(&queue_of(TENANT), &by("ops")).await.unwrap();
     assert!(claim(&store, 10).await.is_empty());
 }
 
 async fn limit(store: &Bed, quota: Quota) {
-    store.limit(ROLE, TENANT, quota).await.unwrap();
+    store.limit(ROLE, TENANT, quota, &by("ops")).await.unwrap();
 }
 
 fn running(most: u32) -> Quota {
@@ -194,9 +195,9 @@ async fn a_quota_on_runs_lets_the_most_urgent_through_first(store: Bed) {
 }
 
 async fn a_quota_on_runs_holds_for_what_was_let_through_before(store: Bed) {
-    store.pause(&queue_of(TENANT), "ops").await.unwrap();
+    store.pause(&queue_of(TENANT), &by("ops")).await.unwrap();
     store.insert(jobs_of(TENANT, 10)).await.unwrap();
-    store.resume(&queue_of(TENANT)).await.unwrap();
+    store.resume(&queue_of(TENANT), &by("ops")).await.unwrap();
     limit(&store, running(5)).await;
     limit(&store, running(2)).await;
 
@@ -340,8 +341,8 @@ async fn queues_say_what_is_in_them(store: Bed) {
 
 async fn queues_say_who_holds_them_back(store: Bed) {
     store.submit(job()).await;
-    store.pause(&queue_of(TENANT), "ops@acme").await.unwrap();
-    store.pause(&whole_role(), "ops").await.unwrap();
+    store.pause(&queue_of(TENANT), &by("ops@acme")).await.unwrap();
+    store.pause(&whole_role(), &by("ops")).await.unwrap();
 
     let paused = |by: &str| Some(Pause { by: Some(by.into()), at: Some(store.clock.now()) });
     let own = queue(&store, TENANT).await;
@@ -365,7 +366,7 @@ async fn a_queue_is_counted_so_far_and_no_further(store: Bed) {
     assert_eq!((big.ready, big.at_least), (most as u64 - 3, true));
     assert_eq!((small.ready, small.at_least), (8, true));
 
-    store.pause(&queue_of("big"), "ops").await.unwrap();
+    store.pause(&queue_of("big"), &by("ops")).await.unwrap();
     let (big, small) = (queue(&store, "big").await, queue(&store, "small").await);
     assert_eq!((big.ready, big.at_least, small.ready, small.at_least), (most as u64, true, 8, false));
 }

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     bed::{ALL, Bed, on_postgres, on_sqlite},
-    given::{SECOND, TENANT, any_job, any_letter, await_all, dead, everything, job, replay, retry_in, succeeded},
+    given::{SECOND, TENANT, any_job, any_letter, await_all, by, dead, everything, job, replay, retry_in, succeeded},
     model::{End, Model},
 };
 
@@ -201,11 +201,11 @@ impl Pair<'_> {
             Verb::Rescue => self.rescue().await?,
             Verb::Cancel { job } if !self.model.jobs.is_empty() => {
                 let id = self.pick(job);
-                prop_assert_eq!(self.store.cancel(TENANT, id).await.unwrap(), Some(self.model.cancel(id)));
+                prop_assert_eq!(self.store.cancel(TENANT, id, &by("ops")).await.unwrap(), Some(self.model.cancel(id)));
             }
             Verb::Retry { job } if !self.model.jobs.is_empty() => {
                 let id = self.pick(job);
-                prop_assert_eq!(self.store.retry(TENANT, id, "ops").await.unwrap(), self.model.retry(id));
+                prop_assert_eq!(self.store.retry(TENANT, id, &by("ops")).await.unwrap(), self.model.retry(id));
             }
             Verb::Replay { limit } => {
                 let replayed = self.store.replay(&replay(any_letter()), limit).await.unwrap();
@@ -216,11 +216,11 @@ impl Pair<'_> {
                 }
             }
             Verb::Pause { role, whole } => {
-                self.store.pause(&queue(role, whole), "ops").await.unwrap();
+                self.store.pause(&queue(role, whole), &by("ops")).await.unwrap();
                 self.model.paused.insert((role, whole));
             }
             Verb::Resume { role, whole } => {
-                self.store.resume(&queue(role, whole)).await.unwrap();
+                self.store.resume(&queue(role, whole), &by("ops")).await.unwrap();
                 self.model.paused.remove(&(role, whole));
             }
             // There is nothing to do it to.

@@ -13,7 +13,7 @@ use crate::{
     bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{
-        MINUTE, SECOND, TENANT, any_job, any_letter, await_all, child_of, dead, everything, job, json, retry_in,
+        MINUTE, SECOND, TENANT, any_job, any_letter, await_all, by, child_of, dead, everything, job, json, retry_in,
         succeeded,
     },
 };
@@ -284,13 +284,13 @@ async fn a_time_of_creation_is_exact_though_ids_are_made_by_other_clocks(store: 
 
 async fn a_job_that_died_twice_is_listed_once(store: Bed) {
     let id = store.through(job(), dead()).await;
-    store.retry(TENANT, id, "ops").await.unwrap();
+    store.retry(TENANT, id, &by("ops")).await.unwrap();
     let dead_ones = JobFilter { state: Some(State::Dead), ..any_job() };
     assert_eq!(found(&store, dead_ones.clone()).await, []);
     let run = store.claim_one(Role::Orchestrator).await;
     store.end(&run, dead()).await;
     let other = store.through(job(), dead()).await;
-    store.purge(&any_letter(), "ops", ALL).await.unwrap();
+    store.purge(&any_letter(), &by("ops"), ALL).await.unwrap();
 
     assert_eq!(found(&store, dead_ones.clone()).await, [other, id]);
     assert_eq!(pages(&store, &dead_ones, 1).await, [other, id]);

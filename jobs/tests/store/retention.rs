@@ -17,7 +17,7 @@ use crate::{
     deliveries::attempt,
     events::nobody,
     given::{
-        MINUTE, SECOND, TENANT, any_job, any_letter, await_all, child_of, dead, delivery, everything, job, job_of,
+        MINUTE, SECOND, TENANT, any_job, any_letter, await_all, by, child_of, dead, delivery, everything, job, job_of,
         job_with_callback, keyed, replay, retry_in, succeeded,
     },
     schedules,
@@ -106,7 +106,7 @@ async fn what_is_open_stays(store: Bed) {
 async fn everything_stays_where_nothing_is_said(store: Bed) {
     store.through(job(), succeeded()).await;
     store.through(job(), dead()).await;
-    store.purge(&any_letter(), "ops", ALL).await.unwrap();
+    store.purge(&any_letter(), &by("ops"), ALL).await.unwrap();
     store.clock.advance(DAY * 10_000);
 
     assert_eq!(store.prune_jobs(&Keep::ALL, None, ALL).await.unwrap(), Pruned::default());
@@ -127,7 +127,7 @@ async fn a_dead_job_stays_until_its_letter_is_resolved_and_a_while_longer(store:
     assert_eq!(prune(&store, KEEP).await, (0, 0, 0));
     assert_eq!(store.prune_dead_letters(&KEEP, ALL).await.unwrap(), 0, "they tell of a job that is there");
 
-    store.purge(&any_letter(), "ops", ALL).await.unwrap();
+    store.purge(&any_letter(), &by("ops"), ALL).await.unwrap();
     store.clock.advance(DAY * 3);
     assert_eq!(prune(&store, KEEP).await, (0, 0, 0));
     store.clock.advance(SECOND);
@@ -139,7 +139,7 @@ async fn a_dead_job_stays_until_its_letter_is_resolved_and_a_while_longer(store:
 /// Nobody is left who could resolve it.
 async fn a_dead_job_of_a_deleted_tenant_goes_though_its_letter_is_open(store: Bed) {
     store.through(job(), dead()).await;
-    store.delete_tenant(TENANT).await.unwrap();
+    store.delete_tenant(TENANT, &by("ops")).await.unwrap();
     store.clock.advance(DAY * 3);
     assert_eq!(prune(&store, KEEP).await, (0, 0, 0));
     store.clock.advance(SECOND);
@@ -173,7 +173,7 @@ async fn what_hangs_on_a_job_goes_with_it(store: Bed) {
         let append = LogAppend { run: run.run, attempt: 1, begin: None, lines: lines(3) };
         store.append_logs(vec![append]).await.unwrap();
         store.end(&run, dead()).await;
-        store.purge(&any_letter(), "ops", ALL).await.unwrap();
+        store.purge(&any_letter(), &by("ops"), ALL).await.unwrap();
         store.clock.advance(DAY * 4);
     }
 
@@ -204,7 +204,7 @@ async fn what_hangs_on_a_delivery_goes_with_it(store: Bed) {
 
     store.clock.advance(DAY * 4);
     assert_eq!((prune(&store, KEEP).await, kept().await), ((1, 0, 0), (1, 1)), "what failed may be sent again");
-    store.purge(&any_letter(), "ops", ALL).await.unwrap();
+    store.purge(&any_letter(), &by("ops"), ALL).await.unwrap();
     store.clock.advance(DAY * 4);
     assert_eq!((prune(&store, KEEP).await, kept().await), ((0, 1, 0), (0, 0)));
     assert!(is_there(&store, about).await);
@@ -290,7 +290,7 @@ async fn a_child_stays_while_its_parent_may_go_on(store: Bed) {
     store.clock.advance(DAY * 4);
     assert_eq!(prune(&store, KEEP).await, (0, 0, 0), "the parent may be replayed");
 
-    store.purge(&any_letter(), "ops", ALL).await.unwrap();
+    store.purge(&any_letter(), &by("ops"), ALL).await.unwrap();
     assert_eq!(prune(&store, KEEP).await, (2, 0, 0));
     assert!(is_there(&store, parent.run.id).await && !is_there(&store, child).await);
 }

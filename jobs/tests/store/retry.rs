@@ -9,7 +9,7 @@ use golden_jobs::{
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{MINUTE, TENANT, any_letter, await_all, child_of, dead, everything, job, replay, retry_in, succeeded},
+    given::{MINUTE, TENANT, any_letter, await_all, by, child_of, dead, everything, job, replay, retry_in, succeeded},
 };
 
 both_stores! {
@@ -22,7 +22,7 @@ both_stores! {
 }
 
 async fn retry(store: &Bed, id: JobId) -> Retried {
-    store.retry(TENANT, id, "ops@acme").await.unwrap()
+    store.retry(TENANT, id, &by("ops@acme")).await.unwrap()
 }
 
 async fn a_dead_job_runs_again_with_fresh_attempts(store: Bed) {
@@ -51,7 +51,7 @@ async fn a_dead_job_runs_again_with_fresh_attempts(store: Bed) {
 
 async fn a_cancelled_job_runs_again(store: Bed) {
     let id = store.submit(job()).await;
-    store.cancel(TENANT, id).await.unwrap();
+    store.cancel(TENANT, id, &by("ops")).await.unwrap();
 
     assert_eq!(retry(&store, id).await, Retried::Requeued);
 

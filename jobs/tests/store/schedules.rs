@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{MINUTE, TENANT, any_job, everything, job, job_of, json},
+    given::{MINUTE, TENANT, any_job, by, everything, job, job_of, json},
 };
 
 both_stores! {
@@ -52,14 +52,14 @@ pub(crate) fn new(name: &str) -> NewSchedule {
 }
 
 pub(crate) async fn create(store: &Bed, schedule: NewSchedule) -> Schedule {
-    match store.create_schedule(&schedule, ALL).await.unwrap() {
+    match store.create_schedule(&schedule, ALL, &by("ops")).await.unwrap() {
         Created::New(schedule) => *schedule,
         other => panic!("{other:?}"),
     }
 }
 
 async fn change(store: &Bed, changed: &Schedule) -> Schedule {
-    match store.change_schedule(changed).await.unwrap() {
+    match store.change_schedule(changed, &by("ops")).await.unwrap() {
         Changed::Done(schedule) => *schedule,
         other => panic!("{other:?}"),
     }
@@ -99,8 +99,8 @@ async fn a_schedule_is_found_by_its_id_and_by_its_name(store: Bed) {
     for which in [WhichSchedule::Id(ScheduleId::new()), WhichSchedule::Name("nightly".into())] {
         assert!(store.schedule(TENANT, &which).await.unwrap().is_none());
     }
-    assert!(store.delete_schedule(TENANT, given.id).await.unwrap());
-    assert!(!store.delete_schedule(TENANT, given.id).await.unwrap());
+    assert!(store.delete_schedule(TENANT, given.id, &by("ops")).await.unwrap());
+    assert!(!store.delete_schedule(TENANT, given.id, &by("ops")).await.unwrap());
     assert!(store.schedule(TENANT, &WhichSchedule::Id(given.id)).await.unwrap().is_none());
 }
 
@@ -109,9 +109,9 @@ async fn a_name_is_used_once_in_a_tenant(store: Bed) {
     let b = create(&store, new("b")).await;
     create(&store, NewSchedule { tenant_id: "globex".into(), ..new("a") }).await;
 
-    assert!(matches!(store.create_schedule(&new("a"), ALL).await.unwrap(), Created::NameTaken));
+    assert!(matches!(store.create_schedule(&new("a"), ALL, &by("ops")).await.unwrap(), Created::NameTaken));
     let renamed = Schedule { name: "a".into(), ..b.clone() };
-    assert!(matches!(store.change_schedule(&renamed).await.unwrap(), Changed::NameTaken));
+    assert!(matches!(store.change_schedule(&renamed, &by("ops")).await.unwrap(), Changed::NameTaken));
 
     assert_eq!(find(&store, b.id).await.name, "b");
     assert_eq!(change(&store, &Schedule { name: "c".into(), ..b }).await.name, "c");
@@ -121,10 +121,10 @@ async fn a_tenant_has_so_many_schedules_and_no_more(store: Bed) {
     for name in ["a", "b"] {
         create(&store, new(name)).await;
     }
-    assert!(matches!(store.create_schedule(&new("c"), 2).await.unwrap(), Created::TooMany));
+    assert!(matches!(store.create_schedule(&new("c"), 2, &by("ops")).await.unwrap(), Created::TooMany));
     let others = NewSchedule { tenant_id: "globex".into(), ..new("c") };
-    assert!(matches!(store.create_schedule(&others, 2).await.unwrap(), Created::New(_)));
-    assert!(matches!(store.create_schedule(&new("c"), 3).await.unwrap(), Created::New(_)));
+    assert!(matches!(store.create_schedule(&others, 2, &by("ops")).await.unwrap(), Created::New(_)));
+    assert!(matches!(store.create_schedule(&new("c"), 3, &by("ops")).await.unwrap(), Created::New(_)));
 }
 
 async fn schedules_are_listed_newest_first(store: Bed) {
@@ -148,8 +148,8 @@ async fn a_schedule_is_its_tenants_alone(store: Bed) {
     }
     assert!(store.schedules("globex", everything()).await.unwrap().is_empty());
     let stolen = Schedule { tenant_id: "globex".into(), cron: "* * * * *".into(), ..schedule.clone() };
-    assert!(matches!(store.change_schedule(&stolen).await.unwrap(), Changed::Stale));
-    assert!(!store.delete_schedule("globex", schedule.id).await.unwrap());
+    assert!(matches!(store.change_schedule(&stolen, &by("ops")).await.unwrap(), Changed::Stale));
+    assert!(!store.delete_schedule("globex", schedule.id, &by("ops")).await.unwrap());
     assert_eq!(find(&store, schedule.id).await.cron, "0 * * * *");
 }
 
@@ -167,14 +167,14 @@ async fn a_change_by_who_has_not_read_the_last_one_is_not_written(store: Bed) {
     let second = Schedule { cron: "1 1 1 1 *".into(), ..read };
 
     let written = change(&store, &first).await;
-    assert!(matches!(store.change_schedule(&second).await.unwrap(), Changed::Stale));
+    assert!(matches!(store.change_schedule(&second, &by("ops")).await.unwrap(), Changed::Stale));
 
     let found = find(&store, written.id).await;
     assert_eq!((found.cron.as_str(), found.time_zone.as_str(), found.catch_up), ("*/5 * * * *", "UTC", CatchUp::Skip));
     assert_eq!((found.submission.get(), found.next_slot), (r#"{"kind":"other"}"#, None));
     assert_eq!(found.updated_at, found.created_at + MINUTE);
-    store.delete_schedule(TENANT, found.id).await.unwrap();
-    assert!(matches!(store.change_schedule(&found).await.unwrap(), Changed::Stale));
+    store.delete_schedule(TENANT, found.id, &by("ops")).await.unwrap();
+    assert!(matches!(store.change_schedule(&found, &by("ops")).await.unwrap(), Changed::Stale));
 }
 
 async fn those_that_are_due_come_longest_overdue_first(store: Bed) {
@@ -197,9 +197,9 @@ async fn those_of_a_suspended_tenant_wait(store: Bed) {
     let schedule = create(&store, new("a")).await;
     let due = async || store.due_schedules(slot(&schedule), ALL).await.unwrap().len();
     let terms = |suspended| Terms { suspended, ..Terms::default() };
-    store.create_tenant(TENANT, &terms(true)).await.unwrap();
+    store.create_tenant(TENANT, &terms(true), &by("ops")).await.unwrap();
     assert_eq!(due().await, 0);
-    store.set_terms(TENANT, &terms(false).into()).await.unwrap();
+    store.set_terms(TENANT, &terms(false).into(), &by("ops")).await.unwrap();
     assert_eq!(due().await, 1);
 }
 
@@ -280,7 +280,7 @@ async fn a_schedule_that_was_changed_meanwhile_is_not_fired(store: Bed) {
     let firings: Vec<_> = [&changed, &deleted, &paused].map(|schedule| firing(schedule, fired(job()))).into();
     change(&store, &Schedule { cron: "5 * * * *".into(), ..changed }).await;
     change(&store, &Schedule { next_slot: None, ..paused }).await;
-    store.delete_schedule(TENANT, deleted.id).await.unwrap();
+    store.delete_schedule(TENANT, deleted.id, &by("ops")).await.unwrap();
 
     assert!(store.fire(&firings).await.unwrap().is_empty());
     assert!(store.jobs(&any_job(), everything()).await.unwrap().jobs.is_empty());
@@ -307,7 +307,7 @@ async fn a_full_queue_fails_the_slot_and_not_its_neighbours(store: Bed) {
     let (full, too_full) = (create(&store, new("a")).await, create(&store, new("b")).await);
     let stranger = create(&store, NewSchedule { tenant_id: "globex".into(), ..new("c") }).await;
     let quota = Quota { max_queued: Some(1), max_running: None };
-    store.limit(Role::Orchestrator, TENANT, quota).await.unwrap();
+    store.limit(Role::Orchestrator, TENANT, quota, &by("ops")).await.unwrap();
 
     let firings = [&full, &too_full].map(|schedule| firing(schedule, fired(job())));
     let firings = [firings.to_vec(), vec![firing(&stranger, fired(job_of("globex")))]].concat();
@@ -342,7 +342,7 @@ async fn slots_only_ever_grow(store: Bed) {
     let fired = find(&store, schedule.id).await;
 
     let again = Schedule { next_slot: schedule.next_slot, ..fired.clone() };
-    assert!(matches!(store.change_schedule(&again).await, Err(StoreError::Rejected(_))));
+    assert!(matches!(store.change_schedule(&again, &by("ops")).await, Err(StoreError::Rejected(_))));
     let later = Schedule { next_slot: Some(slot(&schedule) + MINUTE), ..fired };
     change(&store, &later).await;
 }

@@ -8,7 +8,7 @@ use golden_jobs::{
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{any_letter, dead, everything, job, job_of, replay, succeeded},
+    given::{any_letter, by, dead, everything, job, job_of, replay, succeeded},
 };
 
 both_stores! {
@@ -41,7 +41,7 @@ async fn nobody_cancels_anothers_job(store: Bed) {
     let over = store.through(job(), succeeded()).await;
 
     for id in [running, over] {
-        assert_eq!(store.cancel(OTHER, id).await.unwrap(), None);
+        assert_eq!(store.cancel(OTHER, id, &by("ops")).await.unwrap(), None);
     }
 
     assert!(!store.record(running).await.cancel_requested);
@@ -51,7 +51,7 @@ async fn nobody_cancels_anothers_job(store: Bed) {
 async fn nobody_retries_anothers_job(store: Bed) {
     let id = store.through(job(), dead()).await;
 
-    assert_eq!(store.retry(OTHER, id, "mallory").await.unwrap(), Retried::NoSuchJob);
+    assert_eq!(store.retry(OTHER, id, &by("mallory")).await.unwrap(), Retried::NoSuchJob);
 
     assert_eq!(store.state(id).await, State::Dead);
     assert_eq!(store.count_dead_letters(&any_letter()).await.unwrap(), 1);
@@ -65,7 +65,7 @@ async fn dead_letters_are_there_for_their_tenant_only(store: Bed) {
         assert!(store.dead_letters(&filter, everything()).await.unwrap().letters.is_empty());
         assert_eq!(store.count_dead_letters(&filter).await.unwrap(), 0);
         assert!(store.replay(&replay(filter.clone()), ALL).await.unwrap().is_empty());
-        assert_eq!(store.purge(&filter, "mallory", ALL).await.unwrap(), 0);
+        assert_eq!(store.purge(&filter, &by("mallory"), ALL).await.unwrap(), 0);
     }
 
     assert_eq!(store.state(id).await, State::Dead);

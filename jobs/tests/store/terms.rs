@@ -9,7 +9,7 @@ use golden_jobs::{
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{MINUTE, TENANT, await_all, child_of, job, job_of, retry_in, succeeded},
+    given::{MINUTE, TENANT, await_all, by, child_of, job, job_of, retry_in, succeeded},
 };
 
 both_stores! {
@@ -35,8 +35,8 @@ fn terms() -> Terms {
 }
 
 async fn a_tenant_is_created_once(store: Bed) {
-    assert!(store.create_tenant(TENANT, &terms()).await.unwrap());
-    assert!(!store.create_tenant(TENANT, &Terms::default()).await.unwrap());
+    assert!(store.create_tenant(TENANT, &terms(), &by("ops")).await.unwrap());
+    assert!(!store.create_tenant(TENANT, &Terms::default(), &by("ops")).await.unwrap());
 
     let tenant = store.tenant(TENANT).await.unwrap().unwrap();
     assert_eq!((tenant.terms, tenant.suspended_at), (terms(), None));
@@ -51,9 +51,9 @@ async fn a_tenant_appears_with_its_first_job(store: Bed) {
 }
 
 async fn a_change_of_terms_leaves_the_others(store: Bed) {
-    assert_eq!(store.set_terms(TENANT, &terms().into()).await.unwrap(), None);
-    store.create_tenant(TENANT, &terms()).await.unwrap();
-    let set = async |change| store.set_terms(TENANT, &change).await.unwrap().unwrap().terms;
+    assert_eq!(store.set_terms(TENANT, &terms().into(), &by("ops")).await.unwrap(), None);
+    store.create_tenant(TENANT, &terms(), &by("ops")).await.unwrap();
+    let set = async |change| store.set_terms(TENANT, &change, &by("ops")).await.unwrap().unwrap().terms;
 
     assert_eq!(set(TermsChange::default()).await, terms());
     assert_eq!(set(TermsChange { weight: Some(9), ..TermsChange::default() }).await, Terms { weight: 9, ..terms() });
@@ -71,20 +71,20 @@ async fn a_change_of_terms_leaves_the_others(store: Bed) {
 
 async fn suspended_again_keeps_the_time_of_the_first(store: Bed) {
     let suspended = Terms { suspended: true, ..terms() };
-    store.create_tenant(TENANT, &suspended).await.unwrap();
+    store.create_tenant(TENANT, &suspended, &by("ops")).await.unwrap();
     let since = store.tenant(TENANT).await.unwrap().unwrap().suspended_at;
     assert!(since.is_some());
 
     store.later(MINUTE).await;
-    store.set_terms(TENANT, &suspended.clone().into()).await.unwrap();
+    store.set_terms(TENANT, &suspended.clone().into(), &by("ops")).await.unwrap();
     assert_eq!(store.tenant(TENANT).await.unwrap().unwrap().suspended_at, since);
-    store.set_terms(TENANT, &terms().into()).await.unwrap();
+    store.set_terms(TENANT, &terms().into(), &by("ops")).await.unwrap();
     assert_eq!(store.tenant(TENANT).await.unwrap().unwrap().suspended_at, None);
 }
 
 async fn tenants_are_listed_by_name(store: Bed) {
     for name in ["b", "a", "c"] {
-        store.create_tenant(name, &terms()).await.unwrap();
+        store.create_tenant(name, &terms(), &by("ops")).await.unwrap();
     }
     let names = |tenants: Vec<golden_jobs::store::Tenant>| tenants.into_iter().map(|t| t.id).collect::<Vec<_>>();
     assert_eq!(names(store.tenants(None, 2).await.unwrap()), ["a", "b"]);
@@ -92,27 +92,27 @@ async fn tenants_are_listed_by_name(store: Bed) {
 }
 
 async fn a_tenant_with_open_jobs_is_not_deleted(store: Bed) {
-    assert_eq!(store.delete_tenant(TENANT).await.unwrap(), Deleted::NoSuchTenant);
+    assert_eq!(store.delete_tenant(TENANT, &by("ops")).await.unwrap(), Deleted::NoSuchTenant);
     let run = store.start(job()).await;
-    assert_eq!(store.delete_tenant(TENANT).await.unwrap(), Deleted::Busy);
+    assert_eq!(store.delete_tenant(TENANT, &by("ops")).await.unwrap(), Deleted::Busy);
 
     store.end(&run, succeeded()).await;
-    assert_eq!(store.delete_tenant(TENANT).await.unwrap(), Deleted::Gone);
+    assert_eq!(store.delete_tenant(TENANT, &by("ops")).await.unwrap(), Deleted::Gone);
     assert_eq!(store.tenant(TENANT).await.unwrap(), None);
     assert!(store.job(TENANT, run.run.id).await.unwrap().is_some(), "what has ended stays on record");
 }
 
 async fn a_tenants_open_jobs_are_found_wherever_they_are(store: Bed) {
-    let deleted = async || store.delete_tenant(TENANT).await.unwrap();
+    let deleted = async || store.delete_tenant(TENANT, &by("ops")).await.unwrap();
     store.submit(job_of("other")).await;
     let id = store.submit(NewJob { due: Due::In(MINUTE), ..job() }).await;
     assert_eq!(deleted().await, Deleted::Busy, "due later");
     store.later(MINUTE).await;
     assert_eq!(deleted().await, Deleted::Busy, "ready");
     let queue = QueueName { role: Role::Orchestrator, tenant_id: Some(TENANT.into()) };
-    store.pause(&queue, "ops").await.unwrap();
+    store.pause(&queue, &by("ops")).await.unwrap();
     assert_eq!(deleted().await, Deleted::Busy, "held back");
-    store.resume(&queue).await.unwrap();
+    store.resume(&queue, &by("ops")).await.unwrap();
 
     let runs = store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap();
     let run = runs.iter().find(|run| run.run.id == id).unwrap();
@@ -124,14 +124,14 @@ async fn a_tenants_open_jobs_are_found_wherever_they_are(store: Bed) {
     let parent = store.claim_one(Role::Orchestrator).await;
     store.end(&parent, retry_in(MINUTE)).await;
     assert_eq!(deleted().await, Deleted::Busy, "to be tried again");
-    store.cancel(TENANT, id).await.unwrap();
+    store.cancel(TENANT, id, &by("ops")).await.unwrap();
     assert_eq!(deleted().await, Deleted::Gone);
 }
 
 async fn a_deleted_tenant_may_come_again(store: Bed) {
-    store.create_tenant(TENANT, &terms()).await.unwrap();
+    store.create_tenant(TENANT, &terms(), &by("ops")).await.unwrap();
     let before = store.callback_secrets(TENANT).await.unwrap();
-    store.delete_tenant(TENANT).await.unwrap();
+    store.delete_tenant(TENANT, &by("ops")).await.unwrap();
 
     let run = store.start(job()).await;
     store.end(&run, succeeded()).await;
@@ -141,6 +141,6 @@ async fn a_deleted_tenant_may_come_again(store: Bed) {
 
 async fn a_weight_out_of_range_is_refused(store: Bed) {
     for weight in [0, 1001] {
-        assert!(store.create_tenant(TENANT, &Terms { weight, ..terms() }).await.is_err());
+        assert!(store.create_tenant(TENANT, &Terms { weight, ..terms() }, &by("ops")).await.is_err());
     }
 }

@@ -12,7 +12,7 @@ use golden_jobs::{
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{SECOND, TENANT, any_letter, everything, job, job_of, retry_in, succeeded, worker},
+    given::{SECOND, TENANT, any_letter, by, everything, job, job_of, retry_in, succeeded, worker},
 };
 
 both_stores! {
@@ -214,11 +214,11 @@ async fn a_worker_asked_to_drain_learns_of_it(store: Bed) {
     for worker in [&asked, &other] {
         store.heartbeat(worker).await.unwrap();
     }
-    assert!(!store.drain(WorkerId::new()).await.unwrap());
-    assert!(store.drain(asked.id).await.unwrap());
+    assert!(!store.drain(WorkerId::new(), &by("ops")).await.unwrap());
+    assert!(store.drain(asked.id, &by("ops")).await.unwrap());
     let since = store.clock.now();
     store.clock.advance(SECOND);
-    assert!(store.drain(asked.id).await.unwrap());
+    assert!(store.drain(asked.id, &by("ops")).await.unwrap());
 
     assert_eq!(store.heartbeat(&asked).await.unwrap(), Heard::Draining);
     assert_eq!(store.heartbeat(&other).await.unwrap(), Heard::Alive);
@@ -234,7 +234,7 @@ async fn a_worker_that_comes_back_drains_still(store: Bed) {
     store.heartbeat(&silent).await.unwrap();
     store.submit(job()).await;
     claim_as(&store, &silent).await;
-    store.drain(silent.id).await.unwrap();
+    store.drain(silent.id, &by("ops")).await.unwrap();
     store.clock.advance(LOST_AFTER + SECOND);
     assert_eq!(rescue(&store).await.len(), 1);
     assert!(rescue(&store).await.is_empty());
@@ -252,7 +252,7 @@ async fn what_workers_run_is_seen_by_worker_and_by_tenant(store: Bed) {
     let since = store.clock.now();
     let id = store.submit(job()).await;
     assert_eq!(claim_as(&store, &two).await.len(), 1);
-    store.cancel(TENANT, id).await.unwrap();
+    store.cancel(TENANT, id, &by("ops")).await.unwrap();
 
     let counts = async |worker, tenant, most| {
         let found = store.under_way(worker, tenant, most).await.unwrap();

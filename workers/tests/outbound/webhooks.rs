@@ -106,7 +106,12 @@ impl Fresh {
     async fn endpoint(&self, url: String, format: Format) -> EndpointId {
         let (description, events, kinds) = (String::new(), vec!["*".to_owned()], Vec::new());
         let settings = EndpointSettings { url, description, events, kinds, format, thin: false };
-        self.store.add_endpoint("acme", &settings, [1; 32]).await.unwrap().unwrap().id
+        self.store
+            .add_endpoint("acme", &settings, [1; 32], &golden_jobs::audit::Actor::golden())
+            .await
+            .unwrap()
+            .unwrap()
+            .id
     }
 
     /// A message to it, on its way.
@@ -176,7 +181,11 @@ async fn an_endpoint_is_told_in_its_format_and_signed_with_both_secrets_while_on
     let fresh = Fresh::open().await;
     let endpoint = fresh.endpoint(server.url("/events"), Format::CloudEvents).await;
     fresh.told(endpoint).await;
-    fresh.store.rotate_secret("acme", endpoint, [2; 32], Duration::from_secs(60)).await.unwrap();
+    fresh
+        .store
+        .rotate_secret("acme", endpoint, [2; 32], Duration::from_secs(60), &golden_jobs::audit::Actor::golden())
+        .await
+        .unwrap();
 
     let (message, outcome) = fresh.deliver().await;
 
@@ -198,14 +207,14 @@ async fn nothing_is_sent_to_an_endpoint_that_is_disabled_or_deleted() {
     let endpoint = fresh.endpoint(server.url("/events"), Format::Standard).await;
     fresh.told(endpoint).await;
     let disable = EndpointChange { enabled: Some(false), ..Default::default() };
-    fresh.store.change_endpoint("acme", endpoint, &disable).await.unwrap();
+    fresh.store.change_endpoint("acme", endpoint, &disable, &golden_jobs::audit::Actor::golden()).await.unwrap();
 
     let (message, outcome) = fresh.deliver().await;
     assert!(matches!(outcome, Err(Failure::Fatal(error)) if error.code == "endpoint_disabled"));
     assert_eq!(fresh.store.delivery_attempts(message).await.unwrap(), []);
 
     fresh.told(endpoint).await;
-    fresh.store.remove_endpoint("acme", endpoint).await.unwrap();
+    fresh.store.remove_endpoint("acme", endpoint, &golden_jobs::audit::Actor::golden()).await.unwrap();
     let (_, outcome) = fresh.deliver().await;
     assert!(matches!(outcome, Err(Failure::Fatal(error)) if error.code == "endpoint_deleted"));
     assert!(server.requests().is_empty());

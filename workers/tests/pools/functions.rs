@@ -33,7 +33,8 @@ async fn registered(store: &SharedStore) {
             created_by: "alice".to_owned(),
             live: true,
         };
-        let answer = store.register_function(&version, Most::default()).await.unwrap();
+        let answer =
+            store.register_function(&version, Most::default(), &golden_jobs::audit::Actor::golden()).await.unwrap();
         assert_eq!(answer, Registered::New(Version::new(number.into()).unwrap()));
     }
 }
@@ -75,7 +76,10 @@ async fn a_slot_calls_what_is_live_at_its_time() {
     let pools = Pools::start_by(StoreClock::Held(clock.clone()), 1, Metrics::new(), async |store| {
         registered(store).await;
         for (name, kind, payload) in [("live", "fn.area", 7), ("first", "fn.area@1", 3), ("unfit", "fn.area", 3)] {
-            let created = store.create_schedule(&schedule(name, &submission(kind, payload)), 10).await.unwrap();
+            let created = store
+                .create_schedule(&schedule(name, &submission(kind, payload)), 10, &golden_jobs::audit::Actor::golden())
+                .await
+                .unwrap();
             assert!(matches!(created, Created::New(_)));
         }
     })

@@ -49,7 +49,7 @@ async fn what_a_run_says_is_seen_while_it_goes() {
     pools.until("the progress is there", shown).await;
 
     assert_eq!(pools.store.job("acme", id).await.unwrap().unwrap().state, State::Running);
-    pools.store.cancel("acme", id).await.unwrap();
+    pools.store.cancel("acme", id, &golden_jobs::audit::Actor::golden()).await.unwrap();
     assert_eq!(pools.ended(id).await.state, State::Cancelled);
     pools.stop().await;
 }
@@ -116,7 +116,7 @@ async fn a_run_that_writes_under_a_lost_lease_is_stopped() {
     pools.until("it runs again", async |store| log_of(store, id).await.last().unwrap().seq > 20).await;
 
     assert_eq!(CHATTING.load(Ordering::SeqCst), 1);
-    pools.store.cancel("acme", id).await.unwrap();
+    pools.store.cancel("acme", id, &golden_jobs::audit::Actor::golden()).await.unwrap();
     assert_eq!(pools.ended(id).await.state, State::Cancelled);
     pools.stop().await;
 }

@@ -245,7 +245,10 @@ async fn schedules_fire_on_the_minute_and_a_broken_one_fails_alone() {
     let metrics = Metrics::new();
     let pools = Pools::start_by(StoreClock::Held(clock.clone()), 4, metrics.clone(), async |store| {
         for (name, submission) in [("good", SUBMISSION), ("refused", REFUSED), ("bad", "{}")] {
-            let created = store.create_schedule(&schedule(name, submission), 10).await.unwrap();
+            let created = store
+                .create_schedule(&schedule(name, submission), 10, &golden_jobs::audit::Actor::golden())
+                .await
+                .unwrap();
             assert!(matches!(created, Created::New(_)));
         }
     })

@@ -33,7 +33,7 @@ impl Job for Big {
 async fn a_result_is_as_long_as_its_tenant_may_have() {
     let pools = Pools::start(4).await;
     let terms = Terms { max_result: Some(5_000), ..Terms::default() };
-    pools.store.create_tenant("acme", &terms).await.unwrap();
+    pools.store.create_tenant("acme", &terms, &golden_jobs::audit::Actor::golden()).await.unwrap();
     let jobs = [5_000, 5_001].map(|bytes| job("big", &format!("{{\"bytes\":{bytes}}}")));
     let ids = jobs.each_ref().map(|job| job.id);
     pools.store.insert(jobs.to_vec()).await.unwrap();
@@ -52,7 +52,7 @@ async fn a_result_is_as_long_as_its_tenant_may_have() {
 async fn a_quota_on_runs_is_kept_while_all_are_run() {
     let pools = Pools::start(8).await;
     let quota = Quota { max_running: Some(2), max_queued: None };
-    pools.store.limit(Role::Orchestrator, "acme", quota).await.unwrap();
+    pools.store.limit(Role::Orchestrator, "acme", quota, &golden_jobs::audit::Actor::golden()).await.unwrap();
     let jobs: Vec<NewJob> = (0..30).map(|_| job("noop", r#"{"sleep_ms":20}"#)).collect();
     let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
     pools.store.insert(jobs).await.unwrap();

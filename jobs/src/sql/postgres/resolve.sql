@@ -18,4 +18,4 @@ WITH picked AS (
 UPDATE dlq_messages d
 SET resolved = true, resolution = $9, resolved_by = $10, resolved_at = COALESCE($11, now())
 FROM picked p WHERE d.id = p.id
-RETURNING d.job_id
+RETURNING d.id, d.job_id

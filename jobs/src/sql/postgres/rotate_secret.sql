@@ -16,7 +16,7 @@ RETURNING id, tenant_id, url, description, events, kinds, format, thin, failing_
 -- step: revoked
 -- $3 the held clock.
 UPDATE webhook_endpoints SET old_secret = NULL, old_secret_until = NULL, updated_at = COALESCE($3, now())
-WHERE tenant_id = $1 AND id = $2
+WHERE tenant_id = $1 AND id = $2 AND old_secret IS NOT NULL
 RETURNING id, tenant_id, url, description, events, kinds, format, thin, failing_since, disabled_at, disabled_reason,
           CASE WHEN old_secret_until > COALESCE($3, now()) THEN old_secret_until END AS old_secret_until,
           created_at, updated_at

@@ -17,5 +17,6 @@ WHERE id = ?1 AND (?3 <= ?4 OR old_callback_until IS NULL OR old_callback_until 
 RETURNING callback_secret AS secret, old_callback_secret AS old_secret, old_callback_until AS old_until
 
 -- step: revoked
-UPDATE tenants SET old_callback_secret = NULL, old_callback_until = NULL WHERE id = ?1
+UPDATE tenants SET old_callback_secret = NULL, old_callback_until = NULL
+WHERE id = ?1 AND old_callback_secret IS NOT NULL
 RETURNING callback_secret AS secret, old_callback_secret AS old_secret, old_callback_until AS old_until

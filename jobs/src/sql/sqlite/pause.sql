@@ -7,3 +7,5 @@ SET paused = 1, gated = excluded.gated, unswept = excluded.unswept,
     paused_by = CASE WHEN q.paused THEN q.paused_by ELSE excluded.paused_by END,
     paused_at = CASE WHEN q.paused THEN q.paused_at ELSE excluded.paused_at END,
     gate_moved_at = excluded.gate_moved_at
+-- Whether it went on until now.
+RETURNING paused_at = ?4 AND paused_by = ?3 AS changed

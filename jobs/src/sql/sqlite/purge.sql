@@ -12,3 +12,4 @@ WHERE id IN (
       AND NOT resolved
     ORDER BY id
     LIMIT ?8)
+RETURNING id

@@ -7,10 +7,12 @@ use sqlx::{Row, postgres::PgRow};
 
 use super::{PostgresStore, millis, rows};
 use crate::{
+    audit::{Actor, acts},
     breakers::{Dependency, VOTE_KEPT},
     id::WorkerId,
     store::{
         Breakers, StoreError,
+        audit::ChainName,
         breakers::{BREAKERS, BreakerRow, Finding, Said, SharedBreakers, Vote, shared, word},
     },
 };
@@ -90,8 +92,9 @@ impl Breakers for PostgresStore {
         Ok(leased.rows_affected() > 0)
     }
 
-    async fn say(&self, dependency: &Dependency, said: &Said) -> Result<(), StoreError> {
-        self.in_time(|| {
+    async fn say(&self, dependency: &Dependency, said: &Said, by: &Actor) -> Result<(), StoreError> {
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
             sqlx::query(include_str!("../../sql/postgres/say.sql"))
                 .bind(dependency.to_string())
                 .bind(word(said.word))
@@ -99,20 +102,27 @@ impl Breakers for PostgresStore {
                 .bind(rows::without_nul(&said.reason).into_owned())
                 .bind(rows::without_nul(&said.by).into_owned())
                 .bind(self.now())
-                .execute(&self.pool)
+                .execute(&mut *tx)
+                .await?;
+            self.chain(&mut tx, &ChainName::INSTALLATION, [(by, &acts::said(dependency, said))]).await?;
+            tx.commit().await
         })
-        .await?;
-        Ok(())
+        .await
     }
 
-    async fn reset_breakers(&self, dependency: Option<&Dependency>) -> Result<(), StoreError> {
-        self.in_time(|| {
-            sqlx::query(include_str!("../../sql/postgres/reset_breakers.sql"))
+    async fn reset_breakers(&self, dependency: Option<&Dependency>, by: &Actor) -> Result<(), StoreError> {
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let forgotten: i64 = sqlx::query_scalar(include_str!("../../sql/postgres/reset_breakers.sql"))
                 .bind(dependency.map(ToString::to_string))
-                .execute(&self.pool)
+                .fetch_one(&mut *tx)
+                .await?;
+            if forgotten > 0 {
+                self.chain(&mut tx, &ChainName::INSTALLATION, [(by, &acts::reset(dependency))]).await?;
+            }
+            tx.commit().await
         })
-        .await?;
-        Ok(())
+        .await
     }
 }
 

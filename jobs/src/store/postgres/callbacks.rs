@@ -6,9 +6,12 @@ use async_trait::async_trait;
 use sqlx::{Row, postgres::PgRow};
 
 use super::{PostgresStore, millis, step};
-use crate::store::{
-    StoreError,
-    callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
+use crate::{
+    audit::{Act, Action, Actor},
+    store::{
+        StoreError,
+        callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
+    },
 };
 
 const CALLBACKS: &str = include_str!("../../sql/postgres/callback_secrets.sql");
@@ -40,13 +43,20 @@ impl Callbacks for PostgresStore {
         tenant: &str,
         secret: [u8; 32],
         overlap: Duration,
+        by: &Actor,
     ) -> Result<CallbackRotated, StoreError> {
         loop {
             let rotated = self
                 .in_time(|| async {
+                    let mut tx = self.pool.begin().await?;
                     let rotate = sqlx::query(ROTATED).bind(tenant).bind(secret.as_slice()).bind(millis(overlap));
-                    let rotated = rotate.bind(self.now()).fetch_optional(&self.pool).await?;
-                    rotated.as_ref().map(secrets).transpose()
+                    let rotated = rotate.bind(self.now()).fetch_optional(&mut *tx).await?;
+                    let rotated = rotated.as_ref().map(secrets).transpose()?;
+                    if rotated.is_some() {
+                        self.audit(&mut tx, tenant, by, Act::of(Action::CallbackSecretRotated)).await?;
+                    }
+                    tx.commit().await?;
+                    Ok(rotated)
                 })
                 .await?;
             if let Some(secrets) = rotated {
@@ -59,11 +69,17 @@ impl Callbacks for PostgresStore {
         }
     }
 
-    async fn revoke_old_callback_secret(&self, tenant: &str) -> Result<CallbackSecrets, StoreError> {
+    async fn revoke_old_callback_secret(&self, tenant: &str, by: &Actor) -> Result<CallbackSecrets, StoreError> {
         let revoked = self
             .in_time(|| async {
-                let revoked = sqlx::query(REVOKED).bind(tenant).fetch_optional(&self.pool).await?;
-                revoked.as_ref().map(secrets).transpose()
+                let mut tx = self.pool.begin().await?;
+                let revoked = sqlx::query(REVOKED).bind(tenant).fetch_optional(&mut *tx).await?;
+                let revoked = revoked.as_ref().map(secrets).transpose()?;
+                if revoked.is_some() {
+                    self.audit(&mut tx, tenant, by, Act::of(Action::CallbackSecretRevoked)).await?;
+                }
+                tx.commit().await?;
+                Ok(revoked)
             })
             .await?;
         match revoked {

@@ -1,10 +1,11 @@
 //! Dead letters: listed, put back to work, given up.
 
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{PostgresStore, rows};
 use crate::{
+    audit::{Actor, acts},
     id::{DeadLetterId, JobId},
     record::Move,
     store::{
@@ -66,11 +67,13 @@ impl PostgresStore {
                 let resolved = rows::bind_filter(query, &replay.filter)
                     .bind(i64::from(limit))
                     .bind("replayed")
-                    .bind(&replay.by)
+                    .bind(&replay.by.subject)
                     .bind(self.now())
                     .fetch_all(&mut *tx)
                     .await?;
-                let jobs: Vec<Option<Uuid>> = resolved.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+                let letters = letter_ids(&resolved)?;
+                let jobs: Vec<Option<Uuid>> =
+                    resolved.iter().map(|row| row.try_get("job_id")).collect::<Result<_, _>>()?;
                 let again = sqlx::query(include_str!("../../sql/postgres/requeue.sql"))
                     .bind(jobs.into_iter().flatten().collect::<Vec<_>>())
                     .bind(replay.payload.as_ref().map(|payload| payload.get()))
@@ -78,6 +81,10 @@ impl PostgresStore {
                     .bind(Move::Replay.leaves())
                     .fetch_all(&mut *tx)
                     .await?;
+                if !letters.is_empty() {
+                    let act = acts::replayed(&replay.filter, replay.payload.is_some(), &letters, again.len());
+                    self.audit(&mut tx, &replay.filter.tenant_id, &replay.by, act).await?;
+                }
                 tx.commit().await?;
                 again
                     .iter()
@@ -92,19 +99,30 @@ impl PostgresStore {
     pub(super) async fn purge_dead_letters(
         &self,
         filter: &DeadLetterFilter,
-        by: &str,
+        by: &Actor,
         limit: u32,
     ) -> Result<u64, StoreError> {
-        let purged = self
-            .in_time(|| {
-                rows::bind_filter(sqlx::query(include_str!("../../sql/postgres/resolve.sql")), filter)
-                    .bind(i64::from(limit))
-                    .bind("purged")
-                    .bind(by)
-                    .bind(self.now())
-                    .fetch_all(&self.pool)
-            })
-            .await?;
-        Ok(purged.len() as u64)
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let query = sqlx::query(include_str!("../../sql/postgres/resolve.sql"));
+            let resolved = rows::bind_filter(query, filter)
+                .bind(i64::from(limit))
+                .bind("purged")
+                .bind(&by.subject)
+                .bind(self.now())
+                .fetch_all(&mut *tx)
+                .await?;
+            let letters = letter_ids(&resolved)?;
+            if !letters.is_empty() {
+                self.audit(&mut tx, &filter.tenant_id, by, acts::purged(filter, &letters)).await?;
+            }
+            tx.commit().await?;
+            Ok(letters.len() as u64)
+        })
+        .await
     }
+}
+
+fn letter_ids(resolved: &[PgRow]) -> Result<Vec<DeadLetterId>, sqlx::Error> {
+    resolved.iter().map(|row| Ok(DeadLetterId(row.try_get("id")?))).collect()
 }

@@ -13,8 +13,10 @@ use super::{
     millis, rows, step,
 };
 use crate::{
+    audit::{Actor, acts},
     id::{EndpointId, MessageId},
     record::Move,
+    role::Role,
     store::{
         LOOK, NewJob, Page, StoreError,
         deliveries::{
@@ -132,7 +134,7 @@ impl Deliveries for PostgresStore {
         .await
     }
 
-    async fn redeliver(&self, tenant: &str, ids: &[MessageId], by: &str) -> Result<Vec<MessageId>, StoreError> {
+    async fn redeliver(&self, tenant: &str, ids: &[MessageId], by: &Actor) -> Result<Vec<MessageId>, StoreError> {
         let asked: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let again = self
             .in_time(|| async {
@@ -145,7 +147,7 @@ impl Deliveries for PostgresStore {
                 sqlx::query(include_str!("../../sql/postgres/resolve_jobs.sql"))
                     .bind(tenant)
                     .bind(&sendable)
-                    .bind(by)
+                    .bind(&by.subject)
                     .bind(self.now())
                     .execute(&mut *tx)
                     .await?;
@@ -156,12 +158,16 @@ impl Deliveries for PostgresStore {
                     .bind(Move::Redeliver.leaves())
                     .fetch_all(&mut *tx)
                     .await?;
+                let again: Vec<(MessageId, Role)> = again
+                    .iter()
+                    .map(|row| Ok((MessageId(row.try_get("id")?), rows::role(row, "role")?)))
+                    .collect::<Result<_, sqlx::Error>>()?;
+                if !again.is_empty() {
+                    let act = acts::redelivered(again.iter().map(|(id, _)| id));
+                    self.audit(&mut tx, tenant, by, act).await?;
+                }
                 tx.commit().await?;
-                again.iter().map(|row| Ok((MessageId(row.try_get("id")?), rows::role(row, "role")?))).collect::<Result<
-                    Vec<_>,
-                    sqlx::Error,
-                >>(
-                )
+                Ok(again)
             })
             .await?;
         self.wake(again.iter().map(|(_, role)| *role).collect::<HashSet<_>>());
@@ -214,8 +220,9 @@ impl PostgresStore {
             .bind(webhooks::ENDPOINT_DISABLED)
             .bind(webhooks::endpoint_disabled(endpoint, rows::parsed(reason)?))
             .bind(self.now())
-            .execute(connection)
+            .execute(&mut *connection)
             .await?;
+        self.audit(connection, tenant, &Actor::golden(), acts::endpoint_disabled(endpoint, reason)).await?;
         Ok(told.rows_affected() > 0)
     }
 }

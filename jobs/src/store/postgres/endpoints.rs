@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{PostgresStore, millis, rows, step};
 use crate::{
+    audit::{Action, Actor, acts},
     id::EndpointId,
     store::{
         StoreError,
@@ -38,6 +39,7 @@ impl Endpoints for PostgresStore {
         tenant: &str,
         settings: &EndpointSettings,
         secret: [u8; 32],
+        by: &Actor,
     ) -> Result<Option<Endpoint>, StoreError> {
         let id = EndpointId::new();
         self.in_time(|| async {
@@ -62,6 +64,7 @@ impl Endpoints for PostgresStore {
                 .fetch_one(&mut *tx)
                 .await?;
             self.heed(&mut tx, tenant).await?;
+            self.audit(&mut tx, tenant, by, acts::endpoint_created(id, settings)).await?;
             tx.commit().await?;
             endpoint(&row).map(Some)
         })
@@ -81,6 +84,7 @@ impl Endpoints for PostgresStore {
         tenant: &str,
         id: EndpointId,
         change: &EndpointChange,
+        by: &Actor,
     ) -> Result<Option<Endpoint>, StoreError> {
         self.in_time(|| async {
             let mut tx = self.pool.begin().await?;
@@ -98,18 +102,24 @@ impl Endpoints for PostgresStore {
                 .fetch_optional(&mut *tx)
                 .await?;
             self.heed(&mut tx, tenant).await?;
+            if row.is_some() {
+                self.audit(&mut tx, tenant, by, acts::endpoint_changed(id, change)).await?;
+            }
             tx.commit().await?;
             row.as_ref().map(endpoint).transpose()
         })
         .await
     }
 
-    async fn remove_endpoint(&self, tenant: &str, id: EndpointId) -> Result<bool, StoreError> {
+    async fn remove_endpoint(&self, tenant: &str, id: EndpointId, by: &Actor) -> Result<bool, StoreError> {
         self.in_time(|| async {
             let mut tx = self.pool.begin().await?;
             let remove = sqlx::query(include_str!("../../sql/postgres/remove_endpoint.sql"));
             let removed = remove.bind(tenant).bind(id.0).execute(&mut *tx).await?.rows_affected() > 0;
             self.heed(&mut tx, tenant).await?;
+            if removed {
+                self.audit(&mut tx, tenant, by, acts::endpoint_act(Action::EndpointDeleted, id)).await?;
+            }
             tx.commit().await?;
             Ok(removed)
         })
@@ -122,19 +132,24 @@ impl Endpoints for PostgresStore {
         id: EndpointId,
         secret: [u8; 32],
         overlap: Duration,
+        by: &Actor,
     ) -> Result<Rotated, StoreError> {
         self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
             let row = sqlx::query(ROTATED)
                 .bind(tenant)
                 .bind(id.0)
                 .bind(secret.as_slice())
                 .bind(millis(overlap))
                 .bind(self.now())
-                .fetch_optional(&self.pool)
+                .fetch_optional(&mut *tx)
                 .await?;
             if let Some(row) = row {
+                self.audit(&mut tx, tenant, by, acts::endpoint_act(Action::EndpointSecretRotated, id)).await?;
+                tx.commit().await?;
                 return endpoint(&row).map(Rotated::Done);
             }
+            tx.rollback().await?;
             let there = self.endpoints_of(tenant, Some(id)).await?.pop();
             Ok(match there.map(|endpoint| endpoint.old_secret_until) {
                 Some(Some(until)) => Rotated::StillRotating(until),
@@ -145,10 +160,22 @@ impl Endpoints for PostgresStore {
         .await
     }
 
-    async fn revoke_old_secret(&self, tenant: &str, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
+    async fn revoke_old_secret(
+        &self,
+        tenant: &str,
+        id: EndpointId,
+        by: &Actor,
+    ) -> Result<Option<Endpoint>, StoreError> {
         self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
             let revoke = sqlx::query(REVOKED).bind(tenant).bind(id.0).bind(self.now());
-            revoke.fetch_optional(&self.pool).await?.as_ref().map(endpoint).transpose()
+            let Some(row) = revoke.fetch_optional(&mut *tx).await? else {
+                tx.rollback().await?;
+                return Ok(self.endpoints_of(tenant, Some(id)).await?.pop());
+            };
+            self.audit(&mut tx, tenant, by, acts::endpoint_act(Action::EndpointSecretRevoked, id)).await?;
+            tx.commit().await?;
+            endpoint(&row).map(Some)
         })
         .await
     }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{PostgresStore, rows, step};
 use crate::{
+    audit::{Actor, acts},
     functions::{FunctionName, Version},
     store::{
         Page, StoreError,
@@ -28,8 +29,8 @@ const DELETE_FUNCTION: &str = step(DELETE, "function");
 
 #[async_trait]
 impl Functions for PostgresStore {
-    async fn register_function(&self, version: &NewVersion, most: Most) -> Result<Registered, StoreError> {
-        self.in_time(|| self.register_once(version, most)).await
+    async fn register_function(&self, version: &NewVersion, most: Most, by: &Actor) -> Result<Registered, StoreError> {
+        self.in_time(|| self.register_once(version, most, by)).await
     }
 
     async fn functions(&self, tenant: &str, page: Page<Uuid>) -> Result<Vec<Function>, StoreError> {
@@ -99,18 +100,31 @@ impl Functions for PostgresStore {
         .await
     }
 
-    async fn set_live(&self, tenant: &str, name: &FunctionName, version: Version) -> Result<bool, StoreError> {
-        let set = self
-            .in_time(|| {
-                sqlx::query(include_str!("../../sql/postgres/set_live.sql"))
-                    .bind(tenant)
-                    .bind(name.as_str())
-                    .bind(number(version))
-                    .bind(self.now())
-                    .execute(&self.pool)
-            })
-            .await?;
-        Ok(set.rows_affected() > 0)
+    async fn set_live(
+        &self,
+        tenant: &str,
+        name: &FunctionName,
+        version: Version,
+        by: &Actor,
+    ) -> Result<bool, StoreError> {
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let set = sqlx::query(include_str!("../../sql/postgres/set_live.sql"))
+                .bind(tenant)
+                .bind(name.as_str())
+                .bind(number(version))
+                .bind(self.now())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+                > 0;
+            if set {
+                self.audit(&mut tx, tenant, by, acts::made_live(name, version)).await?;
+            }
+            tx.commit().await?;
+            Ok(set)
+        })
+        .await
     }
 
     async fn delete_function(
@@ -118,13 +132,14 @@ impl Functions for PostgresStore {
         tenant: &str,
         name: &FunctionName,
         version: Option<Version>,
+        by: &Actor,
     ) -> Result<FunctionDeleted, StoreError> {
-        self.in_time(|| self.delete_once(tenant, name, version)).await
+        self.in_time(|| self.delete_once(tenant, name, version, by)).await
     }
 }
 
 impl PostgresStore {
-    async fn register_once(&self, new: &NewVersion, most: Most) -> Result<Registered, sqlx::Error> {
+    async fn register_once(&self, new: &NewVersion, most: Most, by: &Actor) -> Result<Registered, sqlx::Error> {
         let id = Uuid::now_v7();
         let mut tx = self.pool.begin().await?;
         let row = sqlx::query(BEFORE)
@@ -161,15 +176,19 @@ impl PostgresStore {
                 (version, Registered::New(version))
             }
         };
+        let live = before.live_after(version, new.live);
         sqlx::query(FUNCTION)
             .bind(&new.tenant_id)
             .bind(new.name.as_str())
             .bind(number(version))
-            .bind(number(before.live_after(version, new.live)))
+            .bind(number(live))
             .bind(id)
             .bind(self.now())
             .execute(&mut *tx)
             .await?;
+        if let Some(act) = before.act(new, answer, live) {
+            self.audit(&mut tx, &new.tenant_id, by, act).await?;
+        }
         tx.commit().await?;
         Ok(answer)
     }
@@ -179,6 +198,7 @@ impl PostgresStore {
         tenant: &str,
         name: &FunctionName,
         version: Option<Version>,
+        by: &Actor,
     ) -> Result<FunctionDeleted, sqlx::Error> {
         let mut tx = self.pool.begin().await?;
         let found = sqlx::query(FOUND)
@@ -201,6 +221,7 @@ impl PostgresStore {
         if version.is_none() {
             sqlx::query(DELETE_FUNCTION).bind(tenant).bind(name.as_str()).execute(&mut *tx).await?;
         }
+        self.audit(&mut tx, tenant, by, acts::function_deleted(name, version)).await?;
         tx.commit().await?;
         Ok(FunctionDeleted::Gone)
     }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{PostgresStore, rows};
 use crate::{
+    audit::{Actor, acts},
     id::{DeadLetterId, JobId},
     store::{
         StoreError,
@@ -32,17 +33,30 @@ impl Messages for PostgresStore {
         .await
     }
 
-    async fn resubmitted(&self, tenant: &str, letter: DeadLetterId, job: JobId, by: &str) -> Result<bool, StoreError> {
+    async fn resubmitted(
+        &self,
+        tenant: &str,
+        letter: DeadLetterId,
+        job: JobId,
+        by: &Actor,
+    ) -> Result<bool, StoreError> {
         self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
             let resolved = sqlx::query(include_str!("../../sql/postgres/resubmitted.sql"))
                 .bind(tenant)
                 .bind(letter.0)
                 .bind(job.0)
-                .bind(by)
+                .bind(&by.subject)
                 .bind(self.now())
-                .execute(&self.pool)
-                .await?;
-            Ok(resolved.rows_affected() > 0)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+                > 0;
+            if resolved {
+                self.audit(&mut tx, tenant, by, acts::resubmitted(letter, job)).await?;
+            }
+            tx.commit().await?;
+            Ok(resolved)
         })
         .await
     }

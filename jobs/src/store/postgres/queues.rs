@@ -7,6 +7,7 @@ use sqlx::Row;
 
 use super::{PostgresStore, role_names, rows};
 use crate::{
+    audit::{Actor, acts},
     role::Role,
     store::{LOOKED_AT, Pause, Queue, QueueName, Queues, Quota, StoreError},
 };
@@ -102,14 +103,20 @@ impl Queues for PostgresStore {
         .await
     }
 
-    async fn pause(&self, queue: &QueueName, by: &str) -> Result<(), StoreError> {
-        self.in_time(|| {
-            sqlx::query(include_str!("../../sql/postgres/pause.sql"))
+    async fn pause(&self, queue: &QueueName, by: &Actor) -> Result<(), StoreError> {
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let changed: bool = sqlx::query_scalar(include_str!("../../sql/postgres/pause.sql"))
                 .bind(queue.role.as_str())
                 .bind(tenant(queue))
-                .bind(by)
+                .bind(&by.subject)
                 .bind(self.now())
-                .execute(&self.pool)
+                .fetch_one(&mut *tx)
+                .await?;
+            if changed {
+                self.chain(&mut tx, &queue.chain(), [(by, &acts::paused(queue))]).await?;
+            }
+            tx.commit().await
         })
         .await?;
         if queue.tenant_id.is_some() {
@@ -118,12 +125,18 @@ impl Queues for PostgresStore {
         Ok(())
     }
 
-    async fn resume(&self, queue: &QueueName) -> Result<(), StoreError> {
-        self.in_time(|| {
-            sqlx::query(include_str!("../../sql/postgres/resume.sql"))
+    async fn resume(&self, queue: &QueueName, by: &Actor) -> Result<(), StoreError> {
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let resumed = sqlx::query(include_str!("../../sql/postgres/resume.sql"))
                 .bind(queue.role.as_str())
                 .bind(tenant(queue))
-                .execute(&self.pool)
+                .execute(&mut *tx)
+                .await?;
+            if resumed.rows_affected() > 0 {
+                self.chain(&mut tx, &queue.chain(), [(by, &acts::resumed(queue))]).await?;
+            }
+            tx.commit().await
         })
         .await?;
         self.look_after([queue.role]).await;
@@ -131,15 +144,19 @@ impl Queues for PostgresStore {
         Ok(())
     }
 
-    async fn limit(&self, role: Role, tenant: &str, quota: Quota) -> Result<(), StoreError> {
-        self.in_time(|| {
+    async fn limit(&self, role: Role, tenant: &str, quota: Quota, by: &Actor) -> Result<(), StoreError> {
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
             sqlx::query(include_str!("../../sql/postgres/limit.sql"))
                 .bind(role.as_str())
                 .bind(tenant)
                 .bind(quota.max_queued.map(|most| i64::try_from(most).unwrap_or(i64::MAX)))
                 .bind(quota.max_running.map(|most| i32::try_from(most).unwrap_or(i32::MAX)))
                 .bind(self.now())
-                .execute(&self.pool)
+                .execute(&mut *tx)
+                .await?;
+            self.audit(&mut tx, tenant, by, acts::limited(role, quota)).await?;
+            tx.commit().await
         })
         .await?;
         self.look_after([role]).await;

@@ -70,7 +70,7 @@ pub(super) fn json(row: &PgRow, column: &str) -> Read<Option<Box<RawValue>>> {
         .transpose()
 }
 
-fn payload(row: &PgRow) -> Read<Box<RawValue>> {
+pub(super) fn payload(row: &PgRow) -> Read<Box<RawValue>> {
     Ok(json(row, "payload")?.unwrap_or_else(|| RawValue::NULL.to_owned()))
 }
 
@@ -179,6 +179,8 @@ pub(super) struct Cancelled {
     pub found: bool,
     pub ended: Vec<JobId>,
     pub flagged: u64,
+    /// Those of them that nobody had asked before.
+    pub asked: u64,
     pub missed: i64,
     pub told: bool,
     pub resumed: Option<Role>,
@@ -191,6 +193,7 @@ pub(super) fn cancelled(row: &PgRow) -> Read<Cancelled> {
         found: row.try_get("found")?,
         ended: ended.into_iter().map(JobId).collect(),
         flagged: count(row, "flagged")?,
+        asked: count(row, "asked")?,
         missed: row.try_get("missed")?,
         told: row.try_get("told")?,
         resumed: resumed.as_deref().map(parsed).transpose()?,

@@ -15,6 +15,7 @@ use super::{
     rows, step,
 };
 use crate::{
+    audit::{Actor, acts},
     id::{JobId, ScheduleId},
     store::{
         NewJob, Page, StoreError,
@@ -30,8 +31,9 @@ const WRITE: &str = step(FIRE, "write");
 
 #[async_trait]
 impl Schedules for PostgresStore {
-    async fn create_schedule(&self, schedule: &NewSchedule, most: u32) -> Result<Created, StoreError> {
+    async fn create_schedule(&self, schedule: &NewSchedule, most: u32, by: &Actor) -> Result<Created, StoreError> {
         self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
             let created = sqlx::query(include_str!("../../sql/postgres/create_schedule.sql"))
                 .bind(schedule.id.0)
                 .bind(&schedule.tenant_id)
@@ -43,10 +45,14 @@ impl Schedules for PostgresStore {
                 .bind(schedule.next_slot)
                 .bind(i64::from(most))
                 .bind(self.now())
-                .fetch_optional(&self.pool)
+                .fetch_optional(&mut *tx)
                 .await;
             match created {
-                Ok(Some(row)) => read(&row).map(Box::new).map(Created::New),
+                Ok(Some(row)) => {
+                    self.audit(&mut tx, &schedule.tenant_id, by, acts::schedule_created(schedule)).await?;
+                    tx.commit().await?;
+                    read(&row).map(Box::new).map(Created::New)
+                }
                 Ok(None) => Ok(Created::TooMany),
                 Err(error) if name_is_taken(&error) => Ok(Created::NameTaken),
                 Err(error) => Err(error),
@@ -85,8 +91,9 @@ impl Schedules for PostgresStore {
         .await
     }
 
-    async fn change_schedule(&self, changed: &Schedule) -> Result<Changed, StoreError> {
+    async fn change_schedule(&self, changed: &Schedule, by: &Actor) -> Result<Changed, StoreError> {
         self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
             let written = sqlx::query(include_str!("../../sql/postgres/change_schedule.sql"))
                 .bind(&changed.tenant_id)
                 .bind(changed.id.0)
@@ -98,10 +105,14 @@ impl Schedules for PostgresStore {
                 .bind(changed.submission.get())
                 .bind(changed.next_slot)
                 .bind(self.now())
-                .fetch_optional(&self.pool)
+                .fetch_optional(&mut *tx)
                 .await;
             match written {
-                Ok(Some(row)) => read(&row).map(Box::new).map(Changed::Done),
+                Ok(Some(row)) => {
+                    self.audit(&mut tx, &changed.tenant_id, by, acts::schedule_changed(changed)).await?;
+                    tx.commit().await?;
+                    read(&row).map(Box::new).map(Changed::Done)
+                }
                 Ok(None) => Ok(Changed::Stale),
                 Err(error) if name_is_taken(&error) => Ok(Changed::NameTaken),
                 Err(error) => Err(error),
@@ -110,14 +121,18 @@ impl Schedules for PostgresStore {
         .await
     }
 
-    async fn delete_schedule(&self, tenant: &str, id: ScheduleId) -> Result<bool, StoreError> {
-        let deleted = self
-            .in_time(|| {
-                let delete = sqlx::query(include_str!("../../sql/postgres/delete_schedule.sql"));
-                delete.bind(tenant).bind(id.0).execute(&self.pool)
-            })
-            .await?;
-        Ok(deleted.rows_affected() > 0)
+    async fn delete_schedule(&self, tenant: &str, id: ScheduleId, by: &Actor) -> Result<bool, StoreError> {
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let delete = sqlx::query(include_str!("../../sql/postgres/delete_schedule.sql"));
+            let deleted = delete.bind(tenant).bind(id.0).execute(&mut *tx).await?.rows_affected() > 0;
+            if deleted {
+                self.audit(&mut tx, tenant, by, acts::schedule_deleted(id)).await?;
+            }
+            tx.commit().await?;
+            Ok(deleted)
+        })
+        .await
     }
 
     async fn due_schedules(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Schedule>, StoreError> {

@@ -2,6 +2,7 @@
 
 use super::{PostgresStore, rows};
 use crate::{
+    audit::{Actor, acts},
     id::JobId,
     record::Move,
     store::{Retried, Store, StoreError},
@@ -9,19 +10,26 @@ use crate::{
 };
 
 impl PostgresStore {
-    pub(super) async fn cancel_tree(&self, tenant: &str, job: JobId) -> Result<Option<bool>, StoreError> {
+    pub(super) async fn cancel_tree(&self, tenant: &str, job: JobId, by: &Actor) -> Result<Option<bool>, StoreError> {
         let mut any_open = false;
         // A job on its way between two tables is missed once; the next look finds it.
         for _ in 0..100 {
             let cancelled = self
                 .in_time(|| async {
+                    let mut tx = self.pool.begin().await?;
                     let row = sqlx::query(include_str!("../../sql/postgres/cancel.sql"))
                         .bind(tenant)
                         .bind(job.0)
                         .bind(self.now())
-                        .fetch_one(&self.pool)
+                        .fetch_one(&mut *tx)
                         .await?;
-                    rows::cancelled(&row)
+                    let cancelled = rows::cancelled(&row)?;
+                    let (ended, asked) = (cancelled.ended.len(), cancelled.asked);
+                    if ended > 0 || asked > 0 {
+                        self.audit(&mut tx, tenant, by, acts::cancelled(job, ended, asked)).await?;
+                    }
+                    tx.commit().await?;
+                    Ok(cancelled)
                 })
                 .await?;
             if !cancelled.found {
@@ -48,7 +56,7 @@ impl PostgresStore {
         Err(StoreError::Unavailable("the job kept moving while it was being cancelled".to_owned()))
     }
 
-    pub(super) async fn retry_job(&self, tenant: &str, job: JobId, by: &str) -> Result<Retried, StoreError> {
+    pub(super) async fn retry_job(&self, tenant: &str, job: JobId, by: &Actor) -> Result<Retried, StoreError> {
         let Some(record) = self.job(tenant, job).await? else { return Ok(Retried::NoSuchJob) };
         let role = self
             .in_time(|| async {
@@ -65,7 +73,7 @@ impl PostgresStore {
                         sqlx::query(include_str!("../../sql/postgres/resolve_jobs.sql"))
                             .bind(tenant)
                             .bind(vec![job.0])
-                            .bind(by)
+                            .bind(&by.subject)
                             .bind(self.now())
                             .execute(&mut *tx)
                             .await?;
@@ -80,6 +88,9 @@ impl PostgresStore {
                             .await?
                     }
                 };
+                if moved.is_some() {
+                    self.audit(&mut tx, tenant, by, acts::retried(job)).await?;
+                }
                 tx.commit().await?;
                 moved.map(|row| rows::role(&row, "role")).transpose()
             })

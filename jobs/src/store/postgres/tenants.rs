@@ -7,10 +7,16 @@ use rand::Rng;
 use sqlx::{Row, postgres::PgRow};
 
 use super::{PostgresStore, role_names};
-use crate::store::{
-    Deleted, StoreError, Tenant, Tenants, Terms, TermsChange,
-    tenants::{limits, read_limits},
+use crate::{
+    audit::{Actor, acts},
+    store::{
+        Deleted, StoreError, Tenant, Tenants, Terms, TermsChange,
+        tenants::{limits, read_limits},
+    },
 };
+
+/// A tenant as it is, kept so until the transaction ends.
+const HELD: &str = concat!(include_str!("../../sql/postgres/tenant.sql"), " FOR UPDATE");
 
 #[async_trait]
 impl Tenants for PostgresStore {
@@ -35,27 +41,36 @@ impl Tenants for PostgresStore {
         .await
     }
 
-    async fn create_tenant(&self, id: &str, terms: &Terms) -> Result<bool, StoreError> {
+    async fn create_tenant(&self, id: &str, terms: &Terms, by: &Actor) -> Result<bool, StoreError> {
         let secret: [u8; 32] = rand::rng().random();
-        let created = self
-            .in_time(|| {
-                sqlx::query(include_str!("../../sql/postgres/create_tenant.sql"))
-                    .bind(id)
-                    .bind(secret.to_vec())
-                    .bind(i32::try_from(terms.weight).unwrap_or(i32::MAX))
-                    .bind(terms.max_payload.map(bytes))
-                    .bind(terms.max_result.map(bytes))
-                    .bind(limits(&terms.sandbox_limits))
-                    .bind(terms.suspended)
-                    .bind(self.now())
-                    .execute(&self.pool)
-            })
-            .await?;
-        Ok(created.rows_affected() > 0)
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let created = sqlx::query(include_str!("../../sql/postgres/create_tenant.sql"))
+                .bind(id)
+                .bind(secret.to_vec())
+                .bind(i32::try_from(terms.weight).unwrap_or(i32::MAX))
+                .bind(terms.max_payload.map(bytes))
+                .bind(terms.max_result.map(bytes))
+                .bind(limits(&terms.sandbox_limits))
+                .bind(terms.suspended)
+                .bind(self.now())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+                > 0;
+            if created {
+                self.audit(&mut tx, id, by, acts::created(id, terms)).await?;
+            }
+            tx.commit().await?;
+            Ok(created)
+        })
+        .await
     }
 
-    async fn set_terms(&self, id: &str, change: &TermsChange) -> Result<Option<Tenant>, StoreError> {
+    async fn set_terms(&self, id: &str, change: &TermsChange, by: &Actor) -> Result<Option<Tenant>, StoreError> {
         self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let before = sqlx::query(HELD).bind(id).fetch_optional(&mut *tx).await?;
             let set = sqlx::query(include_str!("../../sql/postgres/set_terms.sql"))
                 .bind(id)
                 .bind(change.weight.map(|weight| i32::try_from(weight).unwrap_or(i32::MAX)))
@@ -66,24 +81,36 @@ impl Tenants for PostgresStore {
                 .bind(change.sandbox_limits.as_ref().map(limits))
                 .bind(change.suspended)
                 .bind(self.now())
-                .fetch_optional(&self.pool)
+                .fetch_optional(&mut *tx)
                 .await?;
-            set.as_ref().map(tenant).transpose()
+            let (before, set) = (before.as_ref().map(tenant).transpose()?, set.as_ref().map(tenant).transpose()?);
+            if set != before {
+                self.audit(&mut tx, id, by, acts::changed(id, change)).await?;
+            }
+            tx.commit().await?;
+            Ok(set)
         })
         .await
     }
 
-    async fn delete_tenant(&self, id: &str) -> Result<Deleted, StoreError> {
-        let row = self
-            .in_time(|| {
-                sqlx::query(include_str!("../../sql/postgres/delete_tenant.sql"))
+    async fn delete_tenant(&self, id: &str, by: &Actor) -> Result<Deleted, StoreError> {
+        let (gone, known) = self
+            .in_time(|| async {
+                let mut tx = self.pool.begin().await?;
+                let row = sqlx::query(include_str!("../../sql/postgres/delete_tenant.sql"))
                     .bind(id)
                     .bind(role_names())
-                    .fetch_one(&self.pool)
+                    .fetch_one(&mut *tx)
+                    .await?;
+                let gone: bool = row.try_get("gone")?;
+                if gone {
+                    self.audit(&mut tx, id, by, acts::deleted(id)).await?;
+                }
+                tx.commit().await?;
+                Ok((gone, row.try_get("known")?))
             })
             .await?;
-        let answer = |column| row.try_get(column).map_err(super::rows::classify);
-        Ok(match (answer("gone")?, answer("known")?) {
+        Ok(match (gone, known) {
             (true, _) => {
                 self.tenants.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
                 Deleted::Gone

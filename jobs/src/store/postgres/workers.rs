@@ -7,8 +7,12 @@ use sqlx::Row;
 
 use super::{PostgresStore, millis, rows};
 use crate::{
+    audit::{Actor, acts},
     id::WorkerId,
-    store::{DRAIN_KEPT, Heard, HeldRun, LostRun, StoreError, UnderWay, WorkerInfo, Workers, workers::by_worker},
+    store::{
+        DRAIN_KEPT, Heard, HeldRun, LostRun, StoreError, UnderWay, WorkerInfo, Workers, audit::ChainName,
+        workers::by_worker,
+    },
 };
 
 #[async_trait]
@@ -56,16 +60,21 @@ impl Workers for PostgresStore {
         Ok(())
     }
 
-    async fn drain(&self, worker: WorkerId) -> Result<bool, StoreError> {
-        let asked = self
-            .in_time(|| {
-                sqlx::query(include_str!("../../sql/postgres/drain.sql"))
-                    .bind(worker.0)
-                    .bind(self.now())
-                    .execute(&self.pool)
-            })
-            .await?;
-        Ok(asked.rows_affected() > 0)
+    async fn drain(&self, worker: WorkerId, by: &Actor) -> Result<bool, StoreError> {
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let changed: Option<bool> = sqlx::query_scalar(include_str!("../../sql/postgres/drain.sql"))
+                .bind(worker.0)
+                .bind(self.now())
+                .fetch_optional(&mut *tx)
+                .await?;
+            if changed == Some(true) {
+                self.chain(&mut tx, &ChainName::INSTALLATION, [(by, &acts::drained(worker))]).await?;
+            }
+            tx.commit().await?;
+            Ok(changed.is_some())
+        })
+        .await
     }
 
     async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError> {

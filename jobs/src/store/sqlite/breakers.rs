@@ -7,18 +7,22 @@ use serde_json::json;
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
-    SqliteStore, now,
+    SqliteStore,
+    audit::chain,
+    now,
     params::{after, list, micros, without_nul},
     rows,
     steps::step,
     writer::{Tx, Verb},
 };
 use crate::{
+    audit::{Actor, acts},
     breakers::{Dependency, VOTE_KEPT},
     id::WorkerId,
     role::Role,
     store::{
         Breakers, StoreError,
+        audit::ChainName,
         breakers::{BREAKERS, BreakerRow, Finding, Said, SharedBreakers, Vote, shared, word},
     },
 };
@@ -76,12 +80,12 @@ impl Breakers for SqliteStore {
         self.writer.call(LeaseTrial { worker, dependency: dependency.clone(), lease }).await
     }
 
-    async fn say(&self, dependency: &Dependency, said: &Said) -> Result<(), StoreError> {
-        self.writer.call(Say { dependency: dependency.clone(), said: said.clone() }).await
+    async fn say(&self, dependency: &Dependency, said: &Said, by: &Actor) -> Result<(), StoreError> {
+        self.writer.call(Say { dependency: dependency.clone(), said: said.clone(), by: by.clone() }).await
     }
 
-    async fn reset_breakers(&self, dependency: Option<&Dependency>) -> Result<(), StoreError> {
-        self.writer.call(Reset { dependency: dependency.cloned() }).await
+    async fn reset_breakers(&self, dependency: Option<&Dependency>, by: &Actor) -> Result<(), StoreError> {
+        self.writer.call(Reset { dependency: dependency.cloned(), by: by.clone() }).await
     }
 }
 
@@ -144,6 +148,7 @@ impl Verb for LeaseTrial {
 struct Say {
     dependency: Dependency,
     said: Said,
+    by: Actor,
 }
 
 #[async_trait]
@@ -160,12 +165,13 @@ impl Verb for Say {
             .bind(tx.now)
             .execute(&mut *tx.connection)
             .await?;
-        Ok(())
+        chain(tx, &ChainName::INSTALLATION, &[(&self.by, &acts::said(&self.dependency, &self.said))]).await
     }
 }
 
 struct Reset {
     dependency: Option<Dependency>,
+    by: Actor,
 }
 
 #[async_trait]
@@ -174,10 +180,14 @@ impl Verb for Reset {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
         let name = self.dependency.as_ref().map(ToString::to_string);
+        let mut forgotten = 0;
         for statement in [VOTES, SAID] {
-            sqlx::query(statement).bind(&name).execute(&mut *tx.connection).await?;
+            forgotten += sqlx::query(statement).bind(&name).execute(&mut *tx.connection).await?.rows_affected();
         }
-        Ok(())
+        if forgotten == 0 {
+            return Ok(());
+        }
+        chain(tx, &ChainName::INSTALLATION, &[(&self.by, &acts::reset(self.dependency.as_ref()))]).await
     }
 }
 

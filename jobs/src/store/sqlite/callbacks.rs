@@ -7,6 +7,7 @@ use sqlx::{Row, SqliteExecutor, sqlite::SqliteRow};
 
 use super::{
     SqliteStore,
+    audit::audit,
     endpoints::key,
     insert::know_tenants,
     now,
@@ -15,9 +16,12 @@ use super::{
     steps::step,
     writer::{Tx, Verb},
 };
-use crate::store::{
-    StoreError,
-    callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
+use crate::{
+    audit::{Act, Action, Actor},
+    store::{
+        StoreError,
+        callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
+    },
 };
 
 const CALLBACKS: &str = include_str!("../../sql/sqlite/callback_secrets.sql");
@@ -38,14 +42,15 @@ impl Callbacks for SqliteStore {
         tenant: &str,
         secret: [u8; 32],
         overlap: Duration,
+        by: &Actor,
     ) -> Result<CallbackRotated, StoreError> {
         self.know(tenant).await?;
-        self.writer.call(Rotate { tenant: tenant.to_owned(), secret, overlap }).await
+        self.writer.call(Rotate { tenant: tenant.to_owned(), secret, overlap, by: by.clone() }).await
     }
 
-    async fn revoke_old_callback_secret(&self, tenant: &str) -> Result<CallbackSecrets, StoreError> {
+    async fn revoke_old_callback_secret(&self, tenant: &str, by: &Actor) -> Result<CallbackSecrets, StoreError> {
         self.know(tenant).await?;
-        self.writer.call(Revoke { tenant: tenant.to_owned() }).await
+        self.writer.call(Revoke { tenant: tenant.to_owned(), by: by.clone() }).await
     }
 }
 
@@ -77,6 +82,7 @@ struct Rotate {
     tenant: String,
     secret: [u8; 32],
     overlap: Duration,
+    by: Actor,
 }
 
 #[async_trait]
@@ -87,6 +93,7 @@ impl Verb for Rotate {
         let rotate = sqlx::query(ROTATED).bind(&self.tenant).bind(self.secret.as_slice());
         let rotate = rotate.bind(after(tx.now, self.overlap)).bind(tx.now);
         if let Some(row) = rotate.fetch_optional(&mut *tx.connection).await? {
+            audit(tx, &self.tenant, &self.by, Act::of(Action::CallbackSecretRotated)).await?;
             return secrets(&row).map(CallbackRotated::Done);
         }
         let until = shown(&mut *tx.connection, &self.tenant, tx.now).await?.old_until();
@@ -96,6 +103,7 @@ impl Verb for Rotate {
 
 struct Revoke {
     tenant: String,
+    by: Actor,
 }
 
 #[async_trait]
@@ -103,7 +111,10 @@ impl Verb for Revoke {
     type Answer = CallbackSecrets;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<CallbackSecrets, sqlx::Error> {
-        secrets(&sqlx::query(REVOKED).bind(&self.tenant).fetch_one(&mut *tx.connection).await?)
+        let revoked = sqlx::query(REVOKED).bind(&self.tenant).fetch_optional(&mut *tx.connection).await?;
+        let Some(row) = revoked else { return shown(&mut *tx.connection, &self.tenant, tx.now).await };
+        audit(tx, &self.tenant, &self.by, Act::of(Action::CallbackSecretRevoked)).await?;
+        secrets(&row)
     }
 }
 

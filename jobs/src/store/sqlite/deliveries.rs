@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     SqliteStore,
+    audit::audit,
     endpoints::heed,
     insert::{know_tenants, record},
     params::{hex, list, micros, without_nul},
@@ -15,6 +16,7 @@ use super::{
     writer::{Tx, Verb},
 };
 use crate::{
+    audit::{Actor, acts},
     id::{EndpointId, JobId, MessageId},
     record::Move,
     store::{
@@ -118,8 +120,8 @@ impl Deliveries for SqliteStore {
         .await
     }
 
-    async fn redeliver(&self, tenant: &str, ids: &[MessageId], by: &str) -> Result<Vec<MessageId>, StoreError> {
-        self.writer.call(Redeliver { tenant: tenant.to_owned(), ids: ids.to_vec(), by: by.to_owned() }).await
+    async fn redeliver(&self, tenant: &str, ids: &[MessageId], by: &Actor) -> Result<Vec<MessageId>, StoreError> {
+        self.writer.call(Redeliver { tenant: tenant.to_owned(), ids: ids.to_vec(), by: by.clone() }).await
     }
 }
 
@@ -217,13 +219,13 @@ async fn judge(tx: &mut Tx<'_>, endpoint: EndpointId, new: &NewAttempt) -> Resul
     if told.rows_affected() > 0 {
         tx.hints.tell();
     }
-    Ok(())
+    audit(tx, tenant, &Actor::golden(), acts::endpoint_disabled(endpoint, reason)).await
 }
 
 struct Redeliver {
     tenant: String,
     ids: Vec<MessageId>,
-    by: String,
+    by: Actor,
 }
 
 #[async_trait]
@@ -239,12 +241,16 @@ impl Verb for Redeliver {
         sqlx::query(RESOLVED)
             .bind(&self.tenant)
             .bind(list(jobs.iter().map(|id| hex(id.0)))?)
-            .bind(&self.by)
+            .bind(&self.by.subject)
             .bind(tx.now)
             .execute(&mut *tx.connection)
             .await?;
         let again = requeue(tx, &jobs, None, Move::Redeliver).await?;
-        Ok(again.into_iter().map(MessageId::from).collect())
+        let again: Vec<MessageId> = again.into_iter().map(MessageId::from).collect();
+        if !again.is_empty() {
+            audit(tx, &self.tenant, &self.by, acts::redelivered(&again)).await?;
+        }
+        Ok(again)
     }
 }
 

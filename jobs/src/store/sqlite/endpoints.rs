@@ -8,13 +8,16 @@ use sqlx::{Row, SqliteExecutor, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
-    SqliteStore, now,
+    SqliteStore,
+    audit::audit,
+    now,
     params::{after, list, micros},
     rows,
     steps::step,
     writer::{Tx, Verb},
 };
 use crate::{
+    audit::{Action, Actor, acts},
     id::EndpointId,
     store::{
         StoreError,
@@ -40,8 +43,9 @@ impl Endpoints for SqliteStore {
         tenant: &str,
         settings: &EndpointSettings,
         secret: [u8; 32],
+        by: &Actor,
     ) -> Result<Option<Endpoint>, StoreError> {
-        self.writer.call(Add { tenant: tenant.to_owned(), settings: settings.clone(), secret }).await
+        self.writer.call(Add { tenant: tenant.to_owned(), settings: settings.clone(), secret, by: by.clone() }).await
     }
 
     async fn endpoint(&self, tenant: &str, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
@@ -58,12 +62,13 @@ impl Endpoints for SqliteStore {
         tenant: &str,
         id: EndpointId,
         change: &EndpointChange,
+        by: &Actor,
     ) -> Result<Option<Endpoint>, StoreError> {
-        self.writer.call(Change { tenant: tenant.to_owned(), id, change: change.clone() }).await
+        self.writer.call(Change { tenant: tenant.to_owned(), id, change: change.clone(), by: by.clone() }).await
     }
 
-    async fn remove_endpoint(&self, tenant: &str, id: EndpointId) -> Result<bool, StoreError> {
-        self.writer.call(Remove { tenant: tenant.to_owned(), id }).await
+    async fn remove_endpoint(&self, tenant: &str, id: EndpointId, by: &Actor) -> Result<bool, StoreError> {
+        self.writer.call(Remove { tenant: tenant.to_owned(), id, by: by.clone() }).await
     }
 
     async fn rotate_secret(
@@ -72,12 +77,18 @@ impl Endpoints for SqliteStore {
         id: EndpointId,
         secret: [u8; 32],
         overlap: Duration,
+        by: &Actor,
     ) -> Result<Rotated, StoreError> {
-        self.writer.call(Rotate { tenant: tenant.to_owned(), id, secret, overlap }).await
+        self.writer.call(Rotate { tenant: tenant.to_owned(), id, secret, overlap, by: by.clone() }).await
     }
 
-    async fn revoke_old_secret(&self, tenant: &str, id: EndpointId) -> Result<Option<Endpoint>, StoreError> {
-        self.writer.call(Revoke { tenant: tenant.to_owned(), id }).await
+    async fn revoke_old_secret(
+        &self,
+        tenant: &str,
+        id: EndpointId,
+        by: &Actor,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        self.writer.call(Revoke { tenant: tenant.to_owned(), id, by: by.clone() }).await
     }
 
     async fn target(&self, tenant: &str, id: EndpointId) -> Result<Option<Target>, StoreError> {
@@ -98,6 +109,7 @@ struct Add {
     tenant: String,
     settings: EndpointSettings,
     secret: [u8; 32],
+    by: Actor,
 }
 
 #[async_trait]
@@ -111,8 +123,9 @@ impl Verb for Add {
             return Ok(None);
         }
         let settings = &self.settings;
+        let id = EndpointId::new();
         let row = sqlx::query(ADDED)
-            .bind(EndpointId::new().0)
+            .bind(id.0)
             .bind(&self.tenant)
             .bind(&settings.url)
             .bind(&settings.description)
@@ -125,6 +138,7 @@ impl Verb for Add {
             .fetch_one(&mut *tx.connection)
             .await?;
         heed(tx, &self.tenant).await?;
+        audit(tx, &self.tenant, &self.by, acts::endpoint_created(id, settings)).await?;
         endpoint(&row).map(Some)
     }
 }
@@ -133,6 +147,7 @@ struct Change {
     tenant: String,
     id: EndpointId,
     change: EndpointChange,
+    by: Actor,
 }
 
 #[async_trait]
@@ -155,6 +170,9 @@ impl Verb for Change {
             .fetch_optional(&mut *tx.connection)
             .await?;
         heed(tx, &self.tenant).await?;
+        if row.is_some() {
+            audit(tx, &self.tenant, &self.by, acts::endpoint_changed(self.id, change)).await?;
+        }
         row.as_ref().map(endpoint).transpose()
     }
 }
@@ -162,6 +180,7 @@ impl Verb for Change {
 struct Remove {
     tenant: String,
     id: EndpointId,
+    by: Actor,
 }
 
 #[async_trait]
@@ -173,7 +192,11 @@ impl Verb for Remove {
         let remove = sqlx::query(include_str!("../../sql/sqlite/remove_endpoint.sql"));
         let removed = remove.bind(&self.tenant).bind(self.id.0).execute(&mut *tx.connection).await?;
         heed(tx, &self.tenant).await?;
-        Ok(removed.rows_affected() > 0)
+        let removed = removed.rows_affected() > 0;
+        if removed {
+            audit(tx, &self.tenant, &self.by, acts::endpoint_act(Action::EndpointDeleted, self.id)).await?;
+        }
+        Ok(removed)
     }
 }
 
@@ -182,6 +205,7 @@ struct Rotate {
     id: EndpointId,
     secret: [u8; 32],
     overlap: Duration,
+    by: Actor,
 }
 
 #[async_trait]
@@ -198,6 +222,7 @@ impl Verb for Rotate {
             .fetch_optional(&mut *tx.connection)
             .await?;
         if let Some(row) = row {
+            audit(tx, &self.tenant, &self.by, acts::endpoint_act(Action::EndpointSecretRotated, self.id)).await?;
             return endpoint(&row).map(Rotated::Done);
         }
         let there = endpoints_of(&mut *tx.connection, &self.tenant, Some(self.id), tx.now).await?.pop();
@@ -211,6 +236,7 @@ impl Verb for Rotate {
 struct Revoke {
     tenant: String,
     id: EndpointId,
+    by: Actor,
 }
 
 #[async_trait]
@@ -219,7 +245,11 @@ impl Verb for Revoke {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Option<Endpoint>, sqlx::Error> {
         let revoke = sqlx::query(REVOKED).bind(&self.tenant).bind(self.id.0).bind(tx.now);
-        revoke.fetch_optional(&mut *tx.connection).await?.as_ref().map(endpoint).transpose()
+        let Some(row) = revoke.fetch_optional(&mut *tx.connection).await? else {
+            return Ok(endpoints_of(&mut *tx.connection, &self.tenant, Some(self.id), tx.now).await?.pop());
+        };
+        audit(tx, &self.tenant, &self.by, acts::endpoint_act(Action::EndpointSecretRevoked, self.id)).await?;
+        endpoint(&row).map(Some)
     }
 }
 

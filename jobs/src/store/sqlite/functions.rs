@@ -7,12 +7,14 @@ use uuid::Uuid;
 
 use super::{
     SqliteStore,
+    audit::audit,
     params::list,
     rows,
     steps::step,
     writer::{Tx, Verb},
 };
 use crate::{
+    audit::{Actor, acts},
     functions::{FunctionName, Version},
     store::{
         Page, StoreError,
@@ -34,8 +36,8 @@ const DELETE_FUNCTION: &str = step(DELETE, "function");
 
 #[async_trait]
 impl Functions for SqliteStore {
-    async fn register_function(&self, version: &NewVersion, most: Most) -> Result<Registered, StoreError> {
-        self.writer.call(Register { new: version.clone(), most }).await
+    async fn register_function(&self, version: &NewVersion, most: Most, by: &Actor) -> Result<Registered, StoreError> {
+        self.writer.call(Register { new: version.clone(), most, by: by.clone() }).await
     }
 
     async fn functions(&self, tenant: &str, page: Page<Uuid>) -> Result<Vec<Function>, StoreError> {
@@ -104,8 +106,14 @@ impl Functions for SqliteStore {
         .await
     }
 
-    async fn set_live(&self, tenant: &str, name: &FunctionName, version: Version) -> Result<bool, StoreError> {
-        self.writer.call(SetLive { tenant: tenant.to_owned(), name: name.clone(), version }).await
+    async fn set_live(
+        &self,
+        tenant: &str,
+        name: &FunctionName,
+        version: Version,
+        by: &Actor,
+    ) -> Result<bool, StoreError> {
+        self.writer.call(SetLive { tenant: tenant.to_owned(), name: name.clone(), version, by: by.clone() }).await
     }
 
     async fn delete_function(
@@ -113,14 +121,16 @@ impl Functions for SqliteStore {
         tenant: &str,
         name: &FunctionName,
         version: Option<Version>,
+        by: &Actor,
     ) -> Result<FunctionDeleted, StoreError> {
-        self.writer.call(Delete { tenant: tenant.to_owned(), name: name.clone(), version }).await
+        self.writer.call(Delete { tenant: tenant.to_owned(), name: name.clone(), version, by: by.clone() }).await
     }
 }
 
 struct Register {
     new: NewVersion,
     most: Most,
+    by: Actor,
 }
 
 #[async_trait]
@@ -158,15 +168,19 @@ impl Verb for Register {
                 (version, Registered::New(version))
             }
         };
+        let live = before.live_after(version, new.live);
         sqlx::query(FUNCTION)
             .bind(&new.tenant_id)
             .bind(new.name.as_str())
             .bind(version.get())
-            .bind(before.live_after(version, new.live).get())
+            .bind(live.get())
             .bind(Uuid::now_v7())
             .bind(tx.now)
             .execute(&mut *tx.connection)
             .await?;
+        if let Some(act) = before.act(new, answer, live) {
+            audit(tx, &new.tenant_id, &self.by, act).await?;
+        }
         Ok(answer)
     }
 }
@@ -175,6 +189,7 @@ struct SetLive {
     tenant: String,
     name: FunctionName,
     version: Version,
+    by: Actor,
 }
 
 #[async_trait]
@@ -189,8 +204,13 @@ impl Verb for SetLive {
             .bind(self.version.get())
             .bind(tx.now)
             .execute(&mut *tx.connection)
-            .await?;
-        Ok(set.rows_affected() > 0)
+            .await?
+            .rows_affected()
+            > 0;
+        if set {
+            audit(tx, &self.tenant, &self.by, acts::made_live(&self.name, self.version)).await?;
+        }
+        Ok(set)
     }
 }
 
@@ -198,6 +218,7 @@ struct Delete {
     tenant: String,
     name: FunctionName,
     version: Option<Version>,
+    by: Actor,
 }
 
 #[async_trait]
@@ -205,7 +226,7 @@ impl Verb for Delete {
     type Answer = FunctionDeleted;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<FunctionDeleted, sqlx::Error> {
-        let Self { tenant, name, version } = self;
+        let Self { tenant, name, version, by } = self;
         let number = version.map(Version::get);
         let found = sqlx::query(FOUND)
             .bind(&*tenant)
@@ -227,6 +248,7 @@ impl Verb for Delete {
         if version.is_none() {
             sqlx::query(DELETE_FUNCTION).bind(&*tenant).bind(name.as_str()).execute(&mut *tx.connection).await?;
         }
+        audit(tx, tenant, by, acts::function_deleted(name, *version)).await?;
         Ok(FunctionDeleted::Gone)
     }
 }

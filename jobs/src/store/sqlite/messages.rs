@@ -4,10 +4,12 @@ use async_trait::async_trait;
 
 use super::{
     SqliteStore,
+    audit::audit,
     params::without_nul,
     writer::{Tx, Verb},
 };
 use crate::{
+    audit::{Actor, acts},
     id::{DeadLetterId, JobId},
     store::{
         StoreError,
@@ -21,8 +23,14 @@ impl Messages for SqliteStore {
         self.writer.call(Bury(letter.clone())).await
     }
 
-    async fn resubmitted(&self, tenant: &str, letter: DeadLetterId, job: JobId, by: &str) -> Result<bool, StoreError> {
-        let (tenant, by) = (tenant.to_owned(), by.to_owned());
+    async fn resubmitted(
+        &self,
+        tenant: &str,
+        letter: DeadLetterId,
+        job: JobId,
+        by: &Actor,
+    ) -> Result<bool, StoreError> {
+        let (tenant, by) = (tenant.to_owned(), by.clone());
         self.writer.call(Resubmitted { tenant, letter, job, by }).await
     }
 }
@@ -55,7 +63,7 @@ struct Resubmitted {
     tenant: String,
     letter: DeadLetterId,
     job: JobId,
-    by: String,
+    by: Actor,
 }
 
 #[async_trait]
@@ -67,8 +75,12 @@ impl Verb for Resubmitted {
             .bind(&self.tenant)
             .bind(self.letter.0)
             .bind(self.job.0)
-            .bind(&self.by)
+            .bind(&self.by.subject)
             .bind(tx.now);
-        Ok(resolved.execute(&mut *tx.connection).await?.rows_affected() > 0)
+        let resolved = resolved.execute(&mut *tx.connection).await?.rows_affected() > 0;
+        if resolved {
+            audit(tx, &self.tenant, &self.by, acts::resubmitted(self.letter, self.job)).await?;
+        }
+        Ok(resolved)
     }
 }

@@ -6,13 +6,16 @@ use async_trait::async_trait;
 use sqlx::Row;
 
 use super::{
-    SqliteStore, entry, insert, now,
+    SqliteStore,
+    audit::chain,
+    entry, insert, now,
     params::{list, micros},
     role_names, rows,
     steps::step,
     writer::{Tx, Verb},
 };
 use crate::{
+    audit::{Act, Actor, acts},
     id::JobId,
     role::Role,
     store::{Due, LOOKED_AT, NewJob, Queue, QueueName, Queues, Quota, StoreError},
@@ -49,21 +52,21 @@ impl Queues for SqliteStore {
         .await
     }
 
-    async fn pause(&self, queue: &QueueName, by: &str) -> Result<(), StoreError> {
-        self.writer.call(Change { queue: queue.clone(), what: What::Pause { by: by.to_owned() } }).await?;
+    async fn pause(&self, queue: &QueueName, by: &Actor) -> Result<(), StoreError> {
+        self.writer.call(Change { queue: queue.clone(), what: What::Pause, by: by.clone() }).await?;
         self.admit().await;
         Ok(())
     }
 
-    async fn resume(&self, queue: &QueueName) -> Result<(), StoreError> {
-        self.writer.call(Change { queue: queue.clone(), what: What::Resume }).await?;
+    async fn resume(&self, queue: &QueueName, by: &Actor) -> Result<(), StoreError> {
+        self.writer.call(Change { queue: queue.clone(), what: What::Resume, by: by.clone() }).await?;
         self.admit().await;
         Ok(())
     }
 
-    async fn limit(&self, role: Role, tenant: &str, quota: Quota) -> Result<(), StoreError> {
+    async fn limit(&self, role: Role, tenant: &str, quota: Quota, by: &Actor) -> Result<(), StoreError> {
         let queue = QueueName { role, tenant_id: Some(tenant.to_owned()) };
-        self.writer.call(Change { queue, what: What::Limit(quota) }).await?;
+        self.writer.call(Change { queue, what: What::Limit(quota), by: by.clone() }).await?;
         self.admit().await;
         Ok(())
     }
@@ -87,7 +90,7 @@ impl SqliteStore {
 }
 
 enum What {
-    Pause { by: String },
+    Pause,
     Resume,
     Limit(Quota),
 }
@@ -95,6 +98,7 @@ enum What {
 struct Change {
     queue: QueueName,
     what: What,
+    by: Actor,
 }
 
 #[async_trait]
@@ -103,21 +107,37 @@ impl Verb for Change {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
         let statement = match &self.what {
-            What::Pause { .. } => include_str!("../../sql/sqlite/pause.sql"),
+            What::Pause => include_str!("../../sql/sqlite/pause.sql"),
             What::Resume => include_str!("../../sql/sqlite/resume.sql"),
             What::Limit(_) => include_str!("../../sql/sqlite/limit.sql"),
         };
         let tenant = self.queue.tenant_id.as_deref().unwrap_or_default();
         let query = sqlx::query(statement).bind(self.queue.role.as_str()).bind(tenant);
         let query = match &self.what {
-            What::Pause { by } => query.bind(by).bind(tx.now),
+            What::Pause => query.bind(&self.by.subject).bind(tx.now),
             What::Resume => query,
             What::Limit(quota) => query
                 .bind(quota.max_queued.map(|most| i64::try_from(most).unwrap_or(i64::MAX)))
                 .bind(quota.max_running)
                 .bind(tx.now),
         };
-        query.execute(&mut *tx.connection).await?;
+        let act: Option<Act> = match &self.what {
+            What::Pause => {
+                let changed: bool = query.fetch_one(&mut *tx.connection).await?.try_get("changed")?;
+                changed.then(|| acts::paused(&self.queue))
+            }
+            What::Resume => {
+                let resumed = query.execute(&mut *tx.connection).await?.rows_affected() > 0;
+                resumed.then(|| acts::resumed(&self.queue))
+            }
+            What::Limit(quota) => {
+                query.execute(&mut *tx.connection).await?;
+                Some(acts::limited(self.queue.role, *quota))
+            }
+        };
+        if let Some(act) = act {
+            chain(tx, &self.queue.chain(), &[(&self.by, &act)]).await?;
+        }
         if matches!(self.what, What::Resume) {
             tx.hints.wake(self.queue.role);
         }

@@ -9,7 +9,9 @@ use sqlx::{Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
-    SqliteStore, entry,
+    SqliteStore,
+    audit::audit,
+    entry,
     insert::{know_tenants, record},
     params::{hex, list, micros},
     queues, rows,
@@ -17,6 +19,7 @@ use super::{
     writer::{Tx, Verb},
 };
 use crate::{
+    audit::{Actor, acts},
     id::{JobId, ScheduleId},
     store::{
         NewJob, Page, StoreError,
@@ -32,8 +35,8 @@ const WRITE: &str = step(FIRE, "write");
 
 #[async_trait]
 impl Schedules for SqliteStore {
-    async fn create_schedule(&self, schedule: &NewSchedule, most: u32) -> Result<Created, StoreError> {
-        self.writer.call(Create { schedule: schedule.clone(), most }).await
+    async fn create_schedule(&self, schedule: &NewSchedule, most: u32, by: &Actor) -> Result<Created, StoreError> {
+        self.writer.call(Create { schedule: schedule.clone(), most, by: by.clone() }).await
     }
 
     async fn schedule(&self, tenant: &str, which: &WhichSchedule) -> Result<Option<Schedule>, StoreError> {
@@ -66,12 +69,12 @@ impl Schedules for SqliteStore {
         .await
     }
 
-    async fn change_schedule(&self, changed: &Schedule) -> Result<Changed, StoreError> {
-        self.writer.call(Change { changed: changed.clone() }).await
+    async fn change_schedule(&self, changed: &Schedule, by: &Actor) -> Result<Changed, StoreError> {
+        self.writer.call(Change { changed: changed.clone(), by: by.clone() }).await
     }
 
-    async fn delete_schedule(&self, tenant: &str, id: ScheduleId) -> Result<bool, StoreError> {
-        self.writer.call(Delete { tenant: tenant.to_owned(), id }).await
+    async fn delete_schedule(&self, tenant: &str, id: ScheduleId, by: &Actor) -> Result<bool, StoreError> {
+        self.writer.call(Delete { tenant: tenant.to_owned(), id, by: by.clone() }).await
     }
 
     async fn due_schedules(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Schedule>, StoreError> {
@@ -96,6 +99,7 @@ impl Schedules for SqliteStore {
 struct Create {
     schedule: NewSchedule,
     most: u32,
+    by: Actor,
 }
 
 #[async_trait]
@@ -118,7 +122,10 @@ impl Verb for Create {
             .fetch_optional(&mut *tx.connection)
             .await;
         match created {
-            Ok(Some(row)) => read(&row).map(Box::new).map(Created::New),
+            Ok(Some(row)) => {
+                audit(tx, &schedule.tenant_id, &self.by, acts::schedule_created(schedule)).await?;
+                read(&row).map(Box::new).map(Created::New)
+            }
             Ok(None) => Ok(Created::TooMany),
             Err(error) if name_is_taken(&error) => Ok(Created::NameTaken),
             Err(error) => Err(error),
@@ -128,6 +135,7 @@ impl Verb for Create {
 
 struct Change {
     changed: Schedule,
+    by: Actor,
 }
 
 #[async_trait]
@@ -150,7 +158,10 @@ impl Verb for Change {
             .fetch_optional(&mut *tx.connection)
             .await;
         match written {
-            Ok(Some(row)) => read(&row).map(Box::new).map(Changed::Done),
+            Ok(Some(row)) => {
+                audit(tx, &changed.tenant_id, &self.by, acts::schedule_changed(changed)).await?;
+                read(&row).map(Box::new).map(Changed::Done)
+            }
             Ok(None) => Ok(Changed::Stale),
             Err(error) if name_is_taken(&error) => Ok(Changed::NameTaken),
             Err(error) => Err(error),
@@ -161,6 +172,7 @@ impl Verb for Change {
 struct Delete {
     tenant: String,
     id: ScheduleId,
+    by: Actor,
 }
 
 #[async_trait]
@@ -170,8 +182,11 @@ impl Verb for Delete {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
         let delete = sqlx::query(include_str!("../../sql/sqlite/delete_schedule.sql"));
-        let deleted = delete.bind(&self.tenant).bind(self.id.0).execute(&mut *tx.connection).await?;
-        Ok(deleted.rows_affected() > 0)
+        let deleted = delete.bind(&self.tenant).bind(self.id.0).execute(&mut *tx.connection).await?.rows_affected() > 0;
+        if deleted {
+            audit(tx, &self.tenant, &self.by, acts::schedule_deleted(self.id)).await?;
+        }
+        Ok(deleted)
     }
 }
 

@@ -7,12 +7,16 @@ use rand::Rng;
 
 use super::{
     SqliteStore,
+    audit::audit,
     params::hex_bytes,
     rows,
     steps::step,
     writer::{Tx, Verb},
 };
-use crate::store::{Deleted, StoreError, Tenant, Tenants, Terms, TermsChange, tenants::limits};
+use crate::{
+    audit::{Actor, acts},
+    store::{Deleted, StoreError, Tenant, Tenants, Terms, TermsChange, tenants::limits},
+};
 
 const DELETE: &str = include_str!("../../sql/sqlite/delete_tenant.sql");
 const GONE: &str = step(DELETE, "gone");
@@ -47,17 +51,17 @@ impl Tenants for SqliteStore {
         .await
     }
 
-    async fn create_tenant(&self, id: &str, terms: &Terms) -> Result<bool, StoreError> {
-        let create = Create { id: id.to_owned(), secret: rand::rng().random(), terms: terms.clone() };
+    async fn create_tenant(&self, id: &str, terms: &Terms, by: &Actor) -> Result<bool, StoreError> {
+        let create = Create { id: id.to_owned(), secret: rand::rng().random(), terms: terms.clone(), by: by.clone() };
         self.writer.call(create).await
     }
 
-    async fn set_terms(&self, id: &str, change: &TermsChange) -> Result<Option<Tenant>, StoreError> {
-        self.writer.call(SetTerms { id: id.to_owned(), change: change.clone() }).await
+    async fn set_terms(&self, id: &str, change: &TermsChange, by: &Actor) -> Result<Option<Tenant>, StoreError> {
+        self.writer.call(SetTerms { id: id.to_owned(), change: change.clone(), by: by.clone() }).await
     }
 
-    async fn delete_tenant(&self, id: &str) -> Result<Deleted, StoreError> {
-        let deleted = self.writer.call(Delete { id: id.to_owned() }).await?;
+    async fn delete_tenant(&self, id: &str, by: &Actor) -> Result<Deleted, StoreError> {
+        let deleted = self.writer.call(Delete { id: id.to_owned(), by: by.clone() }).await?;
         if deleted == Deleted::Gone {
             self.tenants.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         }
@@ -73,6 +77,7 @@ struct Create {
     id: String,
     secret: [u8; 32],
     terms: Terms,
+    by: Actor,
 }
 
 #[async_trait]
@@ -91,14 +96,20 @@ impl Verb for Create {
             .bind(self.terms.suspended)
             .bind(tx.now)
             .execute(&mut *tx.connection)
-            .await?;
-        Ok(created.rows_affected() > 0)
+            .await?
+            .rows_affected()
+            > 0;
+        if created {
+            audit(tx, &self.id, &self.by, acts::created(&self.id, &self.terms)).await?;
+        }
+        Ok(created)
     }
 }
 
 struct SetTerms {
     id: String,
     change: TermsChange,
+    by: Actor,
 }
 
 #[async_trait]
@@ -107,6 +118,8 @@ impl Verb for SetTerms {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Option<Tenant>, sqlx::Error> {
         let TermsChange { weight, max_payload, max_result, sandbox_limits, suspended } = &self.change;
+        let before = sqlx::query(include_str!("../../sql/sqlite/tenant.sql"));
+        let before = before.bind(&self.id).fetch_optional(&mut *tx.connection).await?;
         let set = sqlx::query(include_str!("../../sql/sqlite/set_terms.sql"))
             .bind(&self.id)
             .bind(weight)
@@ -119,12 +132,18 @@ impl Verb for SetTerms {
             .bind(tx.now)
             .fetch_optional(&mut *tx.connection)
             .await?;
-        set.as_ref().map(rows::tenant).transpose()
+        let before = before.as_ref().map(rows::tenant).transpose()?;
+        let set = set.as_ref().map(rows::tenant).transpose()?;
+        if set != before {
+            audit(tx, &self.id, &self.by, acts::changed(&self.id, &self.change)).await?;
+        }
+        Ok(set)
     }
 }
 
 struct Delete {
     id: String,
+    by: Actor,
 }
 
 #[async_trait]
@@ -140,6 +159,7 @@ impl Verb for Delete {
         for statement in [QUEUES, SCHEDULES, FUNCTIONS, VERSIONS, ENDPOINTS, LISTENERS] {
             sqlx::query(statement).bind(&self.id).execute(&mut *tx.connection).await?;
         }
+        audit(tx, &self.id, &self.by, acts::deleted(&self.id)).await?;
         Ok(Deleted::Gone)
     }
 }

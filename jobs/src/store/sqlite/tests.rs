@@ -209,14 +209,14 @@ async fn the_schema_keeps_its_promises() {
         "INSERT INTO budget_limits (tenant_id, total_limit) VALUES ('X', 1)",
         "SELECT * FROM budget_limits WHERE tenant_id = 'X'",
         "UPDATE budget_limits SET total_limit = 2000000 WHERE tenant_id = 'X'",
-        "INSERT INTO audit_log VALUES ('X', 1, '{}', zeroblob(32), zeroblob(32), 0)",
+        "INSERT INTO audit_log VALUES ('X', 1, '{}', zeroblob(32), zeroblob(32), 0, 'a', 'b')",
     ] {
         sqlx::query(statement).execute(&mut connection).await.unwrap();
     }
     for forbidden in [
         "UPDATE audit_log SET at = 1",
         "DELETE FROM audit_log",
-        "INSERT OR REPLACE INTO audit_log VALUES ('X', 1, '{}', zeroblob(32), zeroblob(32), 1)",
+        "INSERT OR REPLACE INTO audit_log VALUES ('X', 1, '{}', zeroblob(32), zeroblob(32), 1, 'a', 'b')",
     ] {
         let refused = sqlx::query(forbidden).execute(&mut connection).await;
         assert!(refused.is_err_and(|error| error.to_string().contains("append-only")), "{forbidden}");

@@ -9,6 +9,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
+    audit::audit,
     entry::{self, Arrival},
     moves,
     params::{hex, list, micros},
@@ -17,7 +18,8 @@ use super::{
     writer::{Tx, Verb},
 };
 use crate::{
-    id::JobId,
+    audit::{Actor, acts},
+    id::{DeadLetterId, JobId},
     record::{Move, State},
     store::{DeadLetterFilter, Replay, Retried},
 };
@@ -42,6 +44,7 @@ const PURGE: &str = include_str!("../../sql/sqlite/purge.sql");
 pub(super) struct Cancel {
     pub tenant: String,
     pub job: JobId,
+    pub by: Actor,
 }
 
 #[async_trait]
@@ -55,6 +58,7 @@ impl Verb for Cancel {
             return Ok(None);
         }
         let (mut below, mut running, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        let mut asked = 0;
         for row in &tree {
             let id = rows::job_id(row, "id")?;
             if id != self.job {
@@ -62,6 +66,7 @@ impl Verb for Cancel {
             }
             if row.try_get("running")? {
                 running.push(id);
+                asked += u64::from(!row.try_get::<bool, _>("asked")?);
             } else if row.try_get("open")? {
                 waiting.push(id);
             }
@@ -80,6 +85,9 @@ impl Verb for Cancel {
             moves::ended(tx, &waiting).await?;
             entry::admit(tx, entry::ASIDE).await?;
         }
+        if asked > 0 || !waiting.is_empty() {
+            audit(tx, &self.tenant, &self.by, acts::cancelled(self.job, waiting.len(), asked)).await?;
+        }
         Ok(Some(!running.is_empty() || !waiting.is_empty()))
     }
 }
@@ -87,7 +95,7 @@ impl Verb for Cancel {
 pub(super) struct Retry {
     pub tenant: String,
     pub job: JobId,
-    pub by: String,
+    pub by: Actor,
 }
 
 #[async_trait]
@@ -103,7 +111,7 @@ impl Verb for Retry {
             sqlx::query(RESOLVED)
                 .bind(&self.tenant)
                 .bind(self.job.0)
-                .bind(&self.by)
+                .bind(&self.by.subject)
                 .bind(tx.now)
                 .execute(&mut *tx.connection)
                 .await?;
@@ -115,6 +123,7 @@ impl Verb for Retry {
             return Ok(Retried::NotNow(state));
         }
         entry::admit(tx, entry::ASIDE).await?;
+        audit(tx, &self.tenant, &self.by, acts::retried(self.job)).await?;
         Ok(Retried::Requeued)
     }
 }
@@ -156,26 +165,29 @@ impl Verb for ReplayDead {
             .await?;
         let (mut letters, mut jobs) = (Vec::with_capacity(picked.len()), Vec::with_capacity(picked.len()));
         for row in &picked {
-            letters.push(hex(row.try_get::<Uuid, _>("id")?));
+            letters.push(DeadLetterId(row.try_get("id")?));
             jobs.extend(row.try_get::<Option<Uuid>, _>("job_id")?.map(JobId));
         }
         if letters.is_empty() {
             return Ok(Vec::new());
         }
         sqlx::query(REPLAYED)
-            .bind(list(letters)?)
-            .bind(&self.replay.by)
+            .bind(list(letters.iter().map(|id| hex(id.0)))?)
+            .bind(&self.replay.by.subject)
             .bind(tx.now)
             .execute(&mut *tx.connection)
             .await?;
-        let payload = self.replay.payload.as_ref().map(|payload| payload.get());
-        requeue(tx, &jobs, payload, Move::Replay).await
+        let Replay { filter, by, payload } = &self.replay;
+        let again = requeue(tx, &jobs, payload.as_ref().map(|payload| payload.get()), Move::Replay).await?;
+        let act = acts::replayed(filter, payload.is_some(), &letters, again.len());
+        audit(tx, &filter.tenant_id, by, act).await?;
+        Ok(again)
     }
 }
 
 pub(super) struct Purge {
     pub filter: DeadLetterFilter,
-    pub by: String,
+    pub by: Actor,
     pub limit: u32,
 }
 
@@ -186,11 +198,16 @@ impl Verb for Purge {
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<u64, sqlx::Error> {
         let purged = bind_filter(sqlx::query(PURGE), &self.filter)?
             .bind(self.limit)
-            .bind(&self.by)
+            .bind(&self.by.subject)
             .bind(tx.now)
-            .execute(&mut *tx.connection)
+            .fetch_all(&mut *tx.connection)
             .await?;
-        Ok(purged.rows_affected())
+        let letters: Vec<DeadLetterId> =
+            purged.iter().map(|row| Ok(DeadLetterId(row.try_get("id")?))).collect::<Result<_, sqlx::Error>>()?;
+        if !letters.is_empty() {
+            audit(tx, &self.filter.tenant_id, &self.by, acts::purged(&self.filter, &letters)).await?;
+        }
+        Ok(letters.len() as u64)
     }
 }
 

@@ -7,14 +7,19 @@ use sqlx::Row;
 
 use super::{
     SqliteStore,
+    audit::chain,
     params::{list, millis},
     rows,
     steps::step,
     writer::{Tx, Verb},
 };
 use crate::{
+    audit::{Actor, acts},
     id::WorkerId,
-    store::{DRAIN_KEPT, Heard, HeldRun, LostRun, StoreError, UnderWay, WorkerInfo, Workers, workers::by_worker},
+    store::{
+        DRAIN_KEPT, Heard, HeldRun, LostRun, StoreError, UnderWay, WorkerInfo, Workers, audit::ChainName,
+        workers::by_worker,
+    },
 };
 
 const HEARTBEAT: &str = include_str!("../../sql/sqlite/heartbeat.sql");
@@ -48,8 +53,8 @@ impl Workers for SqliteStore {
         self.writer.call(Retire { worker }).await
     }
 
-    async fn drain(&self, worker: WorkerId) -> Result<bool, StoreError> {
-        self.writer.call(Drain { worker }).await
+    async fn drain(&self, worker: WorkerId, by: &Actor) -> Result<bool, StoreError> {
+        self.writer.call(Drain { worker, by: by.clone() }).await
     }
 
     async fn lost(&self, silence: Duration, limit: u32) -> Result<Vec<LostRun>, StoreError> {
@@ -148,6 +153,7 @@ impl Verb for Retire {
 
 struct Drain {
     worker: WorkerId,
+    by: Actor,
 }
 
 #[async_trait]
@@ -156,9 +162,12 @@ impl Verb for Drain {
     type Answer = bool;
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
-        let drain = sqlx::query(include_str!("../../sql/sqlite/drain.sql"));
-        let asked = drain.bind(self.worker.0).bind(tx.now).execute(&mut *tx.connection).await?;
-        Ok(asked.rows_affected() > 0)
+        let drain = sqlx::query_scalar(include_str!("../../sql/sqlite/drain.sql"));
+        let changed: Option<bool> = drain.bind(self.worker.0).bind(tx.now).fetch_optional(&mut *tx.connection).await?;
+        if changed == Some(true) {
+            chain(tx, &ChainName::INSTALLATION, &[(&self.by, &acts::drained(self.worker))]).await?;
+        }
+        Ok(changed.is_some())
     }
 }
 
