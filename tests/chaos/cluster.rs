@@ -1,6 +1,9 @@
 //! The processes: three workers and two APIs of Golden, and the servers that they use.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -21,15 +24,43 @@ pub(crate) struct Cluster {
     golden: Golden,
     second_address: String,
     pub(crate) nats: Server,
+    pub(crate) redis: Redis,
     pub(crate) postgres: Postgres,
+}
+
+/// A server that keeps nothing when it ends: each start is a wiped one.
+pub(crate) struct Redis {
+    process: Option<Process>,
+    port: u16,
+}
+
+impl Redis {
+    fn start() -> Self {
+        let mut redis = Self { process: None, port: free_port() };
+        redis.start_again();
+        redis
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        let mut server = Command::new("redis-server");
+        server.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--appendonly", "no"]);
+        self.process = Some(Process::start("redis-server", server));
+    }
 }
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
         let postgres = Postgres::start().await;
-        let nats = Server::start();
+        let (nats, redis) = (Server::start(), Redis::start());
         let settings = [
             ("NATS_URL", &*nats.url()),
+            ("REDIS_URL", &*format!("redis://127.0.0.1:{}", redis.port)),
+            // So many requests are counted, and none is refused.
+            ("GOLDEN_RATE_LIMITS", "admin=100000"),
             ("GOLDEN_DRAIN_TIMEOUT", "3s"),
             // So many attempts that no receiver's bad day is the end of a message.
             ("GOLDEN_WEBHOOK_SCHEDULE", "0s,1s,1s,1s,1s,2s,2s,2s,2s,2s"),
@@ -37,7 +68,7 @@ impl Cluster {
         let golden = Golden::start(TestStore::postgres_on(postgres.url.clone()).await, "api", &settings).await;
         let second_address = format!("127.0.0.1:{}", free_port());
         let second = golden.process("api", &["--listen", &second_address]);
-        let mut cluster = Self { workers: Vec::new(), second, golden, second_address, nats, postgres };
+        let mut cluster = Self { workers: Vec::new(), second, golden, second_address, nats, redis, postgres };
         for _ in 0..3 {
             cluster.hire().await;
         }

@@ -6,7 +6,7 @@ use rand::{Rng, rngs::StdRng};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::{cluster::Cluster, ledger::Told, support::free_port};
+use crate::{cluster::Cluster, ledger::told::Told, support::free_port};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
@@ -16,17 +16,19 @@ pub(crate) enum Fault {
     KillApi,
     RestartPostgres,
     WipeNats,
+    WipeRedis,
 }
 
 impl Fault {
     /// Each once, and the one that is met most often twice.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::KillWorker,
         Self::DrainWorker,
         Self::FreezeWorker,
         Self::KillApi,
         Self::RestartPostgres,
         Self::WipeNats,
+        Self::WipeRedis,
         Self::KillWorker,
     ];
 
@@ -86,6 +88,12 @@ impl Fault {
                 cluster.nats.port = port;
                 cluster.nats.start_again();
                 format!("NATS killed (-9) with {count} events, its disk wiped, started again")
+            }
+            Self::WipeRedis => {
+                cluster.redis.kill();
+                sleep(Duration::from_secs(3)).await;
+                cluster.redis.start_again();
+                "Redis killed (-9) with all that it had, started again after 3 s".to_owned()
             }
         }
     }

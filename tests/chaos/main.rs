@@ -29,7 +29,10 @@ mod support;
 
 use cluster::Cluster;
 use faults::Fault;
-use ledger::{Off, Told};
+use ledger::{
+    Off,
+    told::{self, Told},
+};
 use plan::TENANTS;
 use support::Receiver;
 
@@ -71,18 +74,18 @@ async fn run(seed: u64, jobs: usize) -> bool {
     let mut cluster = Cluster::start().await;
     let clients = cluster.clients();
     let endpoint_secret = cluster.listen(&endpoint.url).await;
-    row("PostgreSQL and NATS, two APIs, three workers, two receivers of webhooks are up");
+    row("PostgreSQL, NATS and Redis, two APIs, three workers, two receivers of webhooks are up");
 
     let submissions = plan::submissions(seed, jobs, &callbacks.url);
     row(&format!("{jobs} jobs in {} requests are on their way, over {SPAN:?}", submissions.len()));
     let load = tokio::spawn(load::submit_all(clients.clone(), submissions, SPAN));
-    let mut told = Told::default();
+    let mut heard = Told::default();
     let mut dice = StdRng::seed_from_u64(seed);
     let mut faults = Fault::ALL;
     faults.shuffle(&mut dice);
     for fault in faults {
         tokio::time::sleep(PAUSE).await;
-        row(&fault.befall(&mut cluster, &mut told, &mut dice).await);
+        row(&fault.befall(&mut cluster, &mut heard, &mut dice).await);
     }
     let answered = load.await.unwrap();
     row(&format!(
@@ -101,18 +104,18 @@ async fn run(seed: u64, jobs: usize) -> bool {
     row("nothing is left to be done, or it was waited for long enough");
 
     let (events, letters) = faults::streams(&cluster).await;
-    told.hear(events, letters);
+    heard.hear(events, letters);
     let mut off = Off(answered.wrong.clone());
     ledger::jobs(&mut sql, &answered, &mut off).await;
     ledger::store(&mut sql, &mut off).await;
     ledger::api(&clients, &answered, &mut off).await;
-    ledger::nats(&told, &answered, &mut off);
+    told::nats(&heard, &answered, &mut off);
     let mut secrets = Vec::new();
     for tenant in TENANTS {
         secrets.push(cluster.callback_secret(tenant).await);
     }
-    let (called, heard) = (callbacks.received(), endpoint.received());
-    ledger::webhooks(&called, &secrets, &heard, &endpoint_secret, &answered, &mut off);
+    let (called, sent) = (callbacks.received(), endpoint.received());
+    told::webhooks(&called, &secrets, &sent, &endpoint_secret, &answered, &mut off);
     let (standstill, at) = ledger::standstill(&mut sql).await;
     if standstill > STANDSTILL {
         off.0.push(format!("no job ended for {standstill:.1} s"));
@@ -121,8 +124,8 @@ async fn run(seed: u64, jobs: usize) -> bool {
     for (what, count) in ledger::counts(&mut sql).await {
         println!("{count:>9}  {what}");
     }
-    println!("{:>9}  callbacks and {} messages to an endpoint came, repetitions included", called.len(), heard.len());
-    println!("{:>9}  ends and {} dead letters were told to NATS", told.events.len(), told.letters.len());
+    println!("{:>9}  callbacks and {} messages to an endpoint came, repetitions included", called.len(), sent.len());
+    println!("{:>9}  ends and {} dead letters were told to NATS", heard.events.len(), heard.letters.len());
     println!("{standstill:>7.1} s  was the longest without an end, {at:.1} s after the first job");
     match off.0.is_empty() {
         true => println!("ledger: balanced"),
