@@ -8,6 +8,8 @@
 //! | `calls` | when a closed one opens |
 //! | `line` | how many calls there may be at a time, and when those who are turned away may come again |
 //! | `board` | the breakers of a process |
+//! | `entry` | one of them, and what of it is known from others |
+//! | `call` | a call that goes through, or does not |
 //! | `gauge` | their states in the metrics |
 //! | `sharing` | what follows from what the replicas say of a dependency |
 //!
@@ -16,14 +18,17 @@
 //! `golden-workers` carries. Without the store, each goes on by itself.
 
 mod board;
+mod call;
 mod calls;
 mod circuit;
 mod dependency;
+mod entry;
 mod gauge;
 mod line;
 mod sharing;
 
-pub use board::{Board, Call, Options, Refused};
+pub use board::{Board, Options};
+pub use call::{Call, Refused};
 pub use calls::{SLOW, Seen};
 pub use circuit::{Asked, Circuit, Permit, State, Word};
 pub use dependency::{Dependency, UnknownDependency};

@@ -10,19 +10,18 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{
-    calls::{SLOW, Seen},
-    circuit::{Asked, Circuit, Permit, State},
+    call::{Call, Refused},
+    calls::Seen,
+    circuit::{Asked, State},
     dependency::Dependency,
+    entry::{Entry, is_ahead},
     gauge::show,
-    line::Line,
     sharing::Standing,
 };
 use crate::{
     id::WorkerId,
     metrics::Metrics,
-    outbound::{OutboundError, OutboundResponse},
-    outcome::Failure,
-    store::breakers::{Finding, SharedBreaker, SharedBreakers, Vote},
+    store::breakers::{Finding, SharedBreakers, Vote},
 };
 
 /// Dependencies that are remembered, at most: hosts are named by users. The one that was not called for longest
@@ -70,49 +69,6 @@ struct Entries {
     all: BTreeMap<Dependency, Entry>,
     /// Those of which the others are to be told.
     untold: BTreeSet<Dependency>,
-}
-
-struct Entry {
-    circuit: Circuit,
-    line: Line,
-    /// Whether the others found it open, rather than this process.
-    from_others: bool,
-    /// Whether the others were told that it is open.
-    told: bool,
-    /// Whether it is open for all, so that one tries for all.
-    shared: bool,
-    /// Until when that is this process.
-    trial: Option<Instant>,
-    /// Until when it is another, as far as is known.
-    tried_elsewhere: Option<Instant>,
-    used: Instant,
-}
-
-/// A call that goes through. Dropped before it is said how it [`ended`](Self::ended), it counts as cancelled.
-#[must_use = "a call that is dropped counts as cancelled"]
-pub struct Call {
-    board: Board,
-    dependency: Dependency,
-    permit: Permit,
-    since: Instant,
-    told: bool,
-}
-
-/// A call that does not go through now.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{dependency} is left alone for {wait:?}")]
-pub struct Refused {
-    pub dependency: Dependency,
-    /// When it is to come again.
-    pub wait: Duration,
-    /// Whether it may go as a trial once this process has [leave](Board::may_try) to try on behalf of all.
-    pub would_be_trial: bool,
-}
-
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
-        Self::Later(refused.wait)
-    }
 }
 
 impl Board {
@@ -273,7 +229,7 @@ impl Board {
         show(&self.0.metrics, states);
     }
 
-    fn end(&self, call: &Call, seen: Option<Seen>) {
+    pub(super) fn end(&self, call: &Call, seen: Option<Seen>) {
         let now = self.now();
         let mut entries = self.entries();
         let Entries { all, untold, .. } = &mut *entries;
@@ -297,7 +253,7 @@ impl Board {
         self.0.stirred.notify_one();
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         (self.0.now)()
     }
 
@@ -326,110 +282,6 @@ impl Entries {
             }
         }
     }
-}
-
-impl Entry {
-    fn new(dependency: &Dependency, options: &Options, now: Instant) -> Self {
-        let places = match dependency {
-            Dependency::Webhook(_) => Some(options.webhooks_per_host),
-            _ => None,
-        };
-        Self {
-            circuit: Circuit::new(options.open, rand::random_range(0.0..1.0), now),
-            line: Line::new(places, now),
-            from_others: false,
-            told: false,
-            shared: false,
-            trial: None,
-            tried_elsewhere: None,
-            used: now,
-        }
-    }
-
-    /// `open` says whether it is open for all, `untold` whether what this process found is not on record yet: then
-    /// what is there does not count what it knows better.
-    fn hear(&mut self, breaker: &SharedBreaker, open: bool, untold: bool, now: Instant) {
-        self.circuit.set_word(breaker.said.as_ref().map(|said| (said.word, now + said.left)));
-        if untold {
-            return;
-        }
-        if !open {
-            self.shared = false;
-            return self.hear_no_quorum(breaker.mine, now);
-        }
-        // Where nobody else says so, nobody else needs to be asked.
-        self.shared = breaker.votes > 1 || !breaker.mine;
-        self.tried_elsewhere = breaker.tried_by_other.map(|left| now + left);
-        if is_ahead(self.trial, now) {
-            return;
-        }
-        let is_closed = self.circuit.open_until().is_none();
-        if is_closed || !breaker.open_for.is_zero() {
-            self.from_others |= is_closed;
-            self.circuit.open_until_at_least(now + breaker.open_for, breaker.opened, now);
-        }
-    }
-
-    fn hear_nothing(&mut self, untold: bool, now: Instant) {
-        self.circuit.set_word(None);
-        if !untold {
-            self.shared = false;
-            self.hear_no_quorum(false, now);
-        }
-    }
-
-    /// It is not open for all. What this process was told by others is void, and what it told them, too, once
-    /// that is not there any more: somebody tried it, or an operator closed it.
-    fn hear_no_quorum(&mut self, mine: bool, now: Instant) {
-        let void = self.from_others || self.told && !mine;
-        if void && self.circuit.open_until().is_some() {
-            (self.from_others, self.told, self.trial) = (false, false, None);
-            self.circuit.close(now);
-        }
-    }
-
-    /// Whether a new one would do as well.
-    fn is_forgettable(&self, now: Instant) -> bool {
-        /// As long as failures are counted as being in a row.
-        const KEPT: Duration = Duration::from_secs(600);
-        self.circuit.state(now) == State::Closed
-            && !self.told
-            && self.line.is_idle(now)
-            && now.saturating_duration_since(self.used) >= KEPT
-    }
-}
-
-impl Call {
-    /// Says how it ended: `failed` where it did not connect, was not answered in time, or was told that the
-    /// other side cannot.
-    pub fn ended(mut self, failed: bool) {
-        let slow = self.dependency.answers_at_once() && self.board.now() - self.since > SLOW;
-        self.told = true;
-        self.board.end(&self, Some(Seen { failed, slow }));
-    }
-}
-
-impl Call {
-    /// Says how an HTTP request ended. A request that Golden itself refused says nothing of the host.
-    pub fn answered(self, answer: &Result<OutboundResponse, OutboundError>, is_fault: impl FnOnce(u16) -> bool) {
-        match answer {
-            Ok(answer) => self.ended(is_fault(answer.status)),
-            Err(OutboundError::Timeout(_) | OutboundError::Connection(_)) => self.ended(true),
-            Err(OutboundError::Refused(_)) => {}
-        }
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        if !self.told {
-            self.board.end(self, None);
-        }
-    }
-}
-
-fn is_ahead(time: Option<Instant>, now: Instant) -> bool {
-    time.is_some_and(|time| now < time)
 }
 
 #[cfg(test)]

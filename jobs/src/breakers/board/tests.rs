@@ -1,7 +1,7 @@
 use std::ops::Deref;
 
 use super::*;
-use crate::breakers::Word;
+use crate::{breakers::Word, store::breakers::SharedBreaker};
 
 const CALL: Duration = Duration::from_secs(60);
 
