@@ -28,14 +28,14 @@ pub(crate) async fn measure(fresh: &Fresh, table: &mut Table) -> anyhow::Result<
     }
 
     load::insert(&store, JOBS, 500).await?;
-    let (rate, _) = load::drain(&store, JOBS, Keep::default()).await?;
+    let (rate, _) = load::drain(&store, None, JOBS, Keep::default()).await?;
     table.row(name, "1 M ended: drain 50k no-op jobs", rate, "jobs/s");
     let (first, none) = (list(&store, None).await?, list(&store, Some("nobody")).await?);
     table.row(name, "1 M ended: a page of a list, p99", first, "ms");
     table.row(name, "1 M ended: a page that nothing matches, p99", none, "ms");
 
     load::insert(&store, JOBS, 500).await?;
-    let (rate, pruned) = load::drain(&store, JOBS, NOTHING).await?;
+    let (rate, pruned) = load::drain(&store, None, JOBS, NOTHING).await?;
     table.row(name, "1 M ended: drain 50k while they are pruned", rate, "jobs/s");
     table.row(name, "1 M ended: pruned meanwhile", pruned, "jobs/s");
     Ok(())

@@ -13,6 +13,7 @@ use golden_jobs::{
     JobId, Role,
     breakers::{self, Board},
     context::Ports,
+    dispatch::Dispatch,
     functions::KnownFunctions,
     kinds,
     metrics::Metrics,
@@ -75,11 +76,14 @@ pub(crate) async fn depths(store: &SharedStore, times: usize) -> anyhow::Result<
     Ok(quantile(&took, 0.5))
 }
 
+/// Whence workers have their jobs; from the store, where absent.
+pub(crate) type By = Option<Arc<dyn Dispatch>>;
+
 /// Works off what is ready with one worker process's pools, which removes what is past its time
 /// meanwhile. Answers jobs a second, done and removed.
-pub(crate) async fn drain(store: &SharedStore, jobs: usize, keep: Keep) -> anyhow::Result<(f64, f64)> {
+pub(crate) async fn drain(store: &SharedStore, by: By, jobs: usize, keep: Keep) -> anyhow::Result<(f64, f64)> {
     let begun = Instant::now();
-    let (metrics, workers) = start_workers(store, keep);
+    let (metrics, workers) = start_workers(store, by, keep);
     let done = metrics.jobs.with_label_values(&["orchestrator", "noop", "succeeded"]);
     while done.get() < jobs as u64 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -96,8 +100,13 @@ pub(crate) async fn drain(store: &SharedStore, jobs: usize, keep: Keep) -> anyho
 
 /// Offers `rate` jobs a second to idle workers. Answers p50 and p99 of the time from the
 /// job's insertion to its claim, in ms, by the store's clock.
-pub(crate) async fn wait_of_idle_workers(store: &SharedStore, rate: u32, time: Duration) -> anyhow::Result<(f64, f64)> {
-    let (_, workers) = start_workers(store, Keep::default());
+pub(crate) async fn wait_of_idle_workers(
+    store: &SharedStore,
+    by: By,
+    rate: u32,
+    time: Duration,
+) -> anyhow::Result<(f64, f64)> {
+    let (_, workers) = start_workers(store, by, Keep::default());
     let mut tick = tokio::time::interval(Duration::from_secs(1) / rate);
     let mut inserts = Vec::new();
     let begun = Instant::now();
@@ -145,7 +154,7 @@ impl Workers {
     }
 }
 
-fn start_workers(store: &SharedStore, keep: Keep) -> (Metrics, Workers) {
+fn start_workers(store: &SharedStore, dispatch: By, keep: Keep) -> (Metrics, Workers) {
     let metrics = Metrics::new();
     let ports = Ports {
         store: Arc::clone(store),
@@ -156,7 +165,7 @@ fn start_workers(store: &SharedStore, keep: Keep) -> (Metrics, Workers) {
         functions: KnownFunctions::new(Arc::clone(store)),
     };
     let shutdown = CancellationToken::new();
-    let options = Options { keep, ..Options::new(vec![(Role::Orchestrator, 256)]) };
+    let options = Options { keep, dispatch, ..Options::new(vec![(Role::Orchestrator, 256)]) };
     let task = tokio::spawn(golden_workers::run(options, Arc::new(kinds::registry()), ports, shutdown.clone()));
     (metrics, Workers { shutdown, task })
 }

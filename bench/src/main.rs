@@ -9,6 +9,7 @@
 mod aged;
 mod http;
 mod load;
+mod redis;
 mod sandbox;
 mod stores;
 mod table;
@@ -54,11 +55,20 @@ async fn measure(fresh: &Fresh, table: &mut Table) -> anyhow::Result<()> {
     table.row(name, "insert, 500 a batch", rate, "jobs/s");
     table.row(name, "what to scale on, 100k jobs queued, p50", load::depths(&store, 50).await?, "ms");
     let before = fresh.wal_position().await?;
-    let (rate, _) = load::drain(&store, JOBS, Keep::default()).await?;
+    let (rate, _) = load::drain(&store, None, JOBS, Keep::default()).await?;
     table.row(name, "drain 100k no-op jobs, one worker", rate, "jobs/s");
     if let (Some(before), Some(after)) = (before, fresh.wal_position().await?) {
         table.row(name, "WAL a job, claim to end", (after - before) as f64 / JOBS as f64, "bytes");
     }
+    drop(store);
+    let by_store = rate;
+
+    let redis = redis::Server::start().await?;
+    let (store, _kept) = fresh.open().await?;
+    load::insert(&store, JOBS, 500).await?;
+    let (rate, _) = load::drain(&store, Some(redis.dispatch(&store)), JOBS, Keep::default()).await?;
+    table.row(name, "drain 100k no-op jobs, one worker, through Redis", rate, "jobs/s");
+    table.row(name, "that as a share of the store's own dispatch", 100.0 * rate / by_store, "%");
     drop(store);
 
     let (store, _kept) = fresh.open().await?;
@@ -70,9 +80,11 @@ async fn measure(fresh: &Fresh, table: &mut Table) -> anyhow::Result<()> {
     drop(store);
 
     let (store, _kept) = fresh.open().await?;
-    let (p50, p99) = load::wait_of_idle_workers(&store, 1000, Duration::from_secs(5)).await?;
-    table.row(name, "accept to run, 1,000 jobs/s, p50", p50, "ms");
-    table.row(name, "accept to run, 1,000 jobs/s, p99", p99, "ms");
+    for (by, how) in [(None, ""), (Some(redis.dispatch(&store)), " through Redis")] {
+        let (p50, p99) = load::wait_of_idle_workers(&store, by, 1000, Duration::from_secs(5)).await?;
+        table.row(name, &format!("accept to run, 1,000 jobs/s{how}, p50"), p50, "ms");
+        table.row(name, &format!("accept to run, 1,000 jobs/s{how}, p99"), p99, "ms");
+    }
     settle(&store).await;
     drop(store);
     aged::measure(fresh, table).await

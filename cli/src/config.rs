@@ -27,7 +27,7 @@ mod values;
 
 pub(crate) use layers::Layers;
 pub(crate) use setting::{AnySetting, Setting, without_password};
-pub(crate) use values::{Jwks, LogFormat, Secret};
+pub(crate) use values::{DispatchBy, Jwks, LogFormat, Secret};
 
 use setting::Unset;
 
@@ -85,6 +85,8 @@ pub(crate) struct Settings {
     pub(crate) webhook_per_host: NonZeroUsize,
     /// Where Redis is, if there is one.
     pub(crate) redis: Option<Secret>,
+    /// Whom workers ask for jobs.
+    pub(crate) dispatch: DispatchBy,
     /// `None` where there is no NATS.
     pub(crate) nats: Option<Nats>,
     /// How long a circuit breaker is open at first.
@@ -167,6 +169,7 @@ impl Settings {
             webhook_schedule: layers.get(&table::WEBHOOK_SCHEDULE)?,
             webhook_per_host: layers.value(&table::WEBHOOK_PER_HOST)?,
             redis: layers.get(&table::REDIS_URL)?,
+            dispatch: layers.value(&table::DISPATCH)?,
             nats: match layers.get(&table::NATS_URL)? {
                 Some(url) => Some(Nats {
                     url,
@@ -197,6 +200,17 @@ impl Settings {
             name: "DATABASE_URL",
             hint: "use postgres://USER:PASSWORD@HOST/DATABASE, or sqlite://PATH for one machine",
         })
+    }
+
+    /// Whether what one setting asks for is there by another, for commands that run a server.
+    pub(crate) fn is_complete(&self) -> Result<(), SettingsError> {
+        if self.dispatch == DispatchBy::Redis && self.redis.is_none() {
+            return Err(SettingsError::Missing {
+                name: table::REDIS_URL.about.name,
+                hint: "GOLDEN_DISPATCH is `redis`: say where Redis is, or let workers ask the store",
+            });
+        }
+        Ok(())
     }
 
     /// What verifies tokens, for commands that do not make a secret themselves.

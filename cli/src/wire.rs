@@ -10,6 +10,7 @@ use golden_jobs::{
     breakers::{self, Board},
     broker,
     context::Ports,
+    dispatch::Dispatch,
     functions::KnownFunctions,
     kinds::SandboxRun,
     metrics::Metrics,
@@ -19,14 +20,14 @@ use golden_jobs::{
     webhooks::relay,
 };
 use golden_nats::{Nats, NatsOptions};
-use golden_redis::Redis;
+use golden_redis::{Redis, ThroughRedis};
 use golden_sandbox::{GvisorExecutor, Image, Missing, SandboxOptions};
 use golden_workers::outbound::HttpOutbound;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    config::{self, AnySetting, Jwks, Secret, Setting, Settings, Verifier, table},
+    config::{self, AnySetting, DispatchBy, Jwks, Secret, Setting, Settings, Verifier, table},
     exit::Exit,
     keys::{KeyFile, KeyUrl},
     machine,
@@ -62,6 +63,7 @@ impl Process {
         metrics: Metrics,
         database_url: &str,
     ) -> anyhow::Result<Self> {
+        settings.is_complete()?;
         let store = golden_jobs::store::connect(ConnectOptions::new(database_url)).await?;
         machine::show_limits(&metrics);
         let redis = settings.redis.as_ref().map(redis_address).transpose()?.map(Redis::new);
@@ -203,7 +205,7 @@ impl Process {
             lost_after: self.settings.lost_after,
             keep: self.settings.keep,
             exit_when_idle,
-            dispatch: None,
+            dispatch: self.dispatch(),
         };
         let pools = golden_workers::run(options, Arc::clone(&self.registry), ports, self.shutdown.clone());
         let shutdown = self.shutdown.clone();
@@ -232,6 +234,12 @@ impl Process {
             });
         }
         Ok(())
+    }
+
+    /// What hands jobs to the pools, where it is not the store.
+    fn dispatch(&self) -> Option<Arc<dyn Dispatch>> {
+        let redis = self.redis.clone().filter(|_| self.settings.dispatch == DispatchBy::Redis)?;
+        Some(Arc::new(ThroughRedis::new(redis, Arc::clone(&self.store), self.metrics.clone())))
     }
 
     /// Runs all parts until a signal, and drains them. One that ends before it was told to

@@ -43,6 +43,10 @@ pub struct Metrics {
     pub worker_busy: IntGaugeVec,
     /// `golden_worker_capacity{role}`: runs this process does at once at most.
     pub worker_capacity: IntGaugeVec,
+    /// `golden_dispatch_window{role}`: hints of jobs in Redis, as the process sees it that gives them; 0 elsewhere.
+    pub dispatch_window: IntGaugeVec,
+    /// `golden_dispatch_fallbacks_total{role}`: claims straight from the store because Redis did not answer.
+    pub dispatch_fallbacks: IntCounterVec,
     /// `golden_queue_depth{role,state}`: jobs ready, due later or running; 10,000 stands for any number from there.
     pub queue_depth: IntGaugeVec,
     /// `golden_active_jobs{role}`: what may be claimed, and running.
@@ -127,6 +131,12 @@ impl Metrics {
             job_wait: table.seconds("golden_job_wait_seconds", "Due to start of run.", &["role"]),
             worker_busy: table.gauges("golden_worker_busy", "Runs under way in this process.", &["role"]),
             worker_capacity: table.gauges("golden_worker_capacity", "Runs at once at most.", &["role"]),
+            dispatch_window: table.gauges("golden_dispatch_window", "Hints of jobs in Redis.", &["role"]),
+            dispatch_fallbacks: table.counters(
+                "golden_dispatch_fallbacks_total",
+                "Claims from the store because Redis did not answer.",
+                &["role"],
+            ),
             queue_depth: table.gauges(
                 "golden_queue_depth",
                 "Jobs not yet ended; 10,000 stands for any number from there.",
@@ -221,6 +231,8 @@ impl Metrics {
         }
         for role in Role::ALL {
             self.job_wait.with_label_values(&[role.as_str()]);
+            self.dispatch_window.with_label_values(&[role.as_str()]);
+            self.dispatch_fallbacks.with_label_values(&[role.as_str()]);
         }
     }
 

@@ -24,6 +24,7 @@ pub struct Wakes(Arc<Inner>);
 
 struct Inner {
     roles: [Notify; Role::ALL.len()],
+    handed_on: [Notify; Role::ALL.len()],
     /// A job became due later than now: the promoter should look when.
     due: Notify,
     due_in: Mutex<Option<Duration>>,
@@ -40,6 +41,7 @@ impl Default for Inner {
     fn default() -> Self {
         Self {
             roles: Default::default(),
+            handed_on: Default::default(),
             due: Notify::new(),
             due_in: Mutex::new(None),
             outbox: Notify::new(),
@@ -57,12 +59,18 @@ impl Wakes {
     /// There may be work for `role`.
     pub fn wake(&self, role: Role) {
         self.0.roles[role as usize].notify_one();
+        self.0.handed_on[role as usize].notify_one();
     }
 
     /// Waits for a [`wake`](Self::wake), which wakes one waiter. Those that come while nobody
     /// waits are kept as one.
     pub async fn woken(&self, role: Role) {
         self.0.roles[role as usize].notified().await;
+    }
+
+    /// Waits as [`woken`](Self::woken) does, for whoever tells others of work instead of doing it.
+    pub async fn to_hand_on(&self, role: Role) {
+        self.0.handed_on[role as usize].notified().await;
     }
 
     /// A job will be due in `delay`.

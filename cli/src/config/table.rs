@@ -17,7 +17,7 @@ use super::{
         Shown::{Address, Addresses, Nothing, Whole},
         Unset::{Otherwise, Value},
     },
-    values::{self, Jwks, LogFormat, Secret},
+    values::{self, DispatchBy, Jwks, LogFormat, Secret},
 };
 
 /// The settings by what they are about, as people are shown them.
@@ -39,7 +39,7 @@ pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 11] = [
     ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION, &PROBES_LISTEN, &BREAKER_OPEN]),
     ("Sandbox", &[&DOCKER_HOST, &SANDBOX_IMAGES, &SANDBOX_LIMITS, &SANDBOX_WARM]),
     ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
-    ("Redis", &[&REDIS_URL]),
+    ("Redis", &[&REDIS_URL, &DISPATCH]),
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
     ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
     ("Log", &[&LOG, &LOG_FORMAT]),
@@ -348,6 +348,18 @@ pub(crate) static REDIS_URL: Setting<Secret> = Setting {
         shown: Address,
     },
     parse: values::redis_url,
+};
+
+pub(crate) static DISPATCH: Setting<DispatchBy> = Setting {
+    about: About {
+        name: "GOLDEN_DISPATCH",
+        what: "whom workers ask for jobs: store or redis",
+        takes: "`redis` needs REDIS_URL. Workers may differ in it. See [redis.md](redis.md#dispatch).",
+        unset: Value("store"),
+        example: "redis",
+        shown: Whole,
+    },
+    parse: |text| text.parse(),
 };
 
 pub(crate) static NATS_URL: Setting<Secret> = Setting {

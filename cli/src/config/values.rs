@@ -98,6 +98,27 @@ impl FromStr for LogFormat {
     }
 }
 
+/// How workers learn which jobs to claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DispatchBy {
+    /// They ask the store.
+    Store,
+    /// They ask Redis, and the store where it does not answer.
+    Redis,
+}
+
+impl FromStr for DispatchBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "store" => Ok(Self::Store),
+            "redis" => Ok(Self::Redis),
+            _ => Err(format!("`{text}` is neither `store` nor `redis`")),
+        }
+    }
+}
+
 /// The parts of a list, which has commas between them and perhaps spaces.
 fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())

@@ -132,6 +132,8 @@ fn a_missing_or_wrong_setting_is_named_with_its_place() {
     refused(&["token", "mint", "--tenant", "a", "--role", "admin"], &[], "JWT_SECRET is not set");
     refused(&["token", "mint", "--tenant", "a", "--role", "root"], &[], "unknown role `root`");
     refused(&["dev", "--listen", "8000"], &[], "--listen on the command line: `8000` is not an address");
+    refused(&["dev"], &[("GOLDEN_DISPATCH", "nats")], "GOLDEN_DISPATCH in the environment: `nats` is neither");
+    refused(&["dev"], &[("GOLDEN_DISPATCH", "redis")], "REDIS_URL is not set: GOLDEN_DISPATCH is `redis`");
     refused(&["dev"], &[("GOLDEN_LOG_FORMAT", "xml")], "GOLDEN_LOG_FORMAT in the environment: `xml`");
     refused(&["jobs", "submit", "noop", "--delay", "soon"], &[], "`soon` is not a duration");
     refused(&["jobs", "submit", "noop", "{"], &[], "the payload is not JSON");

@@ -20,7 +20,7 @@ pub trait Ready: Send + Sync {
 }
 
 /// A job that may be claimed, and its place in claim order: that is the order of the fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadyJob {
     pub priority: u8,
     pub fair_tag: i64,

@@ -8,14 +8,17 @@
 //! |---|---|
 //! | `address` | where Redis is, as `REDIS_URL` says it |
 //! | `connection` | the one connection of a process, and what keeps it in order |
+//! | [`dispatch`] | hints of jobs that are ready, for workers to ask for |
 //! | `inspection` | what a server says of itself |
 //! | `wire` | connections as they are made, whatever Redis is like |
 
 mod address;
 mod connection;
+pub mod dispatch;
 mod inspection;
 mod wire;
 
 pub use address::{Address, MalformedAddress};
 pub use connection::{Away, Connection, Redis};
+pub use dispatch::ThroughRedis;
 pub use inspection::Inspection;

@@ -17,7 +17,11 @@ use golden_jobs::{
     store::{Breakers, NewJob, SharedStore},
 };
 
-use crate::{Pools, job};
+use crate::{Pools, both_dispatches, job};
+
+both_dispatches! {
+    jobs_wait_for_a_host_that_went_away_and_spend_no_attempt
+}
 
 /// A host that answers while it is up. Another, `other.example`, always does.
 #[derive(Default)]
@@ -60,7 +64,6 @@ async fn votes(store: &SharedStore, name: &str) -> Option<u64> {
 
 /// The runbook's test: five failures open it, what comes then waits and spends no attempt, and when the host is
 /// back it closes by itself.
-#[tokio::test(flavor = "multi_thread")]
 async fn jobs_wait_for_a_host_that_went_away_and_spend_no_attempt() {
     let host = Arc::new(Host::default());
     let open = breakers::Options { open: Duration::from_secs(2), ..breakers::Options::default() };

@@ -10,13 +10,19 @@ use golden_jobs::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Pools, job};
+use crate::{Pools, both_dispatches, job};
+
+both_dispatches! {
+    the_log_of_a_job_that_has_ended_is_complete_and_in_order
+    what_a_run_says_is_seen_while_it_goes
+    a_flood_is_cut_and_holds_nobody_up
+    a_run_that_writes_under_a_lost_lease_is_stopped
+}
 
 async fn log_of(store: &SharedStore, id: JobId) -> Vec<LogLine> {
     store.logs(id, LogSlice { after: 0, attempt: None, limit: u32::MAX }).await.unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn the_log_of_a_job_that_has_ended_is_complete_and_in_order() {
     const JOBS: usize = 20;
     const STEPS: usize = 300;
@@ -37,7 +43,6 @@ async fn the_log_of_a_job_that_has_ended_is_complete_and_in_order() {
     pools.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn what_a_run_says_is_seen_while_it_goes() {
     let pools = Pools::start(1).await;
     let slow = job("noop", r#"{"steps": 600, "sleep_ms": 60000}"#);
@@ -54,7 +59,6 @@ async fn what_a_run_says_is_seen_while_it_goes() {
     pools.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_is_cut_and_holds_nobody_up() {
     let pools = Pools::start(1).await;
     let flood = job("noop", r#"{"steps": 100000}"#);
@@ -100,7 +104,6 @@ impl Job for Chatter {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_writes_under_a_lost_lease_is_stopped() {
     let pools = Pools::start(2).await;
     let chatter = job("chatter", "{}");

@@ -1,10 +1,13 @@
 //! Real pools on a real store, with kinds that behave badly.
+//!
+//! Wherever it could matter, a case runs twice: with jobs from the store, and with jobs through Redis.
 
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod breakers_open;
 mod functions;
 mod journals;
+mod redis;
 mod retention;
 mod terms;
 mod webhooks;
@@ -34,6 +37,37 @@ use golden_workers::Options;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+
+/// Makes every case of a module two tests, one for each dispatch.
+macro_rules! both_dispatches {
+    ($($case:ident)*) => {
+        mod from_store {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    super::$case().await;
+                }
+            )*
+        }
+
+        mod through_redis {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    crate::redis::by_redis(super::$case()).await;
+                }
+            )*
+        }
+    };
+}
+use both_dispatches;
+
+both_dispatches! {
+    a_panic_while_a_run_is_dropped_spends_its_attempt
+    one_bad_row_fails_alone
+    jobs_claimed_ahead_are_given_back_when_long_runs_come_between
+    schedules_fire_on_the_minute_and_a_broken_one_fails_alone
+}
 
 /// Panics when it is dropped, and takes longer than it may.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +110,7 @@ struct Pools {
     folder: PathBuf,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<Result<(), golden_workers::RunError>>,
+    _redis: Option<redis::Server>,
 }
 
 impl Pools {
@@ -139,9 +174,11 @@ impl Pools {
                 .with::<terms::Big>(),
         );
         let shutdown = CancellationToken::new();
-        let options = Options::new(vec![pool]);
+        let redis = redis::Server::if_wanted().await;
+        let dispatch = redis.as_ref().map(|redis| redis.dispatch(&store));
+        let options = Options { dispatch, ..Options::new(vec![pool]) };
         let task = tokio::spawn(golden_workers::run(options, registry, ports, shutdown.clone()));
-        Self { store, folder, shutdown, task }
+        Self { store, folder, shutdown, task, _redis: redis }
     }
 
     async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&SharedStore) -> bool) {
@@ -186,7 +223,6 @@ fn job(kind: &str, payload: &str) -> NewJob {
 }
 
 /// Otherwise the job would run for ever, a timeout at a time, and never spend an attempt.
-#[tokio::test(flavor = "multi_thread")]
 async fn a_panic_while_a_run_is_dropped_spends_its_attempt() {
     let pools = Pools::start(4).await;
     let sore = NewJob { timeout: Duration::from_millis(100), ..job("sore", "{}") };
@@ -200,7 +236,6 @@ async fn a_panic_while_a_run_is_dropped_spends_its_attempt() {
 }
 
 /// A payload that no longer decodes, and a kind that is gone, fail alone.
-#[tokio::test(flavor = "multi_thread")]
 async fn one_bad_row_fails_alone() {
     let pools = Pools::start(4).await;
     let jobs = [job("noop", r#"{"sleep_ms":"long"}"#), job("gone", "{}"), job("noop", "{}")];
@@ -216,7 +251,6 @@ async fn one_bad_row_fails_alone() {
 }
 
 /// A burst makes a pool claim ahead; what then finds itself behind long runs is for others.
-#[tokio::test(flavor = "multi_thread")]
 async fn jobs_claimed_ahead_are_given_back_when_long_runs_come_between() {
     const SLOTS: u64 = 4;
     let pools = Pools::start(SLOTS as usize).await;
@@ -239,7 +273,6 @@ async fn jobs_claimed_ahead_are_given_back_when_long_runs_come_between() {
 }
 
 /// What one schedule says wrongly is its own affair, and its owner can see it.
-#[tokio::test(flavor = "multi_thread")]
 async fn schedules_fire_on_the_minute_and_a_broken_one_fails_alone() {
     let clock = HeldClock::at("2026-01-02T11:59:59.9Z".parse().unwrap());
     let metrics = Metrics::new();

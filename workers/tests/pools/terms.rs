@@ -10,7 +10,12 @@ use golden_jobs::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Pools, job};
+use crate::{Pools, both_dispatches, job};
+
+both_dispatches! {
+    a_result_is_as_long_as_its_tenant_may_have
+    a_quota_on_runs_is_kept_while_all_are_run
+}
 
 /// Answers with so many bytes, quotes included.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -29,7 +34,6 @@ impl Job for Big {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_result_is_as_long_as_its_tenant_may_have() {
     let pools = Pools::start(4).await;
     let terms = Terms { max_result: Some(5_000), ..Terms::default() };
@@ -48,7 +52,6 @@ async fn a_result_is_as_long_as_its_tenant_may_have() {
 }
 
 /// Each end lets the next one through: the quota bounds how many run, not whether they do.
-#[tokio::test(flavor = "multi_thread")]
 async fn a_quota_on_runs_is_kept_while_all_are_run() {
     let pools = Pools::start(8).await;
     let quota = Quota { max_running: Some(2), max_queued: None };

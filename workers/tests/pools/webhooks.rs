@@ -17,7 +17,11 @@ use golden_jobs::{
     store::NewJob,
 };
 
-use crate::{Pools, job};
+use crate::{Pools, both_dispatches, job};
+
+both_dispatches! {
+    a_receiver_that_never_answers_does_not_hold_up_the_others
+}
 
 /// Receivers of which those called `slow` never answer.
 #[derive(Default)]
@@ -44,7 +48,6 @@ fn delivery(host: &str) -> NewJob {
     NewJob { role: Role::Webhook, ..job("webhook.deliver", &payload) }
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_never_answers_does_not_hold_up_the_others() {
     let receivers = Arc::new(Receivers::default());
     let outbound: Arc<dyn Outbound> = Arc::clone(&receivers) as Arc<dyn Outbound>;

@@ -5,9 +5,12 @@ use golden_redis::Redis;
 use super::Check;
 use crate::{config::Settings, wire};
 
-/// Nothing where Redis is not configured.
+/// Nothing where Redis is neither configured nor needed.
 pub(super) async fn check(settings: &Settings) -> Vec<Check> {
-    let Some(url) = &settings.redis else { return Vec::new() };
+    let Some(url) = &settings.redis else {
+        let missing = settings.is_complete().err();
+        return missing.map(|missing| Check::failure("redis", missing.to_string())).into_iter().collect();
+    };
     let found = async { Ok::<_, anyhow::Error>(Redis::inspect(&wire::redis_address(url)?).await?) };
     vec![match found.await {
         Ok(server) => match server.warning() {

@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 
 mod connection;
+mod dispatch;
 mod server;
