@@ -6,7 +6,9 @@ use std::{
 };
 
 use axum::extract::FromRef;
-use golden_jobs::{Registry, functions::KnownFunctions, metrics::Metrics, store::SharedStore, terms::KnownTerms};
+use golden_jobs::{
+    Registry, breakers, functions::KnownFunctions, metrics::Metrics, store::SharedStore, terms::KnownTerms,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -34,6 +36,8 @@ pub(crate) struct App {
     pub(crate) auth: Auth,
     pub(crate) options: ApiOptions,
     pub(crate) denials: Arc<Denials>,
+    /// What this process found of its dependencies.
+    pub(crate) breakers: breakers::Board,
     /// `None` where nothing is limited.
     pub(crate) limits: Option<Limits>,
     pub(crate) vitals: Vitals,
@@ -61,10 +65,17 @@ impl FromRef<Arc<App>> for Vitals {
 
 impl App {
     pub(crate) fn new(api: Api) -> Arc<Self> {
-        let Api { store, registry, metrics, auth, options, parts, sandbox_missing } = api;
+        let Api { store, registry, metrics, auth, breakers, windows, options, parts, sandbox_missing } = api;
         let closing = CancellationToken::new();
         let parts = auth.part().into_iter().chain(parts).collect();
-        let vitals = Vitals::of(Arc::clone(&store), metrics.clone(), parts, sandbox_missing.clone(), closing.clone());
+        let vitals = Vitals::of(
+            Arc::clone(&store),
+            metrics.clone(),
+            breakers.clone(),
+            parts,
+            sandbox_missing.clone(),
+            closing.clone(),
+        );
         Arc::new(Self {
             vitals,
             intake: Intake::new(Arc::clone(&store)),
@@ -77,11 +88,12 @@ impl App {
             functions: KnownFunctions::new(Arc::clone(&store)),
             terms: KnownTerms::new(Arc::clone(&store), TERMS_KNOWN),
             _close_on_drop: closing.clone().drop_guard(),
+            limits: Limits::new(options.rate_limits, windows, metrics.clone()),
             store,
             registry,
             metrics,
             auth,
-            limits: Limits::new(options.rate_limits),
+            breakers,
             options,
             sandbox_missing,
             closing,

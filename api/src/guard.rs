@@ -57,7 +57,8 @@ pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: 
         return next.run(request).await;
     }
     let caller = gate.caller(request.headers()).await;
-    let standing = gate.count(&request, &caller);
+    let address = gate.address(&request);
+    let standing = gate.count(address, &caller).await;
     let admitted = match gate.admit(caller, standing.as_ref()) {
         Ok(Some(caller)) => gate.serve(&caller).await.map(|()| Some(caller)),
         other => other,
@@ -103,17 +104,19 @@ impl Gate {
         })
     }
 
-    fn count(&self, request: &Request, caller: &Result<Verified, Stranger>) -> Option<Standing> {
+    /// Where a request comes from, for those who have no other name.
+    fn address(&self, request: &Request) -> IpAddr {
+        address::client(peer(request), request.headers(), self.app.options.trusted_proxies)
+    }
+
+    async fn count(&self, address: IpAddr, caller: &Result<Verified, Stranger>) -> Option<Standing> {
         let limits = self.app.limits.as_ref()?;
         match caller {
             Ok(_) if self.needs == Permission::Scale => None,
-            Ok(caller) => Some(limits.caller(&caller.grant)),
+            Ok(caller) => Some(limits.caller(&caller.grant).await),
             // Whose fault it is not, nor is it clear whose limit it would be.
             Err(Stranger::Unverified) if self.needs.least().is_some() => None,
-            Err(_) => {
-                let proxies = self.app.options.trusted_proxies;
-                Some(limits.anonymous(address::client(peer(request), request.headers(), proxies)))
-            }
+            Err(_) => Some(limits.anonymous(address).await),
         }
     }
 

@@ -23,7 +23,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, middleware};
-use golden_jobs::{Registry, egress::Egress, metrics::Metrics, store::SharedStore};
+use golden_jobs::{Registry, breakers::Board, egress::Egress, metrics::Metrics, store::SharedStore};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
@@ -61,7 +61,7 @@ mod vitals;
 mod wait;
 
 pub use auth::{Auth, Grant};
-pub use limits::{MalformedLimits, Quotas, RateLimits};
+pub use limits::{MalformedLimits, Quotas, RateLimits, SharedWindows, Taken};
 pub use live::places::StreamLimits;
 pub use openapi::document as openapi;
 pub use part::Part;
@@ -79,6 +79,10 @@ pub struct Api {
     pub registry: Arc<Registry>,
     pub metrics: Metrics,
     pub auth: Auth,
+    /// What this process itself found of its dependencies.
+    pub breakers: Board,
+    /// Where all processes count how often callers ask. `None` where each does so by itself.
+    pub windows: Option<Arc<dyn SharedWindows>>,
     pub options: ApiOptions,
     /// What `/readyz` names beside the store.
     pub parts: Vec<Part>,

@@ -1,17 +1,23 @@
-//! How often callers may ask: limits over a sliding minute, kept in this process.
+//! How often callers may ask: limits over a sliding minute, kept in this process, or by all together.
 //!
 //! Whoever shows a token that counts is limited by tenant and subject, at the rate of the
 //! token's role. Everybody else is anonymous, whatever they ask for and whatever they show,
 //! and is limited by address.
+//!
+//! Where windows are shared, this process still counts what it let through itself. It refuses by that what is refused
+//! anyway, without asking; and it goes by that alone while those who share cannot be asked, so that nobody begins
+//! anew then.
 
 use std::{
+    hash::Hash,
     net::IpAddr,
     str::FromStr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use golden_jobs::metrics::Metrics;
 use tokio::time::Instant;
 
 use crate::{
@@ -21,9 +27,12 @@ use crate::{
 };
 
 pub(crate) mod address;
+mod shared;
 mod windows;
 
-use windows::{Taken, WINDOW, Windows};
+pub use shared::SharedWindows;
+pub use windows::Taken;
+use windows::{WINDOW, Windows};
 
 /// Callers and addresses remembered at once, each; twice as many in the minute of a flood.
 const REMEMBERED: usize = 50_000;
@@ -38,6 +47,11 @@ const STANDING: HeaderName = HeaderName::from_static("ratelimit");
 pub enum RateLimits {
     Off,
     PerMinute(Quotas),
+}
+
+impl RateLimits {
+    /// What they are counted over.
+    pub const WINDOW: Duration = WINDOW;
 }
 
 /// Requests a minute, for each subject of a role and for each anonymous address.
@@ -132,6 +146,9 @@ pub(crate) struct Limits {
     callers: Mutex<Windows<Subject>>,
     /// Apart from the callers, so that a flood of addresses makes none of them forgotten.
     addresses: Mutex<Windows<IpAddr>>,
+    /// What all processes count in, where there is such a thing.
+    shared: Option<Arc<dyn SharedWindows>>,
+    metrics: Metrics,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -150,35 +167,65 @@ pub(crate) struct Standing {
 
 impl Limits {
     /// `None` where nothing is limited.
-    pub(crate) fn new(limits: RateLimits) -> Option<Self> {
+    pub(crate) fn new(limits: RateLimits, shared: Option<Arc<dyn SharedWindows>>, metrics: Metrics) -> Option<Self> {
         let RateLimits::PerMinute(quotas) = limits else { return None };
         let now = Instant::now();
         Some(Self {
             quotas,
             callers: Mutex::new(Windows::new(REMEMBERED, now)),
             addresses: Mutex::new(Windows::new(REMEMBERED, now)),
+            shared,
+            metrics,
         })
     }
 
     /// Counts one request of somebody with a token.
-    pub(crate) fn caller(&self, grant: &Grant) -> Standing {
+    pub(crate) async fn caller(&self, grant: &Grant) -> Standing {
         let (policy, quota) = self.quotas.of(grant);
-        let subject = Subject { tenant: grant.tenant.clone(), subject: grant.subject.clone() };
-        Standing { policy, quota, taken: take(&self.callers, subject, quota) }
+        let Grant { tenant, subject, .. } = grant;
+        // Whatever is in either, no two of them make one owner.
+        let owner = || format!("caller:{}:{tenant}:{subject}", tenant.len());
+        let key = Subject { tenant: tenant.clone(), subject: subject.clone() };
+        Standing { policy, quota, taken: self.take(&self.callers, key, owner, quota).await }
     }
 
     /// Counts one request of somebody without.
-    pub(crate) fn anonymous(&self, address: IpAddr) -> Standing {
+    pub(crate) async fn anonymous(&self, address: IpAddr) -> Standing {
         let quota = self.quotas.anonymous;
-        Standing { policy: "anonymous", quota, taken: take(&self.addresses, address, quota) }
+        let owner = || format!("address:{address}");
+        Standing { policy: "anonymous", quota, taken: self.take(&self.addresses, address, owner, quota).await }
+    }
+
+    async fn take<K: Eq + Hash>(
+        &self,
+        windows: &Mutex<Windows<K>>,
+        key: K,
+        owner: impl Fn() -> String,
+        quota: u32,
+    ) -> Taken {
+        if let Some(shared) = &self.shared {
+            // What counts here counts there, later: nothing is refused here that would be let through there.
+            let asked = Instant::now();
+            if let Some(refusal) = lock(windows).refusal(&key, quota, asked) {
+                return refusal;
+            }
+            if let Some(taken) = shared.take(&owner(), quota).await {
+                if taken.admitted {
+                    lock(windows).note(key, asked, Instant::now());
+                }
+                return taken;
+            }
+            self.metrics.rate_limits_local.inc();
+        }
+        // The time is asked for under the lock: moments are in order, and no two requests at once both get the last
+        // place.
+        let mut windows = lock(windows);
+        windows.take(key, quota, Instant::now())
     }
 }
 
-/// The time is asked for under the lock: moments are in order, and no two requests at once
-/// both get the last place.
-fn take<K: Eq + std::hash::Hash>(windows: &Mutex<Windows<K>>, key: K, quota: u32) -> Taken {
-    let mut windows: MutexGuard<'_, _> = windows.lock().unwrap_or_else(PoisonError::into_inner);
-    windows.take(key, quota, Instant::now())
+fn lock<K>(windows: &Mutex<Windows<K>>) -> MutexGuard<'_, Windows<K>> {
+    windows.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Standing {
@@ -223,6 +270,11 @@ pub(crate) fn ceil_secs(wait: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+
+    use async_trait::async_trait;
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn grant(role: CallerRole, rate_limit: Option<u32>) -> Grant {
@@ -254,14 +306,57 @@ mod tests {
         assert_eq!(generous.of(&grant(CallerRole::Admin, Some(700))), ("service", 600));
     }
 
+    /// Where nothing is waited for.
+    fn admits(limits: &Limits, caller: &Grant) -> bool {
+        limits.caller(caller).now_or_never().unwrap().taken.admitted
+    }
+
+    /// Counts for all, and can be taken away.
+    #[derive(Default)]
+    struct Together {
+        asked: AtomicU32,
+        let_through: AtomicU32,
+        is_away: AtomicBool,
+    }
+
+    #[async_trait]
+    impl SharedWindows for Together {
+        async fn take(&self, owner: &str, quota: u32) -> Option<Taken> {
+            assert_eq!(owner, "caller:1:t:s");
+            self.asked.fetch_add(1, SeqCst);
+            let admitted = self.let_through.load(SeqCst) < quota;
+            let counted = self.let_through.fetch_add(u32::from(admitted), SeqCst) + u32::from(admitted);
+            let taken = Taken { admitted, remaining: quota - counted, wait: WINDOW };
+            (!self.is_away.load(SeqCst)).then_some(taken)
+        }
+    }
+
+    #[test]
+    fn what_all_count_together_holds_and_without_it_nobody_begins_anew() {
+        let (together, metrics) = (Arc::new(Together::default()), Metrics::new());
+        let shared = Arc::clone(&together) as Arc<dyn SharedWindows>;
+        let limits = Limits::new(RateLimits::default(), Some(shared), metrics.clone()).unwrap();
+        let caller = grant(CallerRole::Operator, None);
+        let through = || (0..100).filter(|_| admits(&limits, &caller)).count();
+
+        // Another process let thirty through.
+        together.let_through.store(30, SeqCst);
+        assert_eq!((through(), together.asked.load(SeqCst)), (20, 100));
+        together.is_away.store(true, SeqCst);
+        assert_eq!(through(), 30, "twenty were let through here before");
+        assert_eq!(metrics.rate_limits_local.get(), 30);
+        // Whoever has used up its limit here has done so everywhere: nobody needs to be asked.
+        together.is_away.store(false, SeqCst);
+        assert_eq!((through(), together.asked.load(SeqCst)), (0, 130));
+    }
+
     #[test]
     fn as_many_at_once_as_like_get_no_more_than_the_limit() {
-        let limits = Limits::new(RateLimits::default()).unwrap();
+        let limits = Limits::new(RateLimits::default(), None, Metrics::new()).unwrap();
         let caller = grant(CallerRole::Operator, None);
         let admitted = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| (0..100).filter(|_| limits.caller(&caller).taken.admitted).count()))
-                .collect();
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| (0..100).filter(|_| admits(&limits, &caller)).count())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
         });
         assert_eq!(admitted, 50);

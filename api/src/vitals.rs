@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use futures_util::future::join_all;
-use golden_jobs::{metrics::Metrics, store::SharedStore};
+use golden_jobs::{breakers::Board, metrics::Metrics, store::SharedStore};
 use tokio::{net::TcpListener, sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,8 @@ struct Signs {
     metrics: Metrics,
     depths: KnownDepths,
     breakers: KnownBreakers,
+    /// What this process itself found.
+    board: Board,
     /// Why there is no sandbox role, where there could be one.
     sandbox_missing: Option<String>,
     closing: CancellationToken,
@@ -41,13 +43,20 @@ struct Signs {
 
 impl Vitals {
     /// `parts` are what the process needs beside the store. From `closing` on it is not ready.
-    pub fn new(store: SharedStore, metrics: Metrics, parts: Vec<Part>, closing: CancellationToken) -> Self {
-        Self::of(store, metrics, parts, None, closing)
+    pub fn new(
+        store: SharedStore,
+        metrics: Metrics,
+        board: Board,
+        parts: Vec<Part>,
+        closing: CancellationToken,
+    ) -> Self {
+        Self::of(store, metrics, board, parts, None, closing)
     }
 
     pub(crate) fn of(
         store: SharedStore,
         metrics: Metrics,
+        board: Board,
         parts: Vec<Part>,
         sandbox_missing: Option<String>,
         closing: CancellationToken,
@@ -55,7 +64,8 @@ impl Vitals {
         let depths = KnownDepths::new(Arc::clone(&store));
         let breakers = KnownBreakers::new(Arc::clone(&store));
         let parts = std::iter::once(Part::store(store)).chain(parts).collect();
-        Self(Arc::new(Signs { parts, checked: Mutex::default(), metrics, depths, breakers, sandbox_missing, closing }))
+        let checked = Mutex::default();
+        Self(Arc::new(Signs { parts, checked, metrics, depths, breakers, board, sandbox_missing, closing }))
     }
 
     pub(crate) async fn parts(&self) -> Vec<PartStatus> {
@@ -85,6 +95,10 @@ impl Vitals {
 
     pub(crate) fn breakers(&self) -> &KnownBreakers {
         &self.0.breakers
+    }
+
+    pub(crate) fn board(&self) -> &Board {
+        &self.0.board
     }
 
     pub(crate) fn sandbox_missing(&self) -> Option<&str> {

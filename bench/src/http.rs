@@ -7,7 +7,12 @@ use std::{
 
 use anyhow::Context;
 use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits, auth::Expected};
-use golden_jobs::{kinds, metrics::Metrics, store::SharedStore};
+use golden_jobs::{
+    breakers::{self, Board},
+    kinds,
+    metrics::Metrics,
+    store::SharedStore,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -32,6 +37,8 @@ pub(crate) async fn intake(store: &SharedStore, connections: usize, time: Durati
         store: Arc::clone(store),
         registry: Arc::new(kinds::registry()),
         metrics: Metrics::new(),
+        breakers: Board::new(breakers::Options::default(), Metrics::new()),
+        windows: None,
         auth,
         options: ApiOptions { rate_limits: RateLimits::Off, ..ApiOptions::default() },
         parts: Vec::new(),

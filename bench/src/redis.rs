@@ -7,7 +7,12 @@ use std::{
 };
 
 use anyhow::Context;
-use golden_jobs::{dispatch::Dispatch, metrics::Metrics, store::SharedStore};
+use golden_jobs::{
+    breakers::{self, Board},
+    dispatch::Dispatch,
+    metrics::Metrics,
+    store::SharedStore,
+};
 use golden_redis::{Redis, ThroughRedis};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -28,7 +33,8 @@ impl Server {
             .context("redis-server is not there; `tests/services up` installs Debian's")?;
         let redis = Redis::new(format!("redis://127.0.0.1:{port}").parse()?);
         let shutdown = CancellationToken::new();
-        tokio::spawn(redis.clone().keep(shutdown.clone()));
+        let breakers = Board::new(breakers::Options::default(), Metrics::new());
+        tokio::spawn(redis.clone().keep(breakers, shutdown.clone()));
         redis.connected().await;
         Ok(Self { child, redis, _kept: shutdown.drop_guard() })
     }

@@ -35,6 +35,7 @@ mod rate;
 mod signals;
 mod sse;
 mod state;
+mod windows;
 mod wire;
 
 use commands::Cli;

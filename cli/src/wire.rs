@@ -7,7 +7,7 @@ use golden_api::{Api, ApiOptions, Auth, Part, ScalerTls, Service, Vitals};
 use golden_jobs::{
     Job, Registry, Role, WorkerId,
     backoff::Backoff,
-    breakers::{self, Board},
+    breakers::{self, Board, Dependency, State as Breaker},
     broker,
     context::Ports,
     dispatch::Dispatch,
@@ -32,6 +32,7 @@ use crate::{
     keys::{KeyFile, KeyUrl},
     machine,
     signals::Signals,
+    windows::RedisWindows,
 };
 
 /// The kind whose policy the webhook schedule sets.
@@ -45,6 +46,10 @@ pub(crate) struct Process {
     pub(crate) registry: Arc<Registry>,
     pub(crate) metrics: Metrics,
     pub(crate) store: SharedStore,
+    /// What does not answer, as this process sees it.
+    breakers: Board,
+    /// Whether pools share what the breakers found.
+    has_pools: bool,
     /// `None` where there is no Redis.
     redis: Option<Redis>,
     /// `None` where there is no NATS.
@@ -71,11 +76,17 @@ impl Process {
             Some(settings) => Some(nats(settings).await?),
             None => None,
         };
+        let breakers = Board::new(
+            breakers::Options { open: settings.breaker_open, webhooks_per_host: settings.webhook_per_host },
+            metrics.clone(),
+        );
         let mut process = Self {
             registry: Arc::new(with_images(with_webhook_schedule(registry, &settings), &settings.sandbox_images)),
             metrics,
             store,
             settings,
+            breakers,
+            has_pools: false,
             redis,
             nats,
             shutdown: CancellationToken::new(),
@@ -90,7 +101,7 @@ impl Process {
     /// Adds what keeps Redis connected, and reconnects.
     fn add_redis(&mut self) {
         let Some(redis) = self.redis.clone() else { return };
-        let kept = redis.keep(self.shutdown.clone());
+        let kept = redis.keep(self.breakers.clone(), self.shutdown.clone());
         self.add("Redis", async {
             kept.await;
             Ok(())
@@ -99,7 +110,10 @@ impl Process {
 
     /// What `/readyz` says of the parts without which everything goes on.
     fn optional_parts(&self) -> Vec<Part> {
-        self.redis.iter().map(redis_part).chain(self.nats.iter().map(nats_part)).collect()
+        let tried = |dependency| (self.breakers.clone(), dependency);
+        let redis = self.redis.iter().map(|redis| redis_part(redis, tried(Dependency::Redis)));
+        let nats = self.nats.iter().map(|nats| nats_part(nats, tried(Dependency::Nats)));
+        redis.chain(nats).collect()
     }
 
     /// Adds what hands NATS what happens, and what keeps its streams in order.
@@ -108,8 +122,10 @@ impl Process {
         // Before anything can happen in this process.
         broker::listen(&*self.store).await?;
         let hinted = Arc::clone(&nats).exchange_hints(self.store.wakes().clone(), self.shutdown.clone());
-        let kept = Arc::clone(&nats).keep(self.shutdown.clone());
-        let published = broker::publish(Arc::clone(&self.store), nats, self.metrics.clone(), self.shutdown.clone());
+        let breakers = self.breakers.clone();
+        let kept = Arc::clone(&nats).keep(breakers.clone(), self.shutdown.clone());
+        let published =
+            broker::publish(Arc::clone(&self.store), nats, breakers, self.metrics.clone(), self.shutdown.clone());
         self.add("NATS", async {
             tokio::join!(kept, published, hinted);
             Ok(())
@@ -124,6 +140,8 @@ impl Process {
             registry: Arc::clone(&self.registry),
             metrics: self.metrics.clone(),
             auth,
+            breakers: self.breakers.clone(),
+            windows: self.redis.as_ref().map(|redis| Arc::new(RedisWindows::new(redis, self.breakers.clone())) as _),
             options: ApiOptions {
                 drain_timeout: self.settings.drain_timeout,
                 egress: self.settings.egress.clone(),
@@ -172,7 +190,7 @@ impl Process {
         let listener = listen(address, &table::PROBES_LISTEN).await?;
         tracing::info!(address = %listener.local_addr()?, "probes are answered");
         let (store, metrics) = (Arc::clone(&self.store), self.metrics.clone());
-        let vitals = Vitals::new(store, metrics, self.optional_parts(), self.shutdown.clone());
+        let vitals = Vitals::new(store, metrics, self.breakers.clone(), self.optional_parts(), self.shutdown.clone());
         self.probes = Some(AbortOnDropHandle::new(tokio::spawn(golden_api::serve_vitals(listener, vitals))));
         Ok(())
     }
@@ -190,13 +208,7 @@ impl Process {
             metrics: self.metrics.clone(),
             outbound,
             executor: sandbox.clone().map(|executor| executor as Arc<dyn Executor>),
-            breakers: Board::new(
-                breakers::Options {
-                    open: self.settings.breaker_open,
-                    webhooks_per_host: self.settings.webhook_per_host,
-                },
-                self.metrics.clone(),
-            ),
+            breakers: self.breakers.clone(),
             functions: KnownFunctions::new(Arc::clone(&self.store)),
         };
         let options = golden_workers::Options {
@@ -207,6 +219,7 @@ impl Process {
             exit_when_idle,
             dispatch: self.dispatch(),
         };
+        self.has_pools = true;
         let pools = golden_workers::run(options, Arc::clone(&self.registry), ports, self.shutdown.clone());
         let shutdown = self.shutdown.clone();
         self.add("the pools", async move {
@@ -246,6 +259,16 @@ impl Process {
     /// takes the others down in good order.
     pub(crate) async fn run_until(mut self, signals: Signals) -> anyhow::Result<Exit> {
         let shutdown = self.shutdown.clone();
+        if !self.has_pools {
+            let (store, board) = (Arc::clone(&self.store), self.breakers.clone());
+            let itself = board.worker();
+            let shared =
+                shutdown.clone().run_until_cancelled_owned(breakers::keep_sharing(store, move || itself, board));
+            self.add("the circuit breakers", async {
+                shared.await;
+                Ok(())
+            });
+        }
         let parts = async {
             let mut all = Ok(());
             while let Some(ended) = self.parts.join_next().await {
@@ -317,9 +340,18 @@ pub(crate) fn redis_address(url: &Secret) -> anyhow::Result<golden_redis::Addres
     Ok(url.reveal().parse()?)
 }
 
-fn redis_part(redis: &Redis) -> Part {
+fn redis_part(redis: &Redis, tried: (Board, Dependency)) -> Part {
     let redis = redis.clone();
-    Part::new("redis", move || std::future::ready(redis.ready().map_err(|away| away.to_string()))).optional()
+    let ready = move || redis.ready().map_err(|away| away.to_string()).and_then(|()| is_tried(&tried));
+    Part::new("redis", move || std::future::ready(ready())).optional()
+}
+
+/// A part that can be reached is of no use while nobody asks it for anything.
+fn is_tried((breakers, dependency): &(Board, Dependency)) -> Result<(), String> {
+    match breakers.state(dependency) {
+        Breaker::Open | Breaker::ForcedOpen => Err("its circuit breaker is open".to_owned()),
+        Breaker::Closed | Breaker::HalfOpen | Breaker::Disabled => Ok(()),
+    }
 }
 
 /// Begins to connect to NATS.
@@ -336,9 +368,10 @@ pub(crate) async fn nats(settings: &config::Nats) -> anyhow::Result<Arc<Nats>> {
     Ok(Nats::connect(options).await?)
 }
 
-fn nats_part(nats: &Arc<Nats>) -> Part {
+fn nats_part(nats: &Arc<Nats>, tried: (Board, Dependency)) -> Part {
     let nats = Arc::clone(nats);
-    Part::new("nats", move || std::future::ready(nats.ready())).optional()
+    let ready = move || nats.ready().and_then(|()| is_tried(&tried));
+    Part::new("nats", move || std::future::ready(ready())).optional()
 }
 
 fn with_webhook_schedule(registry: Registry, settings: &Settings) -> Registry {

@@ -11,15 +11,17 @@
 //! | `entry` | one of them, and what of it is known from others |
 //! | `call` | a call that goes through, or does not |
 //! | `gauge` | their states in the metrics |
+//! | `carry` | findings to the others, and theirs here |
 //! | `sharing` | what follows from what the replicas say of a dependency |
 //!
 //! A process decides for itself. What it finds open it votes for in the store, and once enough others do so too
-//! it is open for all, and tried by one: see [`Board::findings`] and [`Board::hear`], between which
-//! `golden-workers` carries. Without the store, each goes on by itself.
+//! it is open for all, and tried by one: see [`Board::findings`] and [`Board::hear`], between which [`keep_sharing`]
+//! carries. Without the store, each goes on by itself.
 
 mod board;
 mod call;
 mod calls;
+mod carry;
 mod circuit;
 mod dependency;
 mod entry;
@@ -30,6 +32,7 @@ mod sharing;
 pub use board::{Board, Options};
 pub use call::{Call, Refused};
 pub use calls::{SLOW, Seen};
+pub use carry::keep_sharing;
 pub use circuit::{Asked, Circuit, Permit, State, Word};
 pub use dependency::{Dependency, UnknownDependency};
 pub use gauge::show;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    breakers::{Board, Dependency, Refused},
     id::{JobId, WorkerId},
     metrics::Metrics,
     store::{
@@ -46,6 +47,9 @@ const TURN: Duration = Duration::from_secs(10);
 const NET: Duration = Duration::from_secs(1);
 const OTHERS_NET: Duration = Duration::from_secs(5);
 
+/// How long a broker may take over what was handed to it. A trial that takes longer has failed.
+const LASTS: Duration = Duration::from_secs(60);
+
 /// Between two tries while the broker is away.
 const AWAY: Duration = Duration::from_secs(1);
 
@@ -61,8 +65,14 @@ pub async fn listen(store: &dyn crate::store::Store) -> Result<(), StoreError> {
 
 /// Hands the broker what happens until told to stop. Any number of processes may do so; they take turns, so
 /// that what concerns one job arrives in its order.
-pub async fn publish(store: SharedStore, broker: Arc<dyn Broker>, metrics: Metrics, shutdown: CancellationToken) {
-    let mut publisher = Publisher { store, broker, metrics, itself: WorkerId::new(), failing: false };
+pub async fn publish(
+    store: SharedStore,
+    broker: Arc<dyn Broker>,
+    breakers: Board,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
+    let mut publisher = Publisher { store, broker, breakers, metrics, itself: WorkerId::new(), failing: false };
     // Stopping between any two steps is as harmless as a crash there.
     let _: Option<Infallible> = shutdown.run_until_cancelled(publisher.keep_publishing()).await;
     // Others need not wait until its turn is over.
@@ -74,6 +84,7 @@ pub async fn publish(store: SharedStore, broker: Arc<dyn Broker>, metrics: Metri
 struct Publisher {
     store: SharedStore,
     broker: Arc<dyn Broker>,
+    breakers: Board,
     metrics: Metrics,
     /// Whose turn it is.
     itself: WorkerId,
@@ -97,6 +108,9 @@ enum Held {
     Store(#[from] StoreError),
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// It did not take what it was given, again and again, or an operator says that it is not to be tried.
+    #[error(transparent)]
+    LeftAlone(#[from] Refused),
 }
 
 impl Publisher {
@@ -136,11 +150,23 @@ impl Publisher {
 
     /// Hands over what is waiting, oldest first, up to the first that is not taken.
     async fn look(&self) -> Result<Look, Held> {
+        // Before it takes a turn: another process may be able to reach it.
+        let call = self.breakers.call(&Dependency::Nats, LASTS)?;
         if !self.store.take_turn(Chore::Publishing, self.itself, TURN).await? {
             return Ok(Look::Others);
         }
         let waiting = self.store.unpublished(BATCH).await?;
-        let mut rest = &waiting[..];
+        if waiting.is_empty() {
+            return Ok(Look::Done);
+        }
+        let handed = self.hand_over(&waiting).await;
+        call.ended(matches!(handed, Err(Held::Broker(_))));
+        handed?;
+        Ok(if waiting.len() < BATCH as usize { Look::Done } else { Look::More })
+    }
+
+    async fn hand_over(&self, waiting: &[Publication]) -> Result<(), Held> {
+        let mut rest = waiting;
         while !rest.is_empty() {
             let (wave, later) = rest.split_at(wave(rest));
             rest = later;
@@ -174,7 +200,7 @@ impl Publisher {
                 return Err(error.into());
             }
         }
-        Ok(if waiting.len() < BATCH as usize { Look::Done } else { Look::More })
+        Ok(())
     }
 
     fn count(&self, publication: &Publication, outcome: &str) {

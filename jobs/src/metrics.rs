@@ -83,6 +83,8 @@ pub struct Metrics {
     pub permission_denied: IntCounterVec,
     /// `golden_rate_limited_total{policy,route}`: requests refused for being too many.
     pub rate_limited: IntCounterVec,
+    /// `golden_rate_limits_local_total`: requests that this process counted by itself, because Redis did not.
+    pub rate_limits_local: IntCounter,
     /// `circuit_breaker_state{name}`: 0 closed, 1 half open, 2 open, 3 forced open. Written by
     /// [`breakers::show`](crate::breakers::show) alone, which keeps hosts few.
     pub breakers: IntGaugeVec,
@@ -169,6 +171,10 @@ impl Metrics {
                 "golden_rate_limited_total",
                 "Requests refused for being too many.",
                 &["policy", "route"],
+            ),
+            rate_limits_local: table.counter(
+                "golden_rate_limits_local_total",
+                "Requests limited by this process alone, for want of Redis.",
             ),
             breakers: table.gauges(BREAKERS, "0 closed, 1 half open, 2 open, 3 forced open.", &["name"]),
             sandbox_failures: table.counters(

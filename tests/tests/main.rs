@@ -8,6 +8,7 @@ mod doctor;
 mod functions;
 mod keda;
 mod nats;
+mod redis;
 mod sandbox;
 mod scale;
 mod support;

@@ -13,14 +13,12 @@
 //! | `recorder` | ends of runs on their way to the store, in batches |
 //! | `journals` | what runs show of themselves while they go, likewise |
 //! | `heartbeat` | the process's sign of life; the rescue of those who fell silent |
-//! | `breakers` | what is left alone, agreed on with the other processes |
 //! | `schedules` | jobs that come back by the clock |
 //! | `clockwork` | what is due, what was cancelled, what went astray |
 //! | `retention` | what is past its time is removed |
 //! | [`outbound`] | HTTP to addresses that users name, guarded |
 
 pub mod attempt;
-mod breakers;
 mod clockwork;
 mod heartbeat;
 mod journals;
@@ -36,6 +34,7 @@ use std::{sync::Arc, time::Duration};
 
 use golden_jobs::{
     Registry, Role, WorkerId,
+    breakers::keep_sharing,
     context::Ports,
     dispatch::{Dispatch, FromStore},
     journal::Desk,
@@ -128,7 +127,8 @@ pub async fn run(
     keepers.spawn(retention::keep_pruning(Arc::clone(&store), Arc::clone(&heartbeat), keep, metrics));
     keepers.spawn(clockwork::keep_reconciling(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
 
-    keepers.spawn(breakers::keep_sharing(Arc::clone(&store), Arc::clone(&heartbeat), ports.breakers.clone()));
+    let itself = Arc::clone(&heartbeat);
+    keepers.spawn(keep_sharing(Arc::clone(&store), move || itself.worker(), ports.breakers.clone()));
 
     let firer = Firer {
         store: Arc::clone(&store),

@@ -35,12 +35,12 @@ struct Window(VecDeque<Instant>);
 
 /// What became of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Taken {
-    pub(crate) admitted: bool,
+pub struct Taken {
+    pub admitted: bool,
     /// How many more would be let through now.
-    pub(crate) remaining: u32,
+    pub remaining: u32,
     /// How long until one more would be.
-    pub(crate) wait: Duration,
+    pub wait: Duration,
 }
 
 impl<K: Eq + Hash> Windows<K> {
@@ -51,6 +51,20 @@ impl<K: Eq + Hash> Windows<K> {
     /// Lets one request of `key` through if fewer than `quota` were within the last minute.
     /// One that is not let through does not count, so that asking too early costs nothing.
     pub(crate) fn take(&mut self, key: K, quota: u32, now: Instant) -> Taken {
+        self.window(key, now).take(quota, now)
+    }
+
+    /// What `take` would say if it let nothing through; `None` where it would.
+    pub(crate) fn refusal(&self, key: &K, quota: u32, now: Instant) -> Option<Taken> {
+        self.young.get(key).or_else(|| self.old.get(key))?.refusal(quota, now)
+    }
+
+    /// One request of `key` was let through, whatever is said of it here.
+    pub(crate) fn note(&mut self, key: K, at: Instant, now: Instant) {
+        self.window(key, now).note(at, now);
+    }
+
+    fn window(&mut self, key: K, now: Instant) -> &mut Window {
         if now.duration_since(self.turned) >= WINDOW || self.young.len() >= self.most {
             self.old = mem::take(&mut self.young);
             self.turned = now;
@@ -60,28 +74,55 @@ impl<K: Eq + Hash> Windows<K> {
         if let Some(known) = known {
             *window = known;
         }
-        window.take(quota, now)
+        window
     }
 }
 
 impl Window {
     fn take(&mut self, quota: u32, now: Instant) -> Taken {
+        self.forget(now);
         let Self(moments) = self;
-        while moments.front().is_some_and(|at| now.duration_since(*at) >= WINDOW) {
-            moments.pop_front();
-        }
         let quota = usize::try_from(quota).unwrap_or(usize::MAX);
         let admitted = moments.len() < quota;
         if admitted {
             moments.push_back(now);
         }
-        // Tokens of one subject may differ in their limits: there may be more than this one allows.
-        let first_to_go = moments.get(moments.len().saturating_sub(quota));
         Taken {
             admitted,
             remaining: u32::try_from(quota.saturating_sub(moments.len())).unwrap_or(u32::MAX),
-            wait: first_to_go.map_or(WINDOW, |at| WINDOW.saturating_sub(now.duration_since(*at))),
+            wait: self.wait(quota, now),
         }
+    }
+
+    fn refusal(&self, quota: u32, now: Instant) -> Option<Taken> {
+        let Self(moments) = self;
+        let quota = usize::try_from(quota).unwrap_or(usize::MAX);
+        let over = moments.partition_point(|at| now.duration_since(*at) >= WINDOW);
+        let is_full = moments.len() - over >= quota;
+        is_full.then(|| Taken { admitted: false, remaining: 0, wait: self.wait(quota, now) })
+    }
+
+    /// Those who are asked elsewhere come back in any order.
+    fn note(&mut self, at: Instant, now: Instant) {
+        self.forget(now);
+        let Self(moments) = self;
+        let place = moments.partition_point(|before| *before <= at);
+        moments.insert(place, at);
+    }
+
+    fn forget(&mut self, now: Instant) {
+        let Self(moments) = self;
+        while moments.front().is_some_and(|at| now.duration_since(*at) >= WINDOW) {
+            moments.pop_front();
+        }
+    }
+
+    /// Until there is room for one more. Tokens of one subject may differ in their limits: there may be more moments
+    /// than this one allows.
+    fn wait(&self, quota: usize, now: Instant) -> Duration {
+        let Self(moments) = self;
+        let first_to_go = moments.get(moments.len().saturating_sub(quota));
+        first_to_go.map_or(WINDOW, |at| WINDOW.saturating_sub(now.duration_since(*at)))
     }
 }
 
@@ -130,6 +171,22 @@ mod tests {
             assert!(!bed.take(1, 1, at).admitted);
         }
         assert!(bed.take(1, 1, 60_000).admitted);
+    }
+
+    #[test]
+    fn what_was_let_through_elsewhere_counts_here() {
+        let mut bed = Bed::new(10);
+        let moment = |millis| bed.start + Duration::from_millis(millis);
+        let (early, late, now) = (moment(1_000), moment(2_000), moment(3_000));
+        let full = moment(60_999);
+        bed.windows.note(1, late, now);
+        bed.windows.note(1, early, now);
+        assert_eq!(bed.windows.refusal(&1, 3, now), None);
+        assert_eq!(bed.windows.refusal(&2, 1, now), None);
+        let refusal = Taken { admitted: false, remaining: 0, wait: Duration::from_millis(1) };
+        assert_eq!(bed.windows.refusal(&1, 2, full), Some(refusal));
+        assert_eq!(bed.take(1, 2, 60_999), refusal);
+        assert_eq!(bed.take(1, 2, 61_000).remaining, 0);
     }
 
     #[test]

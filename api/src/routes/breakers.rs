@@ -36,9 +36,10 @@ const DEFAULT: u32 = 600;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Breaker", example = example())]
 pub(super) struct BreakerResource {
-    /// What it stands in front of: `docker`, `http:HOST` or `webhook:HOST`.
+    /// What it stands in front of: `docker`, `nats`, `redis`, `http:HOST` or `webhook:HOST`.
     name: String,
-    /// What it does in all worker processes together.
+    /// What it does in all worker processes together. NATS and Redis: in any of them, since each goes by a connection of
+    /// its own.
     #[schemars(with = "BreakerState")]
     state: &'static str,
     /// Until when, where that is known.
@@ -133,6 +134,7 @@ pub(super) async fn disable(
 
 async fn close(app: &App, caller: &Grant, dependency: Option<&Dependency>) -> Result<(), Problem> {
     app.store.reset_breakers(dependency, &caller.actor()).await?;
+    app.breakers.reset(dependency);
     let name = dependency.map_or_else(|| "all".to_owned(), ToString::to_string);
     tracing::info!(breaker = name, by = caller.subject, "circuit breakers were reset");
     Ok(())
@@ -167,7 +169,7 @@ async fn say(
 /// run the installation are told of them.
 async fn all(app: &App, caller: &Grant) -> Result<Json<List<BreakerResource>>, Problem> {
     let shared = app.store.breakers(None).await?;
-    let fixed = Dependency::FIXED.iter().map(|dependency| BreakerResource::find(dependency, &shared));
+    let fixed = Dependency::FIXED.iter().map(|dependency| BreakerResource::find(app, dependency, &shared));
     let hosts = shared.breakers.iter().filter(|breaker| breaker.dependency.host().is_some() && caller.runs_all());
     let mut hosts: Vec<_> = hosts.map(|breaker| BreakerResource::of(breaker, &shared)).collect();
     hosts.sort_by(|one, other| one.name.cmp(&other.name));
@@ -175,16 +177,24 @@ async fn all(app: &App, caller: &Grant) -> Result<Json<List<BreakerResource>>, P
 }
 
 async fn one(app: &App, dependency: &Dependency) -> Result<Json<BreakerResource>, Problem> {
-    Ok(Json(BreakerResource::find(dependency, &app.store.breakers(None).await?)))
+    Ok(Json(BreakerResource::find(app, dependency, &app.store.breakers(None).await?)))
 }
 
 impl BreakerResource {
-    fn find(dependency: &Dependency, shared: &SharedBreakers) -> Self {
+    fn find(app: &App, dependency: &Dependency, shared: &SharedBreakers) -> Self {
         let found = shared.breakers.iter().find(|breaker| breaker.dependency == *dependency);
-        found.map_or_else(
+        let mut resource = found.map_or_else(
             || Self::standing(dependency, Standing::unknown(dependency, shared), None),
             |breaker| Self::of(breaker, shared),
-        )
+        );
+        let own = app.breakers.own().find(|(known, _)| known == dependency);
+        // This process does not vote: it is no worker.
+        if let Some((_, own @ (Breaker::HalfOpen | Breaker::Open))) = own
+            && resource.state == Breaker::Closed.as_str()
+        {
+            resource.state = own.as_str();
+        }
+        resource
     }
 
     fn of(breaker: &SharedBreaker, shared: &SharedBreakers) -> Self {

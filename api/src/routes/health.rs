@@ -133,7 +133,7 @@ async fn scraped(vitals: &Vitals, with_hosts: bool) -> Response {
         }
     }
     match vitals.breakers().last().await {
-        Ok(shared) => show(metrics, states(&shared)),
+        Ok(shared) => show(metrics, states(&shared).chain(vitals.board().own())),
         Err(error) => tracing::warn!(%error, "the state of circuit breakers is not known"),
     }
     let text = if with_hosts { metrics.render() } else { metrics.render_without_hosts() };

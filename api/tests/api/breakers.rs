@@ -6,7 +6,8 @@ use axum::http::Method;
 use golden_api::CallerRole::{self, Admin, Observer, Operator};
 use golden_jobs::{
     Role,
-    breakers::Dependency,
+    breakers::{self, Board, Dependency},
+    metrics::Metrics,
     store::breakers::{Finding, Vote},
 };
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ fn states(states: &[(&str, &str)]) -> Vec<(String, String)> {
     states.iter().map(|(name, state)| ((*name).to_owned(), (*state).to_owned())).collect()
 }
 
-const CLOSED: [(&str, &str); 1] = [("docker", "closed")];
+const CLOSED: [(&str, &str); 3] = [("docker", "closed"), ("nats", "closed"), ("redis", "closed")];
 
 /// A worker that finds this host open.
 async fn finds_open(golden: &Golden, name: &str) {
@@ -103,4 +104,21 @@ async fn a_word_has_a_reason_and_an_hour_at_most() {
         let path = format!("/v1/breakers/{name}/reset");
         assert_eq!(ask(&golden, Method::POST, &path, Admin, &json!({})).await.problem(), (404, "not-found"), "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_this_process_finds_of_its_own_connections_is_shown_and_reset() {
+    let board = Board::new(breakers::Options::default(), Metrics::new());
+    let golden = Golden::with(|api| api.breakers = board.clone()).await;
+    for _ in 0..5 {
+        board.call(&Dependency::Redis, Duration::from_secs(1)).unwrap().ended(true);
+    }
+    let open = [("docker", "closed"), ("nats", "closed"), ("redis", "open")];
+    assert_eq!(list(&golden, Observer).await, states(&open));
+    let scraped = golden.send(request(Method::GET, "/metrics").token(Some(token("acme", Observer))).empty()).await;
+    assert!(scraped.text.contains("circuit_breaker_state{name=\"redis\"} 2\n"), "{}", scraped.text);
+
+    let reset = ask(&golden, Method::POST, "/v1/breakers/redis/reset", Operator, &json!({})).await;
+    assert_eq!((&reset.body["state"], &reset.body["needed"]), (&json!("closed"), &json!(1)));
+    assert_eq!(list(&golden, Observer).await, states(&CLOSED));
 }

@@ -9,7 +9,9 @@ use axum::{
 };
 use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits, Service, auth::Expected};
 use golden_jobs::{
-    Context, Job, JobId, Outcome, Registry, Role, WorkerId, done,
+    Context, Job, JobId, Outcome, Registry, Role, WorkerId,
+    breakers::{self, Board},
+    done,
     egress::Egress,
     metrics::Metrics,
     outcome::{JobError, Verdict},
@@ -60,6 +62,8 @@ pub(crate) fn api(store: SharedStore) -> Api {
         registry: Arc::new(registry()),
         metrics: Metrics::new(),
         auth: auth(),
+        breakers: Board::new(breakers::Options::default(), Metrics::new()),
+        windows: None,
         // The tests of the limits turn them on; no other is to stumble over them.
         options: ApiOptions { egress: Egress::with_loopback(), rate_limits: RateLimits::Off, ..ApiOptions::default() },
         parts: Vec::new(),

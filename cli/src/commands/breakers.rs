@@ -51,7 +51,7 @@ enum BreakersCommand {
 
 #[derive(Debug, Args)]
 struct Word {
-    /// Its name, as `breakers list` prints it: docker, http:HOST or webhook:HOST
+    /// Its name, as `breakers list` prints it: docker, nats, redis, http:HOST or webhook:HOST
     #[arg(value_name = "BREAKER")]
     breaker: Dependency,
     /// Why, for those who see it

@@ -125,6 +125,27 @@ impl Board {
         self.entries().all.get(dependency).map_or(State::Closed, |entry| entry.circuit.state(now))
     }
 
+    /// How it stands with those that each process decides on alone.
+    pub fn own(&self) -> impl Iterator<Item = (Dependency, State)> {
+        let own = Dependency::FIXED.into_iter().filter(|dependency| dependency.role().is_none());
+        own.map(|dependency| (dependency.clone(), self.state(&dependency)))
+    }
+
+    /// Closes one, or all, as an operator asked for, without waiting to hear of it.
+    pub fn reset(&self, dependency: Option<&Dependency>) {
+        let now = self.now();
+        let mut entries = self.entries();
+        let Entries { all, untold, .. } = &mut *entries;
+        for (known, entry) in all.iter_mut().filter(|(known, _)| dependency.is_none_or(|one| one == *known)) {
+            entry.circuit.set_word(None);
+            entry.circuit.close(now);
+            (entry.from_others, entry.told, entry.shared, entry.trial) = (false, false, false, None);
+            untold.remove(known);
+        }
+        drop(entries);
+        self.show();
+    }
+
     /// Waits until there are findings to share.
     pub async fn stirred(&self) {
         self.0.stirred.notified().await;
@@ -202,7 +223,7 @@ impl Board {
         let mut said: BTreeSet<&Dependency> = BTreeSet::new();
         for breaker in &shared.breakers {
             let standing = Standing::of(breaker, shared);
-            let open = breaker.votes >= standing.needed;
+            let open = breaker.dependency.role().is_some() && breaker.votes >= standing.needed;
             if open || breaker.said.is_some() {
                 entries.find(&breaker.dependency, &self.0.options, now);
             }
@@ -218,6 +239,15 @@ impl Board {
         }
         all.retain(|dependency, entry| !entry.is_forgettable(now) || untold.contains(dependency));
         drop(entries);
+        self.show();
+    }
+
+    /// The connection to a dependency is there again: whoever calls next tries it, sooner than its time.
+    pub fn try_now(&self, dependency: &Dependency) {
+        let now = self.now();
+        if let Some(entry) = self.entries().all.get_mut(dependency) {
+            entry.circuit.try_now(now);
+        }
         self.show();
     }
 

@@ -231,6 +231,14 @@ impl Circuit {
         }
     }
 
+    /// Whoever calls next tries it: there is a sign that it is back.
+    pub fn try_now(&mut self, now: Instant) {
+        self.pass(now);
+        if let Phase::Open { .. } = &self.phase {
+            self.enter(Phase::Trying { since: now, trials: Vec::new(), succeeded: 0 });
+        }
+    }
+
     /// Closes it, as if nothing had been.
     pub fn close(&mut self, now: Instant) {
         self.opened = 0;

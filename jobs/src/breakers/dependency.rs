@@ -12,6 +12,10 @@ use crate::{egress, role::Role};
 pub enum Dependency {
     /// The Docker that sandboxes run in.
     Docker,
+    /// The brokers that are told what happens.
+    Nats,
+    /// What processes share there.
+    Redis,
     /// A host that `http.call` jobs go to, with its port where the URL names one.
     Http(String),
     /// A host that webhooks are delivered to, likewise.
@@ -23,7 +27,7 @@ const HOST_LIMIT: usize = 260;
 
 impl Dependency {
     /// Those of which every installation has one.
-    pub const FIXED: [Self; 1] = [Self::Docker];
+    pub const FIXED: [Self; 3] = [Self::Docker, Self::Nats, Self::Redis];
 
     /// Where an `http.call` to `url` goes.
     pub fn http(url: &str) -> Self {
@@ -39,6 +43,8 @@ impl Dependency {
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Docker => "docker",
+            Self::Nats => "nats",
+            Self::Redis => "redis",
             Self::Http(_) => "http",
             Self::Webhook(_) => "webhook",
         }
@@ -47,17 +53,18 @@ impl Dependency {
     /// The host, which some tenant named and others have no business to know of.
     pub fn host(&self) -> Option<&str> {
         match self {
-            Self::Docker => None,
+            Self::Docker | Self::Nats | Self::Redis => None,
             Self::Http(host) | Self::Webhook(host) => Some(host),
         }
     }
 
-    /// The role whose workers use it.
-    pub const fn role(&self) -> Role {
+    /// The role whose workers use it, and agree on it. `None` where each process goes by a connection of its own.
+    pub const fn role(&self) -> Option<Role> {
         match self {
-            Self::Docker => Role::Sandbox,
-            Self::Http(_) => Role::Orchestrator,
-            Self::Webhook(_) => Role::Webhook,
+            Self::Docker => Some(Role::Sandbox),
+            Self::Nats | Self::Redis => None,
+            Self::Http(_) => Some(Role::Orchestrator),
+            Self::Webhook(_) => Some(Role::Webhook),
         }
     }
 
@@ -95,7 +102,7 @@ impl JsonSchema for Dependency {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": "^(docker|(http|webhook):[a-z0-9.-]{1,250}(:[0-9]{1,5})?)$",
+            "pattern": "^(docker|nats|redis|(http|webhook):[a-z0-9.-]{1,250}(:[0-9]{1,5})?)$",
             "examples": ["http:api.example.com"],
         })
     }
@@ -103,7 +110,7 @@ impl JsonSchema for Dependency {
 
 /// Not the name of a breaker.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no breaker: expected docker, http:HOST or webhook:HOST")]
+#[error("`{0}` is no breaker: expected docker, nats, redis, http:HOST or webhook:HOST")]
 pub struct UnknownDependency(String);
 
 impl FromStr for Dependency {
@@ -133,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_name_says_what_and_where_and_is_read_as_it_is_written() {
-        let names = ["docker", "http:example.com", "webhook:example.com:8443", "http:[::1]:81"];
+        let names = ["docker", "nats", "redis", "http:example.com", "webhook:example.com:8443", "http:[::1]:81"];
         for name in names {
             assert_eq!(name.parse::<Dependency>().unwrap().to_string(), name);
         }
@@ -145,7 +152,8 @@ mod tests {
 
     #[test]
     fn what_names_no_dependency_is_refused() {
-        for name in ["", "http", "http:", "disk", "nats", "docker:x", "http:a/b", "http:u@h", "webhook:a b", "llm:x?y"]
+        for name in
+            ["", "http", "http:", "disk", "nats:x", "docker:x", "http:a/b", "http:u@h", "webhook:a b", "llm:x?y"]
         {
             assert!(name.parse::<Dependency>().is_err(), "{name}");
         }

@@ -24,7 +24,7 @@ pub fn quorum(alive: u64) -> u64 {
     if alive <= 1 { 1 } else { alive.div_ceil(2).max(2) }
 }
 
-/// What holds for all replicas.
+/// What holds for all replicas; where each goes by its own connection, what any of them finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     pub state: State,
@@ -38,7 +38,8 @@ pub struct Standing {
 impl Standing {
     /// Of a dependency that nobody says anything of.
     pub fn unknown(dependency: &Dependency, shared: &SharedBreakers) -> Self {
-        Self { state: State::Closed, left: None, votes: 0, needed: quorum(shared.alive(dependency.role())) }
+        let needed = dependency.role().map_or(1, |role| quorum(shared.alive(role)));
+        Self { state: State::Closed, left: None, votes: 0, needed }
     }
 
     pub fn of(breaker: &SharedBreaker, shared: &SharedBreakers) -> Self {

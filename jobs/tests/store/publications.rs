@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use golden_jobs::{
     Job as _, WorkerId,
+    breakers::{self, Board},
     broker::{self, Broker, BrokerError, LISTEN_LEASE},
     kinds::WebhookDeliver,
     metrics::Metrics,
@@ -117,9 +118,11 @@ async fn a_broker_is_told_once_and_again_until_it_has_taken_it(store: Bed) {
     broker::listen(&*store.store).await.unwrap();
     store.through(job(), succeeded()).await;
     relayed(&store).await;
+    let board = Board::new(breakers::Options::default(), Metrics::new());
     let publishing = tokio::spawn(broker::publish(
         Arc::clone(&store.store),
         Arc::clone(&reluctant) as Arc<dyn Broker>,
+        board,
         Metrics::new(),
         shutdown.clone(),
     ));

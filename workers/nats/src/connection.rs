@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State, jetstream};
+use golden_jobs::breakers::{Board, Dependency};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -93,16 +94,19 @@ impl Nats {
         Ok(Arc::new(Self { client, jetstream, limits: options.streams, trouble, look }))
     }
 
-    /// Makes the streams whenever they may be missing, until told to stop.
-    pub async fn keep(self: Arc<Self>, shutdown: CancellationToken) {
-        let _: Option<Infallible> = Box::pin(shutdown.run_until_cancelled(self.keep_looking())).await;
+    /// Makes the streams whenever they may be missing, until told to stop. Once they are there, NATS is tried again.
+    pub async fn keep(self: Arc<Self>, breakers: Board, shutdown: CancellationToken) {
+        let _: Option<Infallible> = Box::pin(shutdown.run_until_cancelled(self.keep_looking(&breakers))).await;
     }
 
-    async fn keep_looking(&self) -> Infallible {
+    async fn keep_looking(&self, breakers: &Board) -> Infallible {
         let mut failures = 0;
         loop {
             // Without a connection there is nothing to look at, and `Connected` says when there is.
             let failed = self.is_connected() && self.reconcile_once().await.is_err();
+            if !failed && self.is_connected() {
+                breakers.try_now(&Dependency::Nats);
+            }
             failures = if failed { failures + 1 } else { 0 };
             let wait = if failed { pause(failures) } else { LOOK };
             let _ = tokio::time::timeout(wait, self.look.notified()).await;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use golden_jobs::breakers::{Board, Dependency};
 use redis::{
     Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value, aio::ConnectionLike,
 };
@@ -58,12 +59,12 @@ impl Redis {
         Self(Arc::new(Inner { address, link: watch::Sender::new(None), trouble }))
     }
 
-    /// Connects, and does so again whenever that is needed, until told to stop.
-    pub async fn keep(self, shutdown: CancellationToken) {
-        let _: Option<Infallible> = Box::pin(shutdown.run_until_cancelled(self.keep_connected())).await;
+    /// Connects, and does so again whenever that is needed, until told to stop. Once it is, Redis is tried again.
+    pub async fn keep(self, breakers: Board, shutdown: CancellationToken) {
+        let _: Option<Infallible> = Box::pin(shutdown.run_until_cancelled(self.keep_connected(&breakers))).await;
     }
 
-    async fn keep_connected(&self) -> Infallible {
+    async fn keep_connected(&self, breakers: &Board) -> Infallible {
         let (mut number, mut failures) = (0, 0);
         let mut connector = Connector::new(&self.0.address);
         let mut warned = None;
@@ -82,6 +83,7 @@ impl Redis {
                     }
                     warned = warning;
                     self.0.link.send_replace(Some(Link { number, wire }));
+                    breakers.try_now(&Dependency::Redis);
                     self.watch_over(number).await;
                     tracing::warn!(error = self.trouble(), "Redis is not connected, trying again");
                 }

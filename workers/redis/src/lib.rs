@@ -10,15 +10,18 @@
 //! | `connection` | the one connection of a process, and what keeps it in order |
 //! | [`dispatch`] | hints of jobs that are ready, for workers to ask for |
 //! | `inspection` | what a server says of itself |
+//! | `windows` | how often callers ask, counted by all processes together |
 //! | `wire` | connections as they are made, whatever Redis is like |
 
 mod address;
 mod connection;
 pub mod dispatch;
 mod inspection;
+mod windows;
 mod wire;
 
 pub use address::{Address, MalformedAddress};
 pub use connection::{Away, Connection, Redis};
 pub use dispatch::ThroughRedis;
 pub use inspection::Inspection;
+pub use windows::{Taken, Uncounted, Windows};

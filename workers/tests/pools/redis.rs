@@ -6,7 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use golden_jobs::{dispatch::Dispatch, metrics::Metrics, store::SharedStore};
+use golden_jobs::{
+    breakers::{self, Board},
+    dispatch::Dispatch,
+    metrics::Metrics,
+    store::SharedStore,
+};
 use golden_redis::{Redis, ThroughRedis};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -38,7 +43,8 @@ impl Server {
             .expect("redis-server is not there; `tests/services up` installs Debian's");
         let redis = Redis::new(format!("redis://127.0.0.1:{port}").parse().unwrap());
         let shutdown = CancellationToken::new();
-        tokio::spawn(redis.clone().keep(shutdown.clone()));
+        let breakers = Board::new(breakers::Options::default(), Metrics::new());
+        tokio::spawn(redis.clone().keep(breakers, shutdown.clone()));
         redis.connected().await;
         Some(Self { child, redis, _kept: shutdown.drop_guard() })
     }

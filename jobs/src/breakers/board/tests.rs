@@ -80,6 +80,28 @@ fn five_failures_open_it_for_half_a_minute_and_three_good_calls_close_it() {
 }
 
 #[test]
+fn each_process_goes_by_its_own_connection_and_tries_it_when_it_is_back() {
+    let (board, worker) = (board(), WorkerId::new());
+    fails(&board, &Dependency::Redis, 5);
+    assert!(board.call(&Dependency::Redis, CALL).is_err());
+    let mut others = said(9, false, 10, 30);
+    others.breakers[0].dependency = Dependency::Nats;
+    board.hear(&others);
+    assert_eq!(board.state(&Dependency::Nats), State::Closed, "others find it open");
+
+    board.try_now(&Dependency::Redis);
+    assert_eq!(board.state(&Dependency::Redis), State::HalfOpen);
+    succeeds(&board, &Dependency::Redis, 3);
+    assert_eq!(board.state(&Dependency::Redis), State::Closed);
+
+    // An operator's reset is heard of by the vote that is gone.
+    fails(&board, &Dependency::Redis, 5);
+    board.findings(worker);
+    board.hear(&SharedBreakers::default());
+    assert_eq!(board.state(&Dependency::Redis), State::Closed);
+}
+
+#[test]
 fn a_call_that_was_cancelled_says_nothing() {
     let board = board();
     fails(&board, &host(), 4);

@@ -1,14 +1,18 @@
 //! Events and dead letters out.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use async_nats::jetstream::{self, consumer::pull};
 use futures_util::TryStreamExt;
 use golden_jobs::{
     JobId,
+    breakers::{Dependency, State, Word},
     broker::Broker,
     id::MessageId,
-    store::publications::{Publication, Published},
+    store::{
+        breakers::{Said, SharedBreaker, SharedBreakers},
+        publications::{Publication, Published},
+    },
 };
 use golden_nats::StreamLimits;
 use serde_json::{Value, json};
@@ -42,6 +46,22 @@ fn jobs(messages: &[(String, String, Value)], pointer: &str) -> HashSet<JobId> {
     jobs
 }
 
+/// What an operator says of NATS.
+fn forced_open() -> SharedBreakers {
+    let left = Duration::from_secs(600);
+    let said = Said { word: Word::ForcedOpen, left, reason: "maintenance".to_owned(), by: "somebody".to_owned() };
+    let breaker = SharedBreaker {
+        dependency: Dependency::Nats,
+        votes: 0,
+        mine: false,
+        opened: 0,
+        open_for: Duration::ZERO,
+        said: Some(said),
+        tried_by_other: None,
+    };
+    SharedBreakers { breakers: vec![breaker], alive: Vec::new() }
+}
+
 #[tokio::test]
 async fn every_end_arrives_once_though_the_server_dies() {
     let mut server = Server::start();
@@ -56,7 +76,16 @@ async fn every_end_arrives_once_though_the_server_dies() {
     ended.extend(golden.end_jobs("a.b c", 60).await);
     until("the relay is done", async || golden.store.depths().await.unwrap().outbox == 0).await;
     assert!(golden.store.depths().await.unwrap().unpublished >= 60, "what happens waits");
+    until("it is left alone", async || golden.board.state(&Dependency::Nats) == State::Open).await;
+    // Long before its time is over.
     server.start_again();
+    golden.published().await;
+
+    golden.board.hear(&forced_open());
+    ended.extend(golden.end_jobs("acme", 3).await);
+    until("the relay is done", async || golden.store.depths().await.unwrap().outbox == 0).await;
+    assert!(golden.store.depths().await.unwrap().unpublished >= 3, "what an operator says is heeded");
+    golden.board.hear(&SharedBreakers::default());
     golden.published().await;
 
     let client = server.client().await;
@@ -70,7 +99,7 @@ async fn every_end_arrives_once_though_the_server_dies() {
         assert_eq!((&json!(id), &body["specversion"]), (&body["id"], &json!("1.0")));
     }
     let letters = everything(&client, "GOLDEN_DLQ").await;
-    assert_eq!(jobs(&letters, "/job_id").len(), 140);
+    assert_eq!(jobs(&letters, "/job_id").len(), 141);
     assert_eq!((letters[0].0.as_str(), &letters[0].2["payload"]), ("golden.dlq.acme.noop", &json!({"output": 1})));
     assert_eq!(json!(letters[0].1), letters[0].2["id"]);
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use golden_jobs::{
     Job as _, JobId, Role, WorkerId,
+    breakers::{self, Board},
     broker::{self, Broker},
     kinds::WebhookDeliver,
     metrics::Metrics,
@@ -19,6 +20,7 @@ use crate::server::{Server, until};
 pub(crate) struct Golden {
     pub(crate) store: SharedStore,
     pub(crate) nats: Arc<Nats>,
+    pub(crate) board: Board,
     shutdown: CancellationToken,
     path: PathBuf,
 }
@@ -34,10 +36,11 @@ impl Golden {
         let shutdown = CancellationToken::new();
         broker::listen(&*store).await.unwrap();
         tokio::spawn(webhooks::relay(Arc::clone(&store), WebhookDeliver::POLICY, shutdown.clone()));
-        tokio::spawn(Arc::clone(&nats).keep(shutdown.clone()));
+        let board = Board::new(breakers::Options::default(), Metrics::new());
+        tokio::spawn(Arc::clone(&nats).keep(board.clone(), shutdown.clone()));
         let port = Arc::clone(&nats) as Arc<dyn Broker>;
-        tokio::spawn(broker::publish(Arc::clone(&store), port, Metrics::new(), shutdown.clone()));
-        Self { store, nats, shutdown, path }
+        tokio::spawn(broker::publish(Arc::clone(&store), port, board.clone(), Metrics::new(), shutdown.clone()));
+        Self { store, nats, board, shutdown, path }
     }
 
     /// Records jobs and ends every third as dead, and the others well.

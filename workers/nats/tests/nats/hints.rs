@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use golden_jobs::{
     JobId, Role,
+    breakers::{self, Board},
+    metrics::Metrics,
     wake::{Hint, Wakes},
 };
 use golden_nats::{Nats, NatsOptions, StreamLimits};
@@ -15,7 +17,7 @@ use crate::server::{PATIENCE, Server, until};
 async fn process(server: &Server, shutdown: &CancellationToken) -> Wakes {
     let options = NatsOptions { url: server.url(), credentials: None, streams: StreamLimits::default() };
     let nats = Nats::connect(options).await.unwrap();
-    tokio::spawn(Arc::clone(&nats).keep(shutdown.clone()));
+    tokio::spawn(Arc::clone(&nats).keep(Board::new(breakers::Options::default(), Metrics::new()), shutdown.clone()));
     let wakes = Wakes::default();
     tokio::spawn(Arc::clone(&nats).exchange_hints(wakes.clone(), shutdown.clone()));
     until("NATS is connected", async || nats.ready().is_ok()).await;

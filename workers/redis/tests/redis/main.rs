@@ -5,3 +5,4 @@
 mod connection;
 mod dispatch;
 mod server;
+mod windows;

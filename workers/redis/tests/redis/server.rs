@@ -8,6 +8,10 @@ use std::{
     time::Duration,
 };
 
+use golden_jobs::{
+    breakers::{self, Board},
+    metrics::Metrics,
+};
 use golden_redis::Redis;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -111,8 +115,12 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(crate) fn to(address: &str) -> Self {
+        Self::with(address, Board::new(breakers::Options::default(), Metrics::new()))
+    }
+
+    pub(crate) fn with(address: &str, board: Board) -> Self {
         let redis = Redis::new(address.parse().unwrap());
-        let task = tokio::spawn(redis.clone().keep(CancellationToken::new()));
+        let task = tokio::spawn(redis.clone().keep(board, CancellationToken::new()));
         Self { redis, task }
     }
 }
