@@ -140,6 +140,19 @@ impl Cluster {
         sqlx::query_scalar(sql).bind(pid).fetch_one(&mut self.sql().await).await.unwrap()
     }
 
+    /// Waits until a worker has beaten after now.
+    pub(crate) async fn until_it_beats(&self, worker: usize) {
+        let pid = i64::from(self.workers[worker].id());
+        let mut sql = self.sql().await;
+        let now: String = sqlx::query_scalar("SELECT now()::text").fetch_one(&mut sql).await.unwrap();
+        let beats = "SELECT EXISTS (SELECT FROM workers WHERE pid = $1 AND heartbeat_at > $2::timestamptz)";
+        let begun = Instant::now();
+        while !sqlx::query_scalar::<_, bool>(beats).bind(pid).bind(&now).fetch_one(&mut sql).await.unwrap() {
+            assert!(begun.elapsed() < PATIENCE, "a worker that was frozen does not come back");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Everything that NATS has in a stream, message by message.
     pub(crate) async fn messages(&self, stream: &str) -> Vec<Value> {
         use async_nats::jetstream::consumer::{AckPolicy, pull};

@@ -58,8 +58,12 @@ impl Fault {
                 cluster.workers[chosen].signal("-STOP");
                 sleep(time).await;
                 cluster.workers[chosen].signal("-CONT");
-                cluster.workers[chosen].says("taken for lost").await;
-                format!("worker frozen (SIGSTOP) for {time:?} that held {held} runs: it found itself taken for lost")
+                cluster.until_it_beats(chosen).await;
+                // The others have 30 s to notice.
+                let noticed = cluster.workers[chosen].log().contains("taken for lost");
+                let found =
+                    if noticed { "it found itself taken for lost" } else { "it was back before that was noticed" };
+                format!("worker frozen (SIGSTOP) for {time:?} that held {held} runs: {found}")
             }
             Self::KillApi => {
                 let which = dice.random_range(0..2);
