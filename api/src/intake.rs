@@ -5,8 +5,10 @@ use std::sync::Arc;
 use golden_jobs::{
     batch::{Coalescer, Limits},
     store::{Inserted, InsertedBatch, NewBatch, NewJob, SharedStore, StoreError},
+    trace,
 };
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::problem::{Code, Problem};
 
@@ -48,17 +50,33 @@ impl Intake {
     }
 
     /// Records what came as one request, all or none.
-    pub(crate) async fn insert_batch(&self, batch: NewBatch) -> Result<InsertedBatch, Problem> {
+    pub(crate) async fn insert_batch(&self, mut batch: NewBatch) -> Result<InsertedBatch, Problem> {
+        // One span for all, as the conventions have it for messages that are sent together.
+        let tenant = batch.jobs.first().map_or("", |job| job.tenant_id.as_str());
+        let span = tracing::info_span!("send_batch", jobs = batch.jobs.len(), tenant);
+        let trace = trace::begin(&span, None);
+        batch.jobs.iter_mut().for_each(|job| job.trace.clone_from(&trace));
+        self.send_batch(batch).instrument(span).await
+    }
+
+    async fn send_batch(&self, batch: NewBatch) -> Result<InsertedBatch, Problem> {
         // The semaphore is never closed; were it, the store would still be the judge.
         let _place = self.batches.acquire().await;
         Ok(self.store.insert_batch(batch).await?)
     }
 
     pub(crate) async fn insert(&self, job: &NewJob) -> Result<Inserted, Problem> {
-        match self.inserts.call(job.clone()).await? {
+        let span = trace::sending(job);
+        let trace = trace::begin(&span, None);
+        let traced = || NewJob { trace: trace.clone(), ..job.clone() };
+        self.send(traced).instrument(span).await
+    }
+
+    async fn send(&self, job: impl Fn() -> NewJob) -> Result<Inserted, Problem> {
+        match self.inserts.call(job()).await? {
             // A job that the store refuses takes its batch with it: alone, each gets its own answer.
             Err(StoreError::Rejected(_)) => {
-                let alone = self.store.insert(vec![job.clone()]).await?;
+                let alone = self.store.insert(vec![job()]).await?;
                 alone.into_iter().next().ok_or_else(|| Problem::new(Code::Internal, "the store gave no answer"))
             }
             answer => Ok(answer?),

@@ -10,8 +10,10 @@ use golden_jobs::{
     canonical,
     intake::{Intake, Message, Refused},
     store::{DeadLetter, DeadLetterFilter, Idempotency, Inserted, NewJob, Page},
+    trace,
 };
 use serde_json::{Value, value::RawValue};
+use tracing::field;
 
 use crate::{
     Service,
@@ -30,7 +32,15 @@ const PAGE: u32 = 50;
 #[async_trait]
 impl Intake for Service {
     async fn submit(&self, message: &Message) -> Result<JobId, Refused> {
-        submit(&self.0, message).await.map_err(|problem| {
+        let span = tracing::info_span!(
+            "message",
+            tenant = message.tenant_id,
+            job.kind = message.kind,
+            trace_id = field::Empty,
+            span_id = field::Empty,
+        );
+        let submitted = trace::within(span, message.trace.clone(), submit(&self.0, message));
+        submitted.await.map_err(|problem| {
             // A queue empties, a suspension ends, and what is ours is mended.
             if problem.is_ours() || matches!(problem.code(), Code::QueueFull | Code::TenantSuspended) {
                 Refused::Later(problem.in_words())

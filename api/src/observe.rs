@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::Response,
 };
+use golden_jobs::trace::{self, TraceContext};
 use tokio::time::Instant;
-use tracing::{Instrument, field};
+use tracing::field;
 use uuid::Uuid;
 
 use crate::{app::App, limits::Standing, problem::Problem};
@@ -25,9 +26,19 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let method = method(request.method());
     // The pattern, not the path: ids would make a time series each.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request_id, method, route, tenant = field::Empty, status = field::Empty);
+    let span = tracing::info_span!(
+        "request",
+        request_id,
+        method,
+        route,
+        tenant = field::Empty,
+        status = field::Empty,
+        trace_id = field::Empty,
+        span_id = field::Empty,
+    );
 
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let from = trace_context(request.headers());
+    let mut response = trace::within(span.clone(), from, next.run(request)).await;
 
     let standing = response.extensions_mut().remove::<Standing>();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -61,6 +72,15 @@ fn request_id(request: &Request) -> String {
         }
         _ => Uuid::now_v7().to_string(),
     }
+}
+
+/// What the request goes on from. A `tracestate` may come in several headers, which mean one list.
+fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all("traceparent").into_iter();
+    let parent = parents.next()?.to_str().ok()?;
+    let states: Vec<&str> = headers.get_all("tracestate").into_iter().filter_map(|state| state.to_str().ok()).collect();
+    // Of two origins neither can be believed.
+    parents.next().is_none().then(|| TraceContext::read(parent, Some(&states.join(","))))?
 }
 
 /// The method by name. Clients may make up their own, and each would be a time series.

@@ -237,6 +237,7 @@ mod tests {
             kind: "noop".to_owned(),
             job_id,
             body: "{}".to_owned(),
+            trace: None,
         };
         let event = |job| of(job, Published::Event { id: MessageId::new(), state: "dead".to_owned() });
         let letter = |job| of(job, Published::DeadLetter(DeadLetterId::new()));

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::id::JobId;
+use crate::{id::JobId, trace::TraceContext};
 
 /// Records the jobs that messages ask for.
 #[async_trait]
@@ -24,6 +24,8 @@ pub struct Message {
     pub body: Vec<u8>,
     /// What tells a repetition in another message.
     pub key: Option<String>,
+    /// What it goes on from, where it is part of a trace.
+    pub trace: Option<TraceContext>,
 }
 
 /// Why a message did not become a job.

@@ -4,7 +4,7 @@
 //! nor starts containers (`golden-sandbox`). Whatever it needs of the outside is a
 //! port: [`Store`](store::Store), [`Executor`](sandbox::Executor),
 //! [`Outbound`](outbound::Outbound), [`Broker`](broker::Broker),
-//! [`Intake`](intake::Intake), [`Dispatch`](dispatch::Dispatch).
+//! [`Intake`](intake::Intake), [`Dispatch`](dispatch::Dispatch), [`Tracer`](trace::Tracer).
 //!
 //! | module | holds |
 //! |---|---|
@@ -27,6 +27,7 @@
 //! | [`journal`] | what a run shows of itself while it goes |
 //! | [`batch`] | turns many single calls into few set-based ones |
 //! | [`webhooks`] | signatures, bodies and the relay of events |
+//! | [`trace`] | which request a piece of work goes back to |
 //! | [`broker`] | what happens, handed to a message broker |
 //! | [`intake`] | jobs that come in as messages |
 
@@ -57,6 +58,7 @@ pub mod schedules;
 pub mod store;
 pub mod terms;
 pub mod text;
+pub mod trace;
 pub mod wake;
 pub mod webhooks;
 

@@ -66,13 +66,23 @@ pub enum OutboundError {
     Connection(String),
 }
 
+impl OutboundError {
+    /// The word for it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "address_refused",
+            Self::Timeout(_) => "timeout",
+            Self::Connection(_) => "connection",
+        }
+    }
+}
+
 impl From<OutboundError> for Failure {
     fn from(error: OutboundError) -> Self {
-        let message = error.to_string();
+        let (code, message) = (error.code(), error.to_string());
         match error {
-            OutboundError::Refused(_) => Self::fatal("address_refused", message),
-            OutboundError::Timeout(_) => Self::retry("timeout", message),
-            OutboundError::Connection(_) => Self::retry("connection", message),
+            OutboundError::Refused(_) => Self::fatal(code, message),
+            OutboundError::Timeout(_) | OutboundError::Connection(_) => Self::retry(code, message),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     outcome::Verdict,
     record::{Attempt, JobRecord, State},
     role::Role,
+    trace::TraceContext,
     wake::Wakes,
 };
 
@@ -233,6 +234,8 @@ pub struct NewJob {
     /// Where a webhook goes when the job ends.
     pub callback_url: Option<String>,
     pub parent_id: Option<JobId>,
+    /// What its runs go on from, where it is part of a trace.
+    pub trace: Option<TraceContext>,
     pub idempotency: Option<Idempotency>,
 }
 
@@ -295,6 +298,8 @@ pub struct Claimed {
     /// What an earlier run of the job left for this one.
     pub checkpoint: Option<Box<RawValue>>,
     pub parent_id: Option<JobId>,
+    /// That of the job.
+    pub trace: Option<TraceContext>,
     /// When it was due, and when it was claimed: the difference is its wait.
     pub run_at: DateTime<Utc>,
     pub claimed_at: DateTime<Utc>,
@@ -349,6 +354,8 @@ pub struct JobSummary {
     pub job: JobRecord,
     /// Whether the job has a result that was left out.
     pub result_omitted: bool,
+    /// What is done about the job goes on from there.
+    pub trace: Option<TraceContext>,
 }
 
 /// Which jobs of a tenant to list. Absent means any.

@@ -64,6 +64,8 @@ CREATE TABLE jobs (
     metadata         json,
     callback_url     text,
     parent_id        uuid,
+    -- The W3C traceparent that its runs go on from, and after a space the tracestate if there is one.
+    trace_context    text,
     -- Children not yet ended, while this job waits for them.
     pending_children integer     NOT NULL DEFAULT 0 CHECK (pending_children >= 0),
     -- Whether the end of this job is counted off its parent's pending_children. A job that
@@ -550,7 +552,9 @@ CREATE TABLE publications (
     -- What the event says that has come about; null for a dead letter.
     state     text,
     job_id    uuid,
-    body      text NOT NULL
+    body      text NOT NULL,
+    -- As of the job that it is about.
+    trace_context text
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 
 -- How far a job moves its line on. Weights are at most 1000, so that a hundred is left for them.
@@ -746,7 +750,7 @@ SELECT j.id, j.tenant_id, j.kind, j.role,
        COALESCE(r.worker_id, j.worker_id) AS worker_id,
        COALESCE(r.cancel, false) AS cancel_requested,
        j.run_at, j.created_at, COALESCE(r.started_at, j.started_at) AS started_at, j.finished_at,
-       j.cost_micros
+       j.cost_micros, j.trace_context
 FROM jobs j
 LEFT JOIN running r ON r.id = j.id
 LEFT JOIN ready q ON q.id = j.id;

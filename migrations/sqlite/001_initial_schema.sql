@@ -60,6 +60,8 @@ CREATE TABLE jobs (
     metadata         TEXT    CHECK (json_valid(metadata)),
     callback_url     TEXT,
     parent_id        BLOB    CHECK (length(parent_id) = 16),
+    -- The W3C traceparent that its runs go on from, and after a space the tracestate if there is one.
+    trace_context    TEXT,
     -- Children not yet ended, while this job waits for them.
     pending_children INTEGER NOT NULL DEFAULT 0 CHECK (pending_children >= 0),
     -- Whether a parent still counts this job in its pending_children.
@@ -550,7 +552,9 @@ CREATE TABLE publications (
     -- What the event says that has come about; null for a dead letter.
     state     TEXT,
     job_id    BLOB CHECK (length(job_id) = 16),
-    body      TEXT NOT NULL
+    body      TEXT NOT NULL,
+    -- As of the job that it is about.
+    trace_context TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- The one state that users see.
@@ -566,7 +570,7 @@ SELECT j.id, j.tenant_id, j.kind, j.role,
        COALESCE(r.worker_id, j.worker_id) AS worker_id,
        COALESCE(r.cancel, 0) AS cancel_requested,
        j.run_at, j.created_at, COALESCE(r.started_at, j.started_at) AS started_at, j.finished_at,
-       j.cost_micros
+       j.cost_micros, j.trace_context
 FROM jobs j
 LEFT JOIN running r ON r.id = j.id
 LEFT JOIN ready q ON q.id = j.id;

@@ -8,6 +8,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
+use tracing::{Instrument, field};
 
 use crate::{
     boot::{Booted, NotBooted},
@@ -44,7 +45,7 @@ impl Errand {
             let sandbox = match waiting.take() {
                 Some(sandbox) => sandbox,
                 // Not to be given up half-way; it ends within the deadlines of its calls.
-                None => match self.ground.boot(&self.class, Some(&self.job), self.limits.wall).await {
+                None => match self.boot().await {
                     Ok(sandbox) => sandbox,
                     Err(not) => {
                         drop(live);
@@ -60,10 +61,20 @@ impl Errand {
                 tracing::debug!(container = container.id(), job.id = self.job, "a sandbox that waited has its program");
             }
             let began = Instant::now();
+            let span = tracing::info_span!(
+                "sandbox_run",
+                container.id = container.id(),
+                image = self.class.base,
+                cause = field::Empty,
+            );
+            let running = run(sandbox, waited, &self.request, self.limits.wall, live.clone());
             let ended = tokio::select! {
-                ended = run(sandbox, waited, &self.request, self.limits.wall, live.clone()) => Some(ended),
+                ended = running.instrument(span.clone()) => Some(ended),
                 () = reply.closed() => None,
             };
+            if let Some(Ok(ended)) = &ended {
+                span.record("cause", ended.cause.as_str());
+            }
             // By now its streams are closed, however it ended.
             let report = match ended {
                 Some(Err(NotRun::NotBegun)) => {
@@ -83,6 +94,11 @@ impl Errand {
             break container;
         };
         self.ground.remove_all(dead.into_iter().chain([container])).await;
+    }
+
+    async fn boot(&self) -> Result<Booted, NotBooted> {
+        let span = tracing::info_span!("sandbox_start", image = self.class.base);
+        self.ground.boot(&self.class, Some(&self.job), self.limits.wall).instrument(span).await
     }
 
     fn not_booted(&self, not: NotBooted) -> (Option<Container>, Report) {

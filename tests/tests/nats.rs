@@ -15,8 +15,11 @@ mod server;
 
 use server::{Server, until};
 
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 async fn submit(nats: &Context, subject: &str, id: Option<&str>, body: &str) {
     let mut headers = HeaderMap::new();
+    headers.insert("traceparent", TRACEPARENT);
     if let Some(id) = id {
         headers.insert("Idempotency-Key", id);
     }
@@ -99,19 +102,22 @@ async fn jobs_come_in_over_nats_once_and_what_cannot_be_one_is_a_dead_letter() {
     let nats = server.client().await;
     let stream = nats.get_stream("GOLDEN_EVENTS").await.unwrap();
     let consumer = stream.create_consumer(pull::Config::default()).await.unwrap();
-    let event = next(&consumer).await;
-    assert_eq!((&event["subject"], &event["type"]), (&job["id"], &json!("job.succeeded")));
+    let (event, untraced) = next(&consumer).await;
+    assert_eq!((&event["subject"], &event["type"], untraced), (&job["id"], &json!("job.succeeded"), None));
     submit(&nats, "golden.submit.acme.noop", None, "{}").await;
     taken(&nats).await;
-    assert_eq!(next(&consumer).await["type"], "job.succeeded");
+    let (event, trace) = next(&consumer).await;
+    assert_eq!((&event["type"], trace.as_deref()), (&json!("job.succeeded"), Some(TRACEPARENT)));
 }
 
-async fn next(consumer: &jetstream::consumer::PullConsumer) -> Value {
+/// An event, and what its readers are to go on from.
+async fn next(consumer: &jetstream::consumer::PullConsumer) -> (Value, Option<String>) {
     use futures_util::StreamExt;
     let mut messages = consumer.fetch().max_messages(1).expires(Duration::from_secs(20)).messages().await.unwrap();
     let message = messages.next().await.unwrap().unwrap();
     message.ack().await.unwrap();
-    serde_json::from_slice(&message.payload).unwrap()
+    let trace = message.headers.as_ref().and_then(|headers| headers.get("traceparent")).map(ToString::to_string);
+    (serde_json::from_slice(&message.payload).unwrap(), trace)
 }
 
 /// A message for which there is no room is delivered again, and one that is out of deliveries is not lost.

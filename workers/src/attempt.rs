@@ -22,11 +22,12 @@ use golden_jobs::{
     registry::RawOutcome,
     store::{Claimed, RunEnd},
     terms::KnownTerms,
+    trace,
 };
 use rand::Rng;
 use tokio::sync::mpsc;
 use tower::Service;
-use tracing::Instrument;
+use tracing::{Span, field};
 
 use crate::{
     recorder::Ended,
@@ -214,7 +215,13 @@ fn record(attempt: &mut Attempt, inner: Running) -> Running {
                 Some(verdict(outcome, claimed.attempt, claimed.max_attempts, &backoff, chance))
             }
         };
+        let verdict = verdict.map(in_trace);
         let outcome = verdict.as_ref().map_or("lost", Verdict::name);
+        let span = Span::current();
+        span.record("outcome", outcome);
+        if let Some(Verdict::Retry { error, .. } | Verdict::Dead { error }) = &verdict {
+            span.record("error.code", error.code.as_str());
+        }
         metrics.jobs.with_label_values(&[role, &label, outcome]).inc();
         match &verdict {
             // The message is the owner's to read: it may quote what an endpoint answered.
@@ -251,6 +258,15 @@ async fn bounded(outcome: RawOutcome, terms: &KnownTerms, tenant: &str) -> RawOu
     Err(Failure::fatal("result_too_large", format!("the result has {size} bytes; at most {limit} are kept")))
 }
 
+/// The children of a run go on from where it is in its trace.
+fn in_trace(mut verdict: Verdict) -> Verdict {
+    if let Verdict::Await { children, .. } = &mut verdict {
+        let here = trace::current();
+        children.iter_mut().filter(|child| child.trace.is_none()).for_each(|child| child.trace.clone_from(&here));
+    }
+    verdict
+}
+
 fn span(attempt: &mut Attempt, inner: Running) -> Running {
     let claimed = &attempt.claimed;
     let span = tracing::info_span!(
@@ -260,13 +276,53 @@ fn span(attempt: &mut Attempt, inner: Running) -> Running {
         role = claimed.role.as_str(),
         tenant = claimed.tenant_id,
         attempt = claimed.attempt,
+        waited_ms = (claimed.claimed_at - claimed.run_at).num_milliseconds().max(0),
+        outcome = field::Empty,
+        error.code = field::Empty,
+        trace_id = field::Empty,
+        span_id = field::Empty,
     );
-    inner.instrument(span).boxed()
+    trace::within(span, claimed.trace.clone(), inner).boxed()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ORDER;
+    use std::time::Duration;
+
+    use golden_jobs::{
+        JobId, Role,
+        store::{Due, NewJob},
+        trace::TraceContext,
+    };
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn children_go_on_from_the_run_that_made_them() {
+        let here = TraceContext::read("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None);
+        let own = TraceContext::read("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-00", None);
+        let child = |trace| NewJob {
+            id: JobId::new(),
+            tenant_id: "acme".to_owned(),
+            kind: "noop".to_owned(),
+            role: Role::Orchestrator,
+            priority: 5,
+            payload: RawValue::NULL.to_owned(),
+            max_attempts: 1,
+            timeout: Duration::from_secs(1),
+            due: Due::Now,
+            metadata: None,
+            callback_url: None,
+            parent_id: None,
+            trace,
+            idempotency: None,
+        };
+        let verdict = Verdict::Await { children: vec![child(None), child(own.clone())], checkpoint: None };
+        let verdict = trace::within(Span::none(), here.clone(), async { in_trace(verdict) }).await;
+        let Verdict::Await { children, .. } = verdict else { panic!("{verdict:?}") };
+        assert_eq!((&children[0].trace, &children[1].trace), (&here, &own));
+    }
 
     /// Swapping any two would lose an outcome: a panic in a dropped handler outside the catch
     /// or the record, a timeout that a stop cannot cut short, a record without its span.

@@ -18,12 +18,14 @@ use bytes::{Bytes, BytesMut};
 use golden_jobs::{
     egress::{Egress, Refusal},
     outbound::{Outbound, OutboundError, OutboundRequest, OutboundResponse},
+    trace,
 };
 use reqwest::{
     Client, Method, Response, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
+use tracing::field;
 
 /// How long an unused connection is kept for the next request to the same host.
 const IDLE: Duration = Duration::from_secs(30);
@@ -77,6 +79,14 @@ impl HttpOutbound {
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
+        // Whoever sends one of their own has their own idea of what it is part of.
+        if let Some(context) = trace::current()
+            && !request.headers.iter().any(|(name, _)| name == "traceparent")
+        {
+            builder = builder.header("traceparent", context.traceparent());
+            builder =
+                context.tracestate().into_iter().fold(builder, |builder, state| builder.header("tracestate", state));
+        }
         let mut response = builder.send().await?;
         let (body, truncated) = read(&mut response, request.body_cap).await?;
         Ok(OutboundResponse {
@@ -97,10 +107,25 @@ impl Outbound for HttpOutbound {
             .map_err(|error| OutboundError::Refused(format!("this request cannot be sent: {error}")))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let limit = request.timeout;
-        match tokio::time::timeout(limit, self.exchange(method, url, request)).await {
+        // Neither path nor query: both may hold what only the receiver should know.
+        let span = tracing::info_span!(
+            "call",
+            method = request.method,
+            host,
+            port = url.port_or_known_default(),
+            status = field::Empty,
+            error.code = field::Empty,
+        );
+        let exchange = trace::within(span.clone(), None, self.exchange(method, url, request));
+        let answer = match tokio::time::timeout(limit, exchange).await {
             Ok(answer) => answer.map_err(|error| outbound_error(&error, &host)),
             Err(_) => Err(OutboundError::Timeout(limit)),
-        }
+        };
+        match &answer {
+            Ok(answer) => span.record("status", answer.status),
+            Err(error) => span.record("error.code", error.code()),
+        };
+        answer
     }
 }
 

@@ -18,6 +18,7 @@ fn message(kind: &str, body: &str) -> Message {
         kind: kind.to_owned(),
         body: body.as_bytes().to_vec(),
         key: None,
+        trace: None,
     }
 }
 

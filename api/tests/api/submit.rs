@@ -1,6 +1,7 @@
 //! `POST /v1/jobs`: what is accepted, and how everything else is refused.
 
 use axum::http::{Method, StatusCode};
+use golden_jobs::Role;
 use serde_json::{Value, json};
 
 use crate::harness::{Golden, request, text};
@@ -64,6 +65,30 @@ async fn a_submission_says_how_its_job_is_run() {
     assert_eq!(job["metadata"], json!({"team": "ab", "note": "test; DROP TABLE users;"}));
     assert_eq!(job["callback_url"], "http://127.0.0.1:9/hook");
     assert_eq!(golden.get(&format!("/v1/jobs/{}", text(&job["id"]))).await.body, job);
+}
+
+#[tokio::test]
+async fn a_trace_goes_on_and_one_that_cannot_be_read_is_none() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let golden = Golden::start().await;
+    let claimed = async |path: &str, body: Value, headers: &[(&str, &str)]| {
+        let request =
+            headers.iter().fold(request(Method::POST, path), |request, (name, value)| request.header(name, value));
+        let answer = golden.send(request.json(&body)).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        golden.claim(Role::Orchestrator).await.trace
+    };
+    let noop = json!({"kind": "noop"});
+    let headers = [("traceparent", PARENT), ("tracestate", "a=1"), ("tracestate", "b=2")];
+    for (path, body) in [("/v1/jobs", noop.clone()), ("/v1/jobs/batch", json!([noop]))] {
+        let trace = claimed(path, body, &headers).await.unwrap();
+        assert_eq!((trace.traceparent().as_str(), trace.tracestate()), (PARENT, Some("a=1,b=2")));
+    }
+    let wrong = [("traceparent", "00-xyz"), ("tracestate", "a=1")];
+    let twice = [("traceparent", PARENT), ("traceparent", PARENT)];
+    for headers in [&[][..], &wrong, &twice] {
+        assert_eq!(claimed("/v1/jobs", noop.clone(), headers).await, None, "{headers:?}");
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use crate::{
     outcome::{Failure, Outcome, done},
     role::Role,
     sandbox::{AskedLimits, Cause, Content, Entry, ExecutorError, Program, RunReport, is_inside, read_along},
+    trace,
 };
 
 /// Runs one untrusted program and keeps its output. A program that exits non-zero is a
@@ -170,6 +171,14 @@ impl SandboxRun {
     pub(super) async fn report(self, cx: &Context) -> Result<RunReport, Failure> {
         let mut program = self.into_program(cx.claimed().run.id.to_string())?;
         program.limits = cx.terms().await?.sandbox_limits.allowed(program.limits);
+        if let Some(context) = trace::current() {
+            // As OpenTelemetry names them for processes; a program's own come first.
+            let mut tell = |name: &str, value: &str| {
+                program.env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+            };
+            tell("TRACEPARENT", &context.traceparent());
+            context.tracestate().into_iter().for_each(|state| tell("TRACESTATE", state));
+        }
         let (live, printed) = mpsc::channel(READ_AHEAD);
         let executor = cx.executor()?;
         let call = cx.call(&Dependency::Docker).await?;

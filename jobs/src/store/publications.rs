@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::StoreError;
-use crate::id::{DeadLetterId, JobId, MessageId};
+use crate::{
+    id::{DeadLetterId, JobId, MessageId},
+    trace::TraceContext,
+};
 
 /// What waits for the broker.
 #[async_trait]
@@ -31,6 +34,8 @@ pub struct Publication {
     pub job_id: Option<JobId>,
     /// JSON.
     pub body: String,
+    /// What its readers are to go on from: that of the job.
+    pub trace: Option<TraceContext>,
 }
 
 /// What a publication tells.

@@ -225,7 +225,7 @@ mod tests {
     };
 
     fn read(job: &JobRecord) -> Value {
-        read_summary(&JobSummary { job: job.clone(), result_omitted: false }, Layout::CALLBACK)
+        read_summary(&JobSummary { job: job.clone(), result_omitted: false, trace: None }, Layout::CALLBACK)
     }
 
     fn read_summary(summary: &JobSummary, layout: Layout) -> Value {
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_thin_body_has_ids_and_links_alone() {
         let job = JobRecord { result: Some(raw(&json!({"sum": 3}))), ..finished_job() };
-        let summary = JobSummary { job: job.clone(), result_omitted: false };
+        let summary = JobSummary { job: job.clone(), result_omitted: false, trace: None };
         let body = read_summary(&summary, Layout { thin: true, ..Layout::CALLBACK });
         assert_eq!(body["data"], json!({"id": job.id, "links": {"self": format!("/v1/jobs/{}", job.id)}}));
         assert_eq!(body["type"], json!("job.succeeded"));
@@ -274,7 +274,7 @@ mod tests {
         let event = Event { tenant_id: "acme & söhne/1".to_owned(), ..event(MessageId::new(), job.id) };
         let id = MessageId::new();
         let layout = Layout { format: Format::CloudEvents, thin: true };
-        let summary = JobSummary { job: job.clone(), result_omitted: false };
+        let summary = JobSummary { job: job.clone(), result_omitted: false, trace: None };
         let text = Message::of(&event, id, layout).about_job(&summary).unwrap();
         assert_eq!(
             serde_json::from_str::<Value>(&text).unwrap(),
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_result_that_was_not_even_read_is_said_to_be_left_out() {
-        let summary = JobSummary { job: finished_job(), result_omitted: true };
+        let summary = JobSummary { job: finished_job(), result_omitted: true, trace: None };
         let data = &read_summary(&summary, Layout::CALLBACK)["data"];
         assert_eq!(data["result_omitted"], json!(true));
         assert!(data.get("result").is_none());

@@ -20,6 +20,7 @@ use crate::{
         endpoints::{DisabledReason, Endpoint},
         events::{Event, Outgoing},
     },
+    trace::{self, TraceContext},
 };
 
 /// The priority of deliveries: the middle.
@@ -47,7 +48,8 @@ fn of_event(event: &Event, outgoing: &Outgoing, policy: &Policy) -> Vec<NewDeliv
     let told = callback.into_iter().chain(chosen).filter_map(|(id, endpoint_id, url, layout)| {
         let message = Message::of(event, id, layout);
         let body = message.text(event, summary);
-        delivery(&message, endpoint_id, url, body, policy)
+        let trace = summary.and_then(|summary| summary.trace.clone());
+        delivery(&message, endpoint_id, url, body, policy, trace)
     });
     told.collect()
 }
@@ -74,7 +76,7 @@ pub fn test_delivery(endpoint: &Endpoint, policy: &Policy, now: DateTime<Utc>) -
         layout: layout(endpoint),
     };
     let body = message.saying(&json!({"endpoint_id": endpoint.id, "message": "This is a test; nothing happened."}));
-    delivery(&message, Some(endpoint.id), &endpoint.settings.url, body, &policy.attempts(1))
+    delivery(&message, Some(endpoint.id), &endpoint.settings.url, body, &policy.attempts(1), trace::current())
 }
 
 /// What there is to say of an endpoint that was disabled, as JSON.
@@ -109,6 +111,7 @@ fn delivery(
     url: &str,
     body: serde_json::Result<String>,
     policy: &Policy,
+    trace: Option<TraceContext>,
 ) -> Option<NewDelivery> {
     let payload = body.and_then(|body| {
         serde_json::value::to_raw_value(&WebhookDeliver {
@@ -141,6 +144,7 @@ fn delivery(
         metadata: None,
         callback_url: None,
         parent_id: None,
+        trace,
         idempotency: None,
     };
     Some(NewDelivery {
@@ -169,7 +173,7 @@ mod tests {
     };
 
     fn outgoing(event: Event, job: Option<&JobRecord>, endpoints: Vec<Endpoint>) -> Outgoing {
-        let summary = |job: &JobRecord| (job.id, JobSummary { job: job.clone(), result_omitted: false });
+        let summary = |job: &JobRecord| (job.id, JobSummary { job: job.clone(), result_omitted: false, trace: None });
         Outgoing {
             events: vec![event],
             jobs: job.map(summary).into_iter().collect(),

@@ -47,6 +47,7 @@ fn of_event(event: &Event, outgoing: &Outgoing) -> Vec<Publication> {
         kind: kind.clone(),
         job_id: event.job_id,
         body,
+        trace: summary.and_then(|summary| summary.trace.clone()),
     };
     let told = Message::of(event, event.id, LAYOUT).text(event, summary).ok();
     let told = told.map(|body| publication(Published::Event { id: event.id, state: state.to_owned() }, body));
@@ -131,7 +132,7 @@ mod tests {
     fn outgoing(event: Event, job: &JobRecord, letter: DeadLetter) -> Outgoing {
         Outgoing {
             events: vec![event],
-            jobs: HashMap::from([(job.id, JobSummary { job: job.clone(), result_omitted: false })]),
+            jobs: HashMap::from([(job.id, JobSummary { job: job.clone(), result_omitted: false, trace: None })]),
             published: true,
             letters: HashMap::from([(job.id, letter)]),
             ..Outgoing::default()

@@ -12,6 +12,7 @@ use golden_jobs::{
         deliveries::NewDelivery,
         endpoints::{EndpointSettings, Format},
     },
+    trace::TraceContext,
 };
 use serde_json::value::RawValue;
 
@@ -38,8 +39,14 @@ pub(crate) fn job() -> NewJob {
         metadata: None,
         callback_url: None,
         parent_id: None,
+        trace: None,
         idempotency: None,
     }
+}
+
+/// What a job goes on from that came in with headers.
+pub(crate) fn trace() -> TraceContext {
+    TraceContext::read("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Some("a=b,c=d e")).unwrap()
 }
 
 /// A job whose end somebody listens to.

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use golden_jobs::{
-    Role, State,
+    Job as _, Role, State, broker,
+    kinds::WebhookDeliver,
     outcome::Verdict,
     store::{Due, Inserted, NewJob, Promoted, Report, StoreError},
+    webhooks::relay_once,
 };
 
 use crate::{
     bed::{ALL, Bed},
     both_stores,
-    given::{MINUTE, SECOND, any_job, everything, job, json, succeeded},
+    given::{MINUTE, SECOND, any_job, everything, job, job_with_callback, json, retry_in, succeeded, trace},
 };
 
 both_stores! {
@@ -30,6 +32,25 @@ both_stores! {
     text_of_256_kib_survives
     metadata_may_hold_any_json
     a_job_that_breaks_a_check_is_rejected
+    a_trace_stays_with_its_job_and_with_what_is_told_of_it
+}
+
+async fn a_trace_stays_with_its_job_and_with_what_is_told_of_it(store: Bed) {
+    broker::listen(&*store.store).await.unwrap();
+    let first = store.start(NewJob { trace: Some(trace()), ..job_with_callback() }).await;
+    assert_eq!(first.trace, Some(trace()));
+    store.end(&first, retry_in(SECOND)).await;
+    store.clock.advance(SECOND);
+    store.promote(ALL).await.unwrap();
+    let second = store.claim_one(Role::Orchestrator).await;
+    assert_eq!((second.attempt, second.trace.clone()), (2, Some(trace())));
+    store.end(&second, succeeded()).await;
+
+    assert_eq!(store.summaries(&[second.run.id]).await.unwrap()[0].trace, Some(trace()));
+    relay_once(&*store.store, WebhookDeliver::POLICY, ALL).await.unwrap();
+    assert_eq!(store.claim_one(Role::Webhook).await.trace, Some(trace()));
+    assert_eq!(store.unpublished(ALL).await.unwrap()[0].trace, Some(trace()));
+    assert_eq!(store.start(job()).await.trace, None);
 }
 
 async fn a_job_reads_back_as_it_was_given(store: Bed) {

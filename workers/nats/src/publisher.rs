@@ -42,12 +42,16 @@ fn message(publication: &Publication) -> PublishMessage {
         Published::Event { id, .. } => (streams::EVENTS, id.to_string(), "application/cloudevents+json"),
         Published::DeadLetter(id) => (streams::DEAD_LETTERS, id.to_string(), "application/json"),
     };
-    PublishMessage::build()
+    let trace = publication.trace.as_ref();
+    let parent = trace.map(|trace| ("traceparent", trace.traceparent()));
+    let state = trace.and_then(|trace| Some(("tracestate", trace.tracestate()?.to_owned())));
+    let message = PublishMessage::build()
         .payload(publication.body.clone().into())
         .message_id(id)
         // Another stream that takes the subject must not make us believe that ours has it.
         .expected_stream(stream)
-        .header("Content-Type", content_type)
+        .header("Content-Type", content_type);
+    parent.into_iter().chain(state).fold(message, |message, (name, value)| message.header(name, value.as_str()))
 }
 
 fn is_missing(error: &PublishError) -> bool {

@@ -105,7 +105,14 @@ mod tests {
     use super::*;
 
     fn publication(tenant: &str, kind: &str, what: Published) -> Publication {
-        Publication { what, tenant_id: tenant.to_owned(), kind: kind.to_owned(), job_id: None, body: String::new() }
+        Publication {
+            what,
+            tenant_id: tenant.to_owned(),
+            kind: kind.to_owned(),
+            job_id: None,
+            body: String::new(),
+            trace: None,
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use golden_jobs::{
     DeadLetterId,
     intake::{self, Intake, Refused},
     store::{SharedStore, StoreError, messages::MessageLetter},
+    trace::TraceContext,
 };
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -104,7 +105,10 @@ impl Submissions {
         }
         let header = |name: &str| incoming.headers.and_then(|headers| headers.get(name)).map(ToString::to_string);
         let key = header("Idempotency-Key").or_else(|| header("Nats-Msg-Id"));
-        let message = intake::Message { id: incoming.id, tenant_id: tenant, kind, body: incoming.body.to_vec(), key };
+        let parent = header("traceparent");
+        let trace = parent.and_then(|parent| TraceContext::read(&parent, header("tracestate").as_deref()));
+        let body = incoming.body.to_vec();
+        let message = intake::Message { id: incoming.id, tenant_id: tenant, kind, body, key, trace };
         self.intake.submit(&message).await.map(|_| ())
     }
 }

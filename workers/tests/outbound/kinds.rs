@@ -8,6 +8,7 @@ use golden_jobs::{
     outbound::Outbound,
     outcome::JobError,
     store::{Claimed, Run, endpoints::Format},
+    trace::{self, TraceContext},
     webhooks::{Secret, sign},
 };
 use serde_json::{Value, json, value::to_raw_value};
@@ -30,6 +31,7 @@ fn claimed() -> Claimed {
         payload: to_raw_value(&json!({})).unwrap(),
         checkpoint: None,
         parent_id: None,
+        trace: None,
         run_at: then,
         claimed_at: then,
     }
@@ -44,6 +46,22 @@ async fn call(mut payload: Value, answer: Vec<u8>) -> (Result<Answer, Failure>, 
     let outcome = call.judge(response, "2026-01-02T03:04:05Z".parse().unwrap());
     let request = server.requests().remove(0);
     (outcome, request)
+}
+
+#[tokio::test]
+async fn who_is_called_is_told_of_the_trace_unless_the_call_says_something_else() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let from = TraceContext::read(PARENT, Some("a=b"));
+    let traced = async |payload| {
+        trace::within(tracing::Span::none(), from.clone(), call(payload, answer("200 OK", "", ""))).await.1
+    };
+    let request = traced(json!({})).await;
+    assert!(request.contains(&format!("\r\ntraceparent: {PARENT}\r\n")), "{request}");
+    assert!(request.contains("\r\ntracestate: a=b\r\n"), "{request}");
+    let request = traced(json!({"headers": {"TraceParent": "mine"}})).await;
+    assert!(request.contains("\r\ntraceparent: mine\r\n") && !request.contains("tracestate"), "{request}");
+    let (_, untraced) = call(json!({}), answer("200 OK", "", "")).await;
+    assert!(!untraced.contains("traceparent"), "{untraced}");
 }
 
 #[tokio::test]

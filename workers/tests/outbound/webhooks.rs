@@ -67,6 +67,7 @@ impl Fresh {
             metadata: None,
             callback_url: Some(callback_url),
             parent_id: None,
+            trace: None,
             idempotency: None,
         };
         self.store.insert(vec![job]).await.unwrap();

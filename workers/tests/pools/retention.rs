@@ -39,6 +39,7 @@ async fn a_worker_removes_what_is_past_its_time() {
         metadata: None,
         callback_url: None,
         parent_id: None,
+        trace: None,
         idempotency: None,
     };
     let later = job(Due::In(Duration::from_secs(365 * 24 * 3600)));

@@ -19,6 +19,7 @@ fn claimed() -> Claimed {
         payload: serde_json::value::to_raw_value(&json!({})).unwrap(),
         checkpoint: None,
         parent_id: None,
+        trace: None,
         run_at: DateTime::UNIX_EPOCH,
         claimed_at: DateTime::UNIX_EPOCH,
     }

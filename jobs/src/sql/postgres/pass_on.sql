@@ -34,8 +34,8 @@ CROSS JOIN LATERAL (
 ) d
 
 -- step: published
--- For the broker: $1 ids, $2 tenants, $3 kinds, $4 states, $5 jobs, $6 bodies.
-INSERT INTO publications (id, tenant_id, kind, state, job_id, body)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[])
+-- For the broker: $1 ids, $2 tenants, $3 kinds, $4 states, $5 jobs, $6 bodies, $7 traces.
+INSERT INTO publications (id, tenant_id, kind, state, job_id, body, trace_context)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[])
 -- A letter that two events of its job tell of.
 ON CONFLICT (id) DO NOTHING

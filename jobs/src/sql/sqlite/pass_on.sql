@@ -32,8 +32,9 @@ CROSS JOIN dlq_messages d ON d.id = (
     WHERE l.tenant_id = e.value ->> 0 AND l.job_id = unhex(e.value ->> 1) ORDER BY l.id DESC LIMIT 1)
 
 -- step: published
--- For the broker: ?1 [[id, tenant, kind, state, job, body], …].
-INSERT INTO publications (id, tenant_id, kind, state, job_id, body)
-SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5 FROM json_each(?1)
+-- For the broker: ?1 [[id, tenant, kind, state, job, body, trace], …].
+INSERT INTO publications (id, tenant_id, kind, state, job_id, body, trace_context)
+SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), value ->> 5, value ->> 6
+FROM json_each(?1)
 -- A letter that two events of its job tell of.
 WHERE true ON CONFLICT (id) DO NOTHING

@@ -240,6 +240,7 @@ pub(super) async fn record(
         .bind(entrance == Entrance::Awaited)
         .bind(now)
         .bind(entrance != Entrance::Quota)
+        .bind(jobs.iter().map(|job| job.trace.as_ref().map(ToString::to_string)).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     let mut recording = Recording::default();

@@ -27,6 +27,7 @@ impl Publications for PostgresStore {
                     kind: row.try_get("kind")?,
                     job_id: rows::perhaps_job_id(row, "job_id")?,
                     body: row.try_get("body")?,
+                    trace: rows::trace(row)?,
                 })
             };
             rows.iter().map(publication).collect()
@@ -58,6 +59,7 @@ pub(super) async fn add(connection: &mut PgConnection, publications: &[Publicati
         .bind(column(publications, |one| one.what.state()))
         .bind(column(publications, |one| one.job_id.map(|id| id.0)))
         .bind(column(publications, |one| one.body.as_str()))
+        .bind(column(publications, |one| one.trace.as_ref().map(ToString::to_string)))
         .execute(connection)
         .await
         .map(|_| ())

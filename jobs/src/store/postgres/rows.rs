@@ -14,6 +14,7 @@ use crate::{
         Claimed, DeadLetter, DeadLetterFilter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept,
         LogLine, LostRun, Moment, Pool, Promoted, ReadyJob, Run, RunUnderWay, StoreError, WorkerInfo,
     },
+    trace::TraceContext,
 };
 
 type Read<T> = Result<T, sqlx::Error>;
@@ -84,6 +85,11 @@ pub(super) fn recorded_error(row: &PgRow, at: &str) -> Read<Option<RecordedError
     })
 }
 
+/// One that cannot be read is as good as none: nothing is to fail for it.
+pub(super) fn trace(row: &PgRow) -> Read<Option<TraceContext>> {
+    Ok(row.try_get::<Option<&str>, _>("trace_context")?.and_then(TraceContext::stored))
+}
+
 pub(super) fn claimed(row: &PgRow, role: Role) -> Read<Claimed> {
     Ok(Claimed {
         run: run(row)?,
@@ -96,6 +102,7 @@ pub(super) fn claimed(row: &PgRow, role: Role) -> Read<Claimed> {
         payload: payload(row)?,
         checkpoint: json(row, "checkpoint")?,
         parent_id: perhaps_job_id(row, "parent_id")?,
+        trace: trace(row)?,
         run_at: row.try_get("run_at")?,
         claimed_at: row.try_get("started_at")?,
     })
@@ -241,7 +248,7 @@ pub(super) fn job_page(rows: &[PgRow]) -> Read<JobPage> {
 }
 
 pub(super) fn summary(row: &PgRow) -> Read<JobSummary> {
-    Ok(JobSummary { job: job(row)?, result_omitted: row.try_get("result_omitted")? })
+    Ok(JobSummary { job: job(row)?, result_omitted: row.try_get("result_omitted")?, trace: trace(row)? })
 }
 
 pub(super) fn glance(row: &PgRow) -> Read<Glance> {

@@ -33,6 +33,7 @@ impl Publications for SqliteStore {
                     kind: row.try_get("kind")?,
                     job_id: rows::perhaps_job_id(row, "job_id")?,
                     body: row.try_get("body")?,
+                    trace: rows::trace(row)?,
                 })
             };
             rows.iter().map(publication).collect()
@@ -67,7 +68,8 @@ pub(super) async fn add(tx: &mut Tx<'_>, publications: &[Publication]) -> Result
     }
     let rows = publications.iter().map(|one| {
         let job = one.job_id.map(|id| hex(id.0));
-        (hex(one.what.id()), &one.tenant_id, &one.kind, one.what.state(), job, &one.body)
+        let trace = one.trace.as_ref().map(ToString::to_string);
+        (hex(one.what.id()), &one.tenant_id, &one.kind, one.what.state(), job, &one.body, trace)
     });
     sqlx::query(PUBLISHED).bind(list(rows)?).execute(&mut *tx.connection).await?;
     tx.hints.publish();

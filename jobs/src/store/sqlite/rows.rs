@@ -18,6 +18,7 @@ use crate::{
         Moment, Pause, Pool, Queue, Quota, ReadyJob, RoleDepth, Run, RunUnderWay, StoreError, Tenant, Terms,
         WorkerInfo, tenants::read_limits,
     },
+    trace::TraceContext,
 };
 
 type Read<T> = Result<T, sqlx::Error>;
@@ -99,6 +100,11 @@ pub(super) fn run(row: &SqliteRow) -> Read<Run> {
     Ok(Run { id: job_id(row, "id")?, lease: row.try_get("run_lease")? })
 }
 
+/// One that cannot be read is as good as none: nothing is to fail for it.
+pub(super) fn trace(row: &SqliteRow) -> Read<Option<TraceContext>> {
+    Ok(row.try_get::<Option<&str>, _>("trace_context")?.and_then(TraceContext::stored))
+}
+
 pub(super) fn claimed(row: &SqliteRow, role: Role) -> Read<Claimed> {
     Ok(Claimed {
         run: run(row)?,
@@ -111,6 +117,7 @@ pub(super) fn claimed(row: &SqliteRow, role: Role) -> Read<Claimed> {
         payload: raw(row.try_get("payload")?)?,
         checkpoint: json(row, "checkpoint")?,
         parent_id: perhaps_job_id(row, "parent_id")?,
+        trace: trace(row)?,
         run_at: at(row, "run_at")?,
         claimed_at: at(row, "started_at")?,
     })
@@ -228,7 +235,7 @@ pub(super) fn job_page(rows: &[SqliteRow]) -> Read<JobPage> {
 }
 
 pub(super) fn summary(row: &SqliteRow) -> Read<JobSummary> {
-    Ok(JobSummary { job: job(row)?, result_omitted: row.try_get("result_omitted")? })
+    Ok(JobSummary { job: job(row)?, result_omitted: row.try_get("result_omitted")?, trace: trace(row)? })
 }
 
 pub(super) fn glance(row: &SqliteRow) -> Read<Glance> {

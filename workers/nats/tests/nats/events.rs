@@ -13,6 +13,7 @@ use golden_jobs::{
         breakers::{Said, SharedBreaker, SharedBreakers},
         publications::{Publication, Published},
     },
+    trace::TraceContext,
 };
 use golden_nats::StreamLimits;
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ use crate::{
     golden::Golden,
     server::{Server, until},
 };
+
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /// Everything a stream holds: subject, id and body of each message.
 async fn everything(jetstream: &jetstream::Context, stream: &str) -> Vec<(String, String, Value)> {
@@ -116,12 +119,16 @@ async fn repetitions_are_dropped_and_a_wiped_server_gets_its_streams_again() {
         kind: "noop".to_owned(),
         job_id: None,
         body: "{}".to_owned(),
+        trace: TraceContext::read(TRACEPARENT, Some("a=b")),
     };
     let client = server.client().await;
     for _ in 0..3 {
         assert_eq!(golden.nats.publish(&[publication.clone(), publication.clone()]).await, [Ok(()), Ok(())]);
     }
     assert_eq!(everything(&client, "GOLDEN_EVENTS").await.len(), 1);
+    let first = client.get_stream("GOLDEN_EVENTS").await.unwrap().get_raw_message(1).await.unwrap();
+    let header = |name: &str| first.headers.get(name).map(ToString::to_string);
+    assert_eq!((header("traceparent").as_deref(), header("tracestate").as_deref()), (Some(TRACEPARENT), Some("a=b")));
 
     // What its operator changed is put right, and what is no setting of ours stays.
     let mut config = client.get_stream("GOLDEN_EVENTS").await.unwrap().cached_info().config.clone();

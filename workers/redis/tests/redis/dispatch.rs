@@ -121,6 +121,7 @@ fn job(tenant: &str, priority: u8) -> NewJob {
         metadata: None,
         callback_url: None,
         parent_id: None,
+        trace: None,
         idempotency: None,
     }
 }
