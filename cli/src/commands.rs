@@ -1,6 +1,6 @@
 //! The command line: one file for each command.
 
-use std::path::PathBuf;
+use std::{cell::OnceCell, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use golden_jobs::Registry;
@@ -96,17 +96,18 @@ impl Cli {
     pub(crate) async fn run(self, registry: Registry) -> anyhow::Result<Exit> {
         let layers = Layers::of_this_process(self.command.flags(), self.config.as_deref());
         let serves = self.command.serves();
+        let traces = OnceCell::new();
         // Not before a command asks: those that need none must not end on one that is wrong.
         let settings = || -> Result<Settings, SettingsError> {
             let settings = Settings::from_layers(&layers)?;
-            if serves {
-                logging::start(&settings);
+            if let Some(process) = serves {
+                let _ = traces.set(logging::start(&settings, process));
             } else {
                 settings.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
             }
             Ok(settings)
         };
-        match self.command {
+        let ended = match self.command {
             // Boxed, since these hold the settings for as long as the process lives.
             Command::Dev(_) => Box::pin(dev::run(settings()?, registry)).await,
             Command::Api(_) => Box::pin(api::run(settings()?, registry)).await,
@@ -129,7 +130,14 @@ impl Cli {
             Command::Health(args) => health::run(&args, &settings()?).await,
             Command::Openapi(_) => openapi::run(&registry),
             Command::Completions(args) => completions::run(&args),
+        };
+        // Whoever sent a second signal waits for nothing.
+        if !matches!(ended, Ok(Exit::Interrupted))
+            && let Some(traces) = traces.into_inner().flatten()
+        {
+            traces.finish().await;
         }
+        ended
     }
 }
 
@@ -166,9 +174,14 @@ impl Command {
         .0
     }
 
-    /// Servers log, and what is said of their settings goes there.
-    fn serves(&self) -> bool {
-        matches!(self, Self::Dev(_) | Self::Api(_) | Self::Worker(_))
+    /// What kind of server it is, if it is one. Those log, and what is said of their settings goes there.
+    fn serves(&self) -> Option<&'static str> {
+        match self {
+            Self::Dev(_) => Some("dev"),
+            Self::Api(_) => Some("api"),
+            Self::Worker(_) => Some("worker"),
+            _ => None,
+        }
     }
 }
 

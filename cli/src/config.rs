@@ -23,6 +23,7 @@ mod near;
 mod page;
 mod setting;
 pub(crate) mod table;
+mod traces;
 mod values;
 
 pub(crate) use layers::Layers;
@@ -75,6 +76,8 @@ pub(crate) struct Settings {
     /// What servers log.
     pub(crate) log: EnvFilter,
     pub(crate) log_format: LogFormat,
+    /// Where spans go; `None` where none are made.
+    pub(crate) traces: Option<Url>,
     pub(crate) drain_timeout: Duration,
     pub(crate) lost_after: Duration,
     /// How long jobs stay on record after they ended.
@@ -163,6 +166,7 @@ impl Settings {
             sandbox_warm: layers.value(&table::SANDBOX_WARM)?,
             log: layers.value(&table::LOG)?,
             log_format: layers.value(&table::LOG_FORMAT)?,
+            traces: traces::endpoint(layers)?,
             drain_timeout: layers.value(&table::DRAIN_TIMEOUT)?,
             lost_after: layers.value(&table::LOST_AFTER)?,
             keep: layers.value(&table::RETENTION)?,
@@ -190,7 +194,7 @@ impl Settings {
             server: layers.value(&table::SERVER)?,
             token: layers.get(&table::TOKEN)?,
             no_color: layers.environment("NO_COLOR").is_some(),
-            warnings: layers.warnings(),
+            warnings: layers.warnings().into_iter().chain(traces::warning(layers)).collect(),
         })
     }
 

@@ -7,6 +7,7 @@
 //! | `commands` | the command line: one file for each command |
 //! | `config` | settings from flags, environment, file and defaults |
 //! | `wire` | from settings to a running API, pools and relay |
+//! | `logging`, `traces` | what a serving process says of itself while it goes |
 //! | `signals` | the first signal drains, the second ends |
 //! | `keys` | an issuer's public keys, from a file or an address |
 //! | `follow`, `sse` | streams of events, over as many connections as it takes |
@@ -35,6 +36,7 @@ mod rate;
 mod signals;
 mod sse;
 mod state;
+mod traces;
 mod windows;
 mod wire;
 

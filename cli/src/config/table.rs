@@ -21,7 +21,7 @@ use super::{
 };
 
 /// The settings by what they are about, as people are shown them.
-pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 11] = [
+pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 12] = [
     ("Database", &[&DATABASE_URL]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     (
@@ -43,6 +43,7 @@ pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 11] = [
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
     ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
     ("Log", &[&LOG, &LOG_FORMAT]),
+    ("Traces", &[&OTLP_ENDPOINT]),
     ("Client commands", &[&SERVER, &TOKEN]),
 ];
 
@@ -456,6 +457,19 @@ pub(crate) static LOG_FORMAT: Setting<LogFormat> = Setting {
         shown: Whole,
     },
     parse: |text| text.parse(),
+};
+
+pub(crate) static OTLP_ENDPOINT: Setting<Url> = Setting {
+    about: About {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        what: "the collector of traces, over OTLP: http/protobuf",
+        takes: "Spans go to /v1/traces below it. For what else of OpenTelemetry's variables is heeded see \
+                [tracing.md](tracing.md).",
+        unset: Otherwise("no traces are made"),
+        example: "http://localhost:4318",
+        shown: Address,
+    },
+    parse: values::collector,
 };
 
 pub(crate) static SERVER: Setting<Url> = Setting {

@@ -159,6 +159,13 @@ pub(super) fn server(text: &str) -> Result<Url, String> {
     }
 }
 
+pub(super) fn collector(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        _ => Err(format!("`{}` is not an address like http://localhost:4318", without_password(text))),
+    }
+}
+
 pub(super) fn lost_after(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         silence if silence < LEAST_LOST_AFTER => Err(format!(

@@ -30,7 +30,7 @@ const FOR_TESTS: [(&str, &str); 1] = [("golden-workers", "golden-redis")];
 /// Outside crates that one member alone builds on, so that replacing one of them touches no other; apalis is there
 /// where jobs are run, and where they are handed out.
 /// What tests and benchmarks use besides is their own affair.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("anyhow", &["golden-cli"]),
     ("apalis", &["golden-workers"]),
     ("apalis-core", &["golden-workers", "golden-redis"]),
@@ -39,9 +39,13 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("axum", &["golden-api"]),
     ("bollard", &["golden-sandbox"]),
     ("clap", &["golden-cli"]),
+    ("opentelemetry", &["golden-cli"]),
+    ("opentelemetry-otlp", &["golden-cli"]),
+    ("opentelemetry_sdk", &["golden-cli"]),
     ("redis", &["golden-redis"]),
     ("sqlx", &["golden-jobs"]),
     ("tonic", &["golden-api"]),
+    ("tracing-opentelemetry", &["golden-cli"]),
 ];
 
 struct Import {
