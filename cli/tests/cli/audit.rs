@@ -43,7 +43,8 @@ fn an_export_is_good_and_whatever_is_done_to_it_is_named() {
         assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
         ran
     };
-    let cases: [(&dyn Fn(&mut Vec<String>), u64, &str); 7] = [
+    type Spoil<'a> = &'a dyn Fn(&mut Vec<String>);
+    let cases: [(Spoil<'_>, u64, &str); 7] = [
         (&|all| all[2] = all[2].replace("paused", "resumed"), 2, "entry 3 (line 3): its payload"),
         (&|all| drop(all.remove(3)), 3, "entry 5 (line 4): entry 5 comes where entry 4 should"),
         (&|all| all.swap(1, 2), 1, "entry 3 (line 2): entry 3 comes where entry 2 should"),

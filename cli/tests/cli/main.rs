@@ -5,6 +5,7 @@ mod support;
 
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 mod audit;
+#[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 mod breakers;
 mod client;
 mod completions;
