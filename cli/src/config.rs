@@ -14,6 +14,7 @@ use golden_sandbox::{Image, KeepWarm};
 use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
+mod audit_key;
 pub(crate) mod example;
 mod file;
 mod images;
@@ -26,6 +27,7 @@ pub(crate) mod table;
 mod traces;
 mod values;
 
+pub(crate) use audit_key::AuditKey;
 pub(crate) use layers::Layers;
 pub(crate) use setting::{AnySetting, Setting, without_password};
 pub(crate) use values::{DispatchBy, Jwks, LogFormat, Secret};
@@ -92,6 +94,8 @@ pub(crate) struct Settings {
     pub(crate) dispatch: DispatchBy,
     /// `None` where there is no NATS.
     pub(crate) nats: Option<Nats>,
+    /// Signs heads of the audit log, where there is one.
+    pub(crate) audit_key: Option<AuditKey>,
     /// How long a circuit breaker is open at first.
     pub(crate) breaker_open: Duration,
     /// Where requests to addresses that users name may go.
@@ -182,6 +186,7 @@ impl Settings {
                 }),
                 None => None,
             },
+            audit_key: layers.get(&table::AUDIT_KEY)?,
             breaker_open: layers.value(&table::BREAKER_OPEN)?,
             egress: Egress {
                 allow_http: layers.value(&table::EGRESS_HTTP)?,

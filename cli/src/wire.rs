@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use golden_api::{Api, ApiOptions, Auth, Part, ScalerTls, Service, Vitals};
 use golden_jobs::{
     Job, Registry, Role, WorkerId,
+    audit::signing::keep_signing,
     backoff::Backoff,
     breakers::{self, Board, Dependency, State as Breaker},
     broker,
@@ -95,6 +96,7 @@ impl Process {
         };
         process.add_redis();
         process.add_publisher().await?;
+        process.add_signer()?;
         Ok(process)
     }
 
@@ -128,6 +130,17 @@ impl Process {
             broker::publish(Arc::clone(&self.store), nats, breakers, self.metrics.clone(), self.shutdown.clone());
         self.add("NATS", async {
             tokio::join!(kept, published, hinted);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// Adds what signs heads of the audit log, where there is a key.
+    fn add_signer(&mut self) -> anyhow::Result<()> {
+        let Some(key) = &self.settings.audit_key else { return Ok(()) };
+        let signed = keep_signing(Arc::clone(&self.store), key.read()?, self.shutdown.clone());
+        self.add("the signer of the audit log", async {
+            signed.await;
             Ok(())
         });
         Ok(())

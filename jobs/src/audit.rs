@@ -6,6 +6,7 @@
 //! | [`actor`] | who acts |
 //! | [`acts`] | everything that is recorded, and what is recorded of it |
 //! | [`chain`] | the entries and how each is bound to the one before |
+//! | [`head`], [`signing`] | what chains were at a time, signed |
 //! | [`check`] | finds the first entry of a chain that is not as it was written |
 //!
 //! The store writes an entry in the transaction of the change that it records
@@ -16,7 +17,10 @@ pub mod actor;
 pub mod acts;
 pub mod chain;
 pub mod check;
+pub mod head;
+pub mod signing;
 
 pub use actor::Actor;
 pub use acts::{Act, Action};
 pub use chain::{Entry, Hash, Head};
+pub use head::{SignedHead, SigningKey};

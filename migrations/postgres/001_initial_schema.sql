@@ -471,8 +471,12 @@ CREATE TABLE circuit_breaker_votes (
 CREATE TABLE audit_chains (
     tenant_id text   PRIMARY KEY,
     seq       bigint NOT NULL,
-    hash      bytea  NOT NULL CHECK (length(hash) = 32)
+    hash      bytea  NOT NULL CHECK (length(hash) = 32),
+    -- The last of its heads that was signed, and since when entries wait for another; null where none does.
+    signed_seq     bigint NOT NULL DEFAULT 0,
+    unsigned_since timestamptz
 ) WITH (fillfactor = 50);
+CREATE INDEX audit_chains_unsigned ON audit_chains (unsigned_since) WHERE unsigned_since IS NOT NULL;
 
 -- Who changed what and when: hash-chained per tenant, append-only by trigger, and never pruned.
 CREATE TABLE audit_log (
@@ -490,11 +494,27 @@ CREATE TABLE audit_log (
 );
 CREATE FUNCTION audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'audit_log is append-only';
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
 END $$;
 CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log
     FOR EACH ROW EXECUTE FUNCTION audit_log_is_append_only();
 CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only();
+
+-- What chains were when a holder of the key said so. The log has them as well, and with it whoever collects logs.
+CREATE TABLE audit_heads (
+    tenant_id text        NOT NULL,
+    seq       bigint      NOT NULL,
+    hash      bytea       NOT NULL CHECK (length(hash) = 32),
+    at        timestamptz NOT NULL,
+    -- Ed25519.
+    key       bytea       NOT NULL CHECK (length(key) = 32),
+    signature bytea       NOT NULL CHECK (length(signature) = 64),
+    PRIMARY KEY (tenant_id, seq)
+);
+CREATE TRIGGER audit_heads_append_only BEFORE UPDATE OR DELETE ON audit_heads
+    FOR EACH ROW EXECUTE FUNCTION audit_log_is_append_only();
+CREATE TRIGGER audit_heads_no_truncate BEFORE TRUNCATE ON audit_heads
     FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only();
 
 -- A state change that someone listens to, written in its transaction: the job names a

@@ -464,8 +464,12 @@ CREATE TABLE circuit_breaker_votes (
 CREATE TABLE audit_chains (
     tenant_id TEXT    NOT NULL PRIMARY KEY,
     seq       INTEGER NOT NULL,
-    hash      BLOB    NOT NULL CHECK (length(hash) = 32)
+    hash      BLOB    NOT NULL CHECK (length(hash) = 32),
+    -- The last of its heads that was signed, and since when entries wait for another; null where none does.
+    signed_seq     INTEGER NOT NULL DEFAULT 0,
+    unsigned_since INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_chains_unsigned ON audit_chains (unsigned_since) WHERE unsigned_since IS NOT NULL;
 
 -- Who changed what and when: hash-chained per tenant, append-only by trigger, and never pruned. SQLite
 -- has no TRUNCATE to guard against: a DELETE of everything runs the trigger, too. But
@@ -496,6 +500,26 @@ CREATE TRIGGER audit_log_no_replace BEFORE INSERT ON audit_log
 WHEN EXISTS (SELECT 1 FROM audit_log WHERE tenant_id = NEW.tenant_id AND seq = NEW.seq)
 BEGIN
     SELECT RAISE(ABORT, 'audit_log is append-only');
+END;
+
+-- What chains were when a holder of the key said so. The log has them as well, and with it whoever collects logs.
+CREATE TABLE audit_heads (
+    tenant_id TEXT    NOT NULL,
+    seq       INTEGER NOT NULL,
+    hash      BLOB    NOT NULL CHECK (length(hash) = 32),
+    at        INTEGER NOT NULL,
+    -- Ed25519.
+    key       BLOB    NOT NULL CHECK (length(key) = 32),
+    signature BLOB    NOT NULL CHECK (length(signature) = 64),
+    PRIMARY KEY (tenant_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER audit_heads_no_update BEFORE UPDATE ON audit_heads
+BEGIN
+    SELECT RAISE(ABORT, 'audit_heads is append-only');
+END;
+CREATE TRIGGER audit_heads_no_delete BEFORE DELETE ON audit_heads
+BEGIN
+    SELECT RAISE(ABORT, 'audit_heads is append-only');
 END;
 
 -- A state change that someone listens to, written in its transaction: the job names a

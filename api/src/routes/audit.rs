@@ -11,7 +11,7 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 use golden_jobs::{
-    audit::{Action, Entry, Hash, Head},
+    audit::{Action, Entry, Hash, Head, SignedHead},
     store::{
         SharedStore, StoreError,
         audit::{AuditFilter, AuditPage, ChainName},
@@ -102,10 +102,12 @@ pub(super) struct HeadResource {
     seq: u64,
     /// That entry's hash; zeros where there is none.
     hash: Hash,
+    /// The head that was signed last; null where none was.
+    signed: Option<SignedHead>,
 }
 
 fn example() -> HeadResource {
-    HeadResource { tenant: Some("acme".to_owned()), seq: 17, hash: Hash([0x1f; 32]) }
+    HeadResource { tenant: Some("acme".to_owned()), seq: 17, hash: Hash([0x1f; 32]), signed: None }
 }
 
 pub(super) async fn head(
@@ -115,7 +117,8 @@ pub(super) async fn head(
 ) -> Result<Json<HeadResource>, Problem> {
     let chain = chain(&app, &caller, tenant, installation).await?;
     let Head { seq, hash } = app.store.audit_head(&chain).await?;
-    Ok(Json(HeadResource { tenant: chain.tenant_id, seq, hash }))
+    let signed = app.store.last_signed_head(&chain).await?;
+    Ok(Json(HeadResource { tenant: chain.tenant_id, seq, hash, signed }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -142,8 +145,15 @@ pub(super) async fn export(
     };
     let chain = chain(&app, &caller, tenant, installation).await?;
     let head = app.store.audit_head(&chain).await?;
-    let mut exported =
-        Exported { store: Arc::clone(&app.store), chain, head, after, read: VecDeque::new(), over: false };
+    let mut exported = Exported {
+        store: Arc::clone(&app.store),
+        chain,
+        head,
+        after,
+        read: VecDeque::new(),
+        signed: VecDeque::new(),
+        over: false,
+    };
     // The first entries are read before there is an answer, so that a store that is away is a problem and not an
     // answer that breaks off.
     exported.fill().await?;
@@ -159,6 +169,8 @@ struct Exported {
     head: Head,
     after: u64,
     read: VecDeque<Entry>,
+    /// Of the entries that were read.
+    signed: VecDeque<SignedHead>,
     over: bool,
 }
 
@@ -167,6 +179,7 @@ impl Exported {
         let left = u32::try_from(self.head.seq.saturating_sub(self.after)).unwrap_or(u32::MAX);
         if left > 0 {
             self.read = self.store.audit_chain(&self.chain, self.after, left.min(CHUNK)).await?.into();
+            self.signed = self.store.signed_heads(&self.chain, self.after.saturating_add(1), CHUNK).await?.into();
         }
         Ok(())
     }
@@ -190,6 +203,9 @@ impl Exported {
                 // An entry is numbers, texts and JSON.
                 lines.push_str(&serde_json::to_string(&entry).unwrap_or_default());
                 lines.push('\n');
+                while let Some(head) = export.signed.pop_front_if(|head| head.seq <= entry.seq) {
+                    lines.push_str(&format!("{}\n", json!({ "head": head })));
+                }
             }
             Ok(Some((lines, export)))
         })

@@ -10,7 +10,7 @@ use golden_jobs::store::{
 };
 use golden_jobs::{
     DeadLetterId, EndpointId, JobId, MessageId, Role, ScheduleId, WorkerId,
-    audit::{Act, Actor, Entry, Head},
+    audit::{Act, Actor, Entry, Head, SignedHead},
     breakers::Dependency,
     functions::{FunctionName, Version},
     record::{Attempt, JobRecord},
@@ -19,7 +19,7 @@ use golden_jobs::{
         JobSummary, LogAppend, LogKept, LogLine, LogSlice, Logs, LostRun, NewJob, Page, Promoted, Queue, QueueName,
         Queues, Quota, Ready, ReadyJob, Replay, Report, Retried, Run, RunEnd, Store, StoreError, Tenant, Tenants,
         Terms, TermsChange, UnderWay, Watch, WorkerInfo, Workers,
-        audit::{Audit, AuditEntries, AuditFilter, AuditPage, ChainName},
+        audit::{Audit, AuditEntries, AuditFilter, AuditPage, ChainName, DueHead},
         breakers::{Breakers, Said, SharedBreakers, Vote},
         callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
@@ -61,6 +61,22 @@ impl Audit for Down {
     }
 
     async fn audit_chain(&self, _: &ChainName, _: u64, _: u32) -> Result<Vec<Entry>> {
+        down()
+    }
+
+    async fn due_heads(&self, _: u64, _: Duration, _: u32) -> Result<Vec<DueHead>> {
+        down()
+    }
+
+    async fn publish_head(&self, _: &SignedHead) -> Result<bool> {
+        down()
+    }
+
+    async fn signed_heads(&self, _: &ChainName, _: u64, _: u32) -> Result<Vec<SignedHead>> {
+        down()
+    }
+
+    async fn last_signed_head(&self, _: &ChainName) -> Result<Option<SignedHead>> {
         down()
     }
 }

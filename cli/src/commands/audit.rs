@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use golden_jobs::audit::Action;
+use golden_jobs::audit::{Action, head::Bytes};
 use serde_json::Value;
 
 use super::{
@@ -17,12 +17,13 @@ use super::{
 };
 use crate::{
     client::{Client, Request},
-    config::Settings,
+    config::{Settings, SettingsError},
     duration,
     exit::Exit,
     output::Cell,
 };
 
+mod heads;
 mod lines;
 mod verify;
 
@@ -61,15 +62,28 @@ enum AuditCommand {
     /// Of a file it asks no server. It ends with 0 where everything is good, and with 1 where something is not.
     #[command(
         verbatim_doc_comment,
-        after_help = "Examples:\n  golden audit verify --from acme.ndjson\n  golden audit export | golden audit verify --from -"
+        after_help = "Examples:\n  golden audit verify --from acme.ndjson\n  golden audit export | golden audit verify --from -\n  golden audit verify --from acme.ndjson --heads api.log --key 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
     )]
     Verify {
         /// What `audit export` wrote; - is standard input. Without it, the server's chain is read
         #[arg(long, value_name = "FILE", conflicts_with_all = ["tenant", "installation"])]
         from: Option<PathBuf>,
+        /// Hold the chain against the signed heads in this file, too: a log of Golden, or an older export
+        #[arg(long, value_name = "FILE")]
+        heads: Vec<PathBuf>,
+        /// The public key that is to have signed heads, as `audit key` prints it
+        #[arg(long, value_name = "KEY", value_parser = key)]
+        key: Option<Bytes<32>>,
         #[command(flatten)]
         chain: ChainArgs,
     },
+    /// Print the public key of GOLDEN_AUDIT_KEY, for those who verify
+    #[command(after_help = "Example:\n  golden audit key")]
+    Key,
+}
+
+fn key(text: &str) -> Result<Bytes<32>, String> {
+    Bytes::try_from(text.to_owned()).map_err(|_| "a public key is 32 bytes in base64".to_owned())
 }
 
 /// Which entries are meant; all of these must hold.
@@ -125,12 +139,21 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings) -> anyhow::Result<
             list::print(&client, output, request, &paging, TITLES, row).await
         }
         AuditCommand::Export { first, chain } => export(&client, &chain.export(first)).await,
-        AuditCommand::Verify { from, chain } => {
+        AuditCommand::Verify { from, heads, key, chain } => {
+            let heads = heads::Heads::read(&heads, key)?;
             let lines = match &from {
                 Some(file) => lines::Lines::of_file(file)?,
                 None => lines::Lines::of_answer(client.stream(&chain.export(None), None).await?),
             };
-            verify::run(lines, output).await
+            verify::run(lines, heads, output).await
+        }
+        AuditCommand::Key => {
+            let key = settings.audit_key.as_ref().ok_or(SettingsError::Missing {
+                name: "GOLDEN_AUDIT_KEY",
+                hint: "it is what signs heads of the audit log; `openssl rand -base64 32` makes one",
+            })?;
+            output.line(&key.read()?.public().to_string())?;
+            Ok(Exit::Ok)
         }
     }
 }

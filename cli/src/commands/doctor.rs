@@ -10,6 +10,7 @@ use crate::{
     output::{Cell, Output},
 };
 
+mod audit;
 mod database;
 mod nats;
 mod network;
@@ -20,7 +21,7 @@ mod tokens;
 
 /// Check the settings and every part they name, and say how to mend what is not right
 ///
-/// Looks at the settings and where each is from, the database, Redis, NATS, clocks, what verifies tokens, the
+/// Looks at the settings and where each is from, the database, the audit log, Redis, NATS, clocks, what verifies tokens, the
 /// address of the API, the TLS of the external scaler, Docker with gVisor (it runs a program there), and the
 /// server of client commands, if one is set. Changes nothing, and shows no secret. Ends with 1 if a part failed
 /// and with 2 if a setting is wrong; warnings change nothing about that.
@@ -113,7 +114,7 @@ pub(crate) async fn run(args: DoctorArgs, layers: &Layers) -> anyhow::Result<Exi
         network::server(settings, layers),
     );
     let scaler = network::scaler(settings);
-    checks.extend([database, redis, nats, tokens, sandbox, address, scaler, server].concat());
+    checks.extend([database, audit::check(settings), redis, nats, tokens, sandbox, address, scaler, server].concat());
     print(&checks, layers, output)?;
     let worst = checks.iter().map(|check| check.status).max();
     Ok(if worst == Some(Status::Failure) { Exit::Failed } else { Exit::Ok })

@@ -11,6 +11,7 @@ use reqwest::Url;
 use tracing_subscriber::EnvFilter;
 
 use super::{
+    audit_key::{self, AuditKey},
     images,
     setting::{
         About, AnySetting, Setting,
@@ -21,7 +22,7 @@ use super::{
 };
 
 /// The settings by what they are about, as people are shown them.
-pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 12] = [
+pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 13] = [
     ("Database", &[&DATABASE_URL]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     (
@@ -42,6 +43,7 @@ pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 12] = [
     ("Redis", &[&REDIS_URL, &DISPATCH]),
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
     ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
+    ("Audit log", &[&AUDIT_KEY]),
     ("Log", &[&LOG, &LOG_FORMAT]),
     ("Traces", &[&OTLP_ENDPOINT]),
     ("Client commands", &[&SERVER, &TOKEN]),
@@ -433,6 +435,18 @@ pub(crate) static EGRESS_HTTP: Setting<bool> = Setting {
         shown: Whole,
     },
     parse: values::on_or_off,
+};
+
+pub(crate) static AUDIT_KEY: Setting<AuditKey> = Setting {
+    about: About {
+        name: "GOLDEN_AUDIT_KEY",
+        what: "signs heads of the audit log: 32 bytes in base64, or a file with them",
+        takes: "The same for all processes, any of which signs; `openssl rand -base64 32` makes one, `golden audit key` prints its public key. See [audit.md](audit.md).",
+        unset: Otherwise("heads are not signed"),
+        example: "/etc/golden/audit.key",
+        shown: Nothing,
+    },
+    parse: audit_key::audit_key,
 };
 
 pub(crate) static LOG: Setting<EnvFilter> = Setting {

@@ -1,10 +1,14 @@
 //! A chain is exported, and whatever is done to the export is found.
 
-use std::{fs, io::Write, process::Stdio};
+use std::{fs, io::Write, process::Stdio, time::Duration};
 
-use serde_json::Value;
+use golden_jobs::{
+    audit::{Act, Action, Actor, SigningKey, signing::sign_due},
+    store::{self, ConnectOptions, SharedStore, audit::ChainName},
+};
+use serde_json::{Value, json};
 
-use crate::support::{Dev, Ran, run};
+use crate::support::{Dev, Dir, Ran, run};
 
 /// What `verify` says of these lines, without a server.
 fn verified(dev: &Dev, lines: &[String]) -> Ran {
@@ -68,4 +72,67 @@ fn an_export_is_good_and_whatever_is_done_to_it_is_named() {
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success());
     assert_eq!((&told["good"], &told["first"], &told["wrong"]), (&2.into(), &5.into(), &Value::Null), "{told}");
+}
+
+/// What an export has of a chain with these entries and no more.
+async fn export_of(store: &SharedStore, entries: u32) -> Vec<String> {
+    let chain = store.audit_chain(&chain(), 0, entries).await.unwrap();
+    let last = chain.last().unwrap();
+    let end = json!({"end": {"seq": last.seq, "hash": last.hash}}).to_string();
+    chain.iter().map(|entry| serde_json::to_string(entry).unwrap()).chain([end]).collect()
+}
+
+fn chain() -> ChainName {
+    ChainName::of("acme")
+}
+
+async fn store_with(dir: &Dir, name: &str, who: &str, acts: u32) -> SharedStore {
+    let url = format!("sqlite://{}", dir.path(name).display());
+    store::migrate(&url).await.unwrap();
+    let store = store::connect(ConnectOptions::new(url)).await.unwrap();
+    for n in 0..acts {
+        let act = (Actor::caller(who, "acme", "admin"), Act::on(Action::JobRetried, n));
+        store.record_acts(&chain(), &[act]).await.unwrap();
+    }
+    store
+}
+
+#[tokio::test]
+async fn a_chain_that_was_cut_or_written_anew_shows_against_a_signed_head() {
+    let dir = Dir::new();
+    let seed = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    let public = run(dir.golden(&["audit", "key"]).env("GOLDEN_AUDIT_KEY", seed)).out.trim().to_owned();
+    assert_eq!(public, "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
+    let store = store_with(&dir, "true.db", "kim", 4).await;
+    assert_eq!(sign_due(&store, &SigningKey::read(seed).unwrap(), 1, Duration::ZERO).await.unwrap(), 1);
+    let heads = store.signed_heads(&chain(), 0, 10).await.unwrap();
+    fs::write(dir.path("api.log"), format!("INFO audit: signed head={}\n", heads[0])).unwrap();
+
+    let verify = |lines: &[String], more: &[&str]| {
+        fs::write(dir.path("chain.ndjson"), lines.join("\n") + "\n").unwrap();
+        run(&mut dir.golden(&[&["audit", "verify", "--from", "chain.ndjson"], more].concat()))
+    };
+    let against = ["--heads", "api.log", "--key", &public];
+    let whole = export_of(&store, 10).await;
+    let good = verify(&whole, &against);
+    assert_eq!(good.code, 0, "{}", good.err);
+    assert!(good.out.contains("1 signed heads fit, the last of entry 4 from "), "{}", good.out);
+
+    // As whoever owns the database can make them: only what was signed before tells.
+    let cut = export_of(&store, 3).await;
+    let anew = export_of(&store_with(&dir, "false.db", "mallory", 4).await, 10).await;
+    for (lines, says) in
+        [(&cut, "the chain was cut after entry 3"), (&anew, "entry 4 (line 4): the signed head of entry 4")]
+    {
+        assert_eq!(verify(lines, &[]).code, 0);
+        let ran = verify(lines, &against);
+        assert!(ran.code == 1 && ran.err.contains(says), "{says}: {}{}", ran.out, ran.err);
+    }
+    let other = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+    let ran = verify(&whole, &["--heads", "api.log", "--key", other]);
+    assert!(ran.code == 1 && ran.err.contains("signed by another key"), "{}", ran.err);
+    let forged = heads[0].to_string().replace(r#""seq":4"#, r#""seq":3"#);
+    let in_place = [&whole[..3], &[format!(r#"{{"head":{forged}}}"#)], &whole[3..]].concat();
+    let ran = verify(&in_place, &[]);
+    assert!(ran.code == 1 && ran.err.contains("entry 3 (line 4): the signed head of entry 3"), "{}", ran.err);
 }

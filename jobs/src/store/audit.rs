@@ -1,10 +1,12 @@
 //! The audit log on record.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{LOOK, StoreError};
-use crate::audit::{self, Act, Action, Actor, Entry, Head};
+use crate::audit::{self, Act, Action, Actor, Entry, Head, SignedHead};
 
 /// The record of who changed what: a chain of entries for each tenant, and one for the installation.
 ///
@@ -24,6 +26,27 @@ pub trait Audit: Send + Sync {
 
     /// Entries as they are chained, those after `after`.
     async fn audit_chain(&self, chain: &ChainName, after: u64, limit: u32) -> Result<Vec<Entry>, StoreError>;
+
+    /// Up to `limit` chains that have `rows` entries since a head of theirs was signed, or any that is older than `age`.
+    async fn due_heads(&self, rows: u64, age: Duration, limit: u32) -> Result<Vec<DueHead>, StoreError>;
+
+    /// Records a head that was signed. Answers `false`, and changes nothing, where that entry's was signed before.
+    async fn publish_head(&self, head: &SignedHead) -> Result<bool, StoreError>;
+
+    /// Signed heads of a chain, in order, those of the entries from number `from` on.
+    async fn signed_heads(&self, chain: &ChainName, from: u64, limit: u32) -> Result<Vec<SignedHead>, StoreError>;
+
+    /// The head that was signed last.
+    async fn last_signed_head(&self, chain: &ChainName) -> Result<Option<SignedHead>, StoreError>;
+}
+
+/// A head that waits to be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueHead {
+    pub chain: ChainName,
+    pub head: Head,
+    /// The time by the store's clock.
+    pub at: DateTime<Utc>,
 }
 
 /// Whose chain.
@@ -38,6 +61,11 @@ impl ChainName {
 
     pub fn of(tenant: &str) -> Self {
         Self { tenant_id: Some(tenant.to_owned()) }
+    }
+
+    /// What [`key`](Self::key) stands for.
+    pub(super) fn read(key: String) -> Self {
+        Self { tenant_id: Some(key).filter(|tenant| !tenant.is_empty()) }
     }
 
     /// As it is stored: no tenant's name is empty.

@@ -1,7 +1,11 @@
 //! Who changed what: chained, in order, for good.
 
 use golden_jobs::{
-    audit::{Act, Action, Actor, Entry, Hash, Head, check::Checker},
+    audit::{
+        Act, Action, Actor, Entry, Hash, Head, SigningKey,
+        check::Checker,
+        signing::{AGE, ROWS, sign_due},
+    },
     store::{
         LOOK,
         audit::{AuditFilter, AuditPage, ChainName},
@@ -23,6 +27,7 @@ both_stores! {
     nothing_is_changed_or_removed
     a_list_is_filtered_and_paged
     a_page_looks_at_so_many_entries_and_no_more
+    heads_are_signed_once_when_they_are_due
 }
 
 fn mine() -> ChainName {
@@ -170,4 +175,32 @@ async fn a_page_looks_at_so_many_entries_and_no_more(store: Bed) {
     assert_eq!((numbers(&page.entries), page.looked_to), (vec![], Some(2)));
     let next = store.audit_log(&filter, AuditPage { before: page.looked_to, limit: 10 }).await.unwrap();
     assert_eq!((numbers(&next.entries), next.looked_to), (vec![1], None));
+}
+
+async fn heads_are_signed_once_when_they_are_due(store: Bed) {
+    let key = SigningKey::read("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=").unwrap();
+    let signed = async || sign_due(&store.store, &key, ROWS, AGE).await.unwrap();
+    assert_eq!((signed().await, store.last_signed_head(&mine()).await.unwrap()), (0, None));
+    store.record_acts(&mine(), &[act(1)]).await.unwrap();
+    store.clock.advance(AGE - SECOND);
+    store.record_acts(&mine(), &[act(2)]).await.unwrap();
+    assert_eq!(signed().await, 0);
+    store.clock.advance(SECOND);
+    assert_eq!((signed().await, signed().await), (1, 0));
+    let first = store.last_signed_head(&mine()).await.unwrap().unwrap();
+    assert!(first.is_genuine());
+    assert_eq!(Head { seq: first.seq, hash: first.hash }, store.audit_head(&mine()).await.unwrap());
+    assert!(!store.publish_head(&first).await.unwrap(), "another process may have signed it as well");
+
+    // So many entries do not wait, whosever they are.
+    let many: Vec<_> = (0..ROWS).map(act).collect();
+    store.record_acts(&ChainName::INSTALLATION, &many[1..]).await.unwrap();
+    assert_eq!(signed().await, 0);
+    store.record_acts(&ChainName::INSTALLATION, &many[..1]).await.unwrap();
+    assert_eq!(signed().await, 1);
+    let heads = store.signed_heads(&ChainName::INSTALLATION, 1, 10).await.unwrap();
+    assert_eq!(heads.iter().map(|head| (head.seq, head.tenant.clone())).collect::<Vec<_>>(), [(ROWS, None)]);
+    for refused in ["UPDATE audit_heads SET seq = 9", "DELETE FROM audit_heads"] {
+        assert!(store.sql.execute(refused).await.unwrap_err().to_string().contains("append-only"), "{refused}");
+    }
 }

@@ -27,7 +27,8 @@ pub(in crate::routes) fn list() -> Doc {
 pub(in crate::routes) fn head() -> Doc {
     Doc::new(
         "Read where the audit log ends",
-        "The number and the hash of the last entry. Whoever keeps them sees later whether the chain was written anew.",
+        "The number and the hash of the last entry, and the head that was signed last. Whoever keeps them sees later whether \
+         the chain was written anew.",
     )
     .problems(&[Code::NotFound])
 }
@@ -37,8 +38,8 @@ pub(in crate::routes) fn export() -> Doc {
     let end = json!({"end": {"seq": 1, "hash": "1f".repeat(32)}});
     Doc::new(
         "Export the audit log",
-        "The chain in order, one entry a line, and a last line with `end`: where it is missing, the export broke off. \
-         `golden audit verify` holds an export against itself.",
+        "The chain in order, one entry a line, a line with `head` behind each entry whose head was signed, and a last line \
+         with `end`: where it is missing, the export broke off. `golden audit verify` holds an export against itself.",
     )
     .problems(&[Code::NotFound])
     .answer(Answer::new(200, "The entries.").text(NDJSON, &format!("{entry}\n{end}\n")))

@@ -1,10 +1,10 @@
 //! `golden audit verify`: is this what was written?
 
-use golden_jobs::audit::{Entry, Hash, Head, check::Checker};
+use golden_jobs::audit::{Entry, Hash, Head, SignedHead, check::Checker};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::lines::Lines;
+use super::{heads::Heads, lines::Lines};
 use crate::{exit::Exit, output::Output};
 
 /// The last line of an export.
@@ -19,6 +19,12 @@ struct End {
     hash: Hash,
 }
 
+/// A line behind an entry whose head was signed.
+#[derive(Deserialize)]
+struct Signed {
+    head: SignedHead,
+}
+
 /// What is wrong, and where.
 struct Wrong {
     line: u64,
@@ -31,12 +37,13 @@ struct Wrong {
 #[derive(Default)]
 struct Findings {
     checker: Checker,
+    heads: Heads,
     first: Option<u64>,
     wrong: Option<Wrong>,
 }
 
-pub(super) async fn run(mut lines: Lines, output: Output) -> anyhow::Result<Exit> {
-    let mut findings = Findings::default();
+pub(super) async fn run(mut lines: Lines, heads: Heads, output: Output) -> anyhow::Result<Exit> {
+    let mut findings = Findings { heads, ..Findings::default() };
     let (mut number, mut ended) = (0, false);
     while let Some(line) = lines.next().await? {
         number += 1;
@@ -50,6 +57,11 @@ pub(super) async fn run(mut lines: Lines, output: Output) -> anyhow::Result<Exit
         let reason = "the last line of an export is missing: it broke off, or lines were removed at its end".to_owned();
         findings.wrong = Some(Wrong { line: number + 1, seq: None, reason });
     }
+    if findings.wrong.is_none() {
+        let end = findings.checker.head().map_or(0, |head| head.seq);
+        let beyond = findings.heads.beyond(end, findings.checker.tenant());
+        findings.wrong = beyond.map(|reason| Wrong { line: number, seq: None, reason });
+    }
     findings.tell(output)
 }
 
@@ -61,7 +73,13 @@ impl Findings {
         if let Ok(entry) = serde_json::from_str::<Entry>(line) {
             self.checker.check(&entry).map_err(|flaw| (Some(entry.seq), flaw.to_string()))?;
             self.first = self.first.or(Some(entry.seq));
-            return Ok(());
+            let here = Head { seq: entry.seq, hash: entry.hash };
+            let fits = self.heads.entry(here, self.checker.tenant());
+            return fits.map_err(|reason| (Some(entry.seq), reason));
+        }
+        if let Ok(Signed { head }) = serde_json::from_str(line) {
+            let stands = self.heads.stands(&head, self.checker.head(), self.checker.tenant());
+            return stands.map_err(|reason| (Some(head.seq), reason));
         }
         let Ok(Last { end }) = serde_json::from_str(line) else {
             return Err((None, "it is no entry of an audit log".to_owned()));
@@ -84,12 +102,16 @@ impl Findings {
                 "first": self.first,
                 "last": head.map(|head| head.seq),
                 "hash": head.map(|head| head.hash),
+                "signed_heads": self.heads.fitting(),
                 "wrong": self.wrong.as_ref().map(|wrong| json!({
                     "line": wrong.line, "seq": wrong.seq, "reason": wrong.reason,
                 })),
             }))?;
         } else {
             output.line(&self.in_words())?;
+            if let Some(heads) = self.heads.in_words() {
+                output.line(&heads)?;
+            }
         }
         let Some(Wrong { line, seq, reason }) = &self.wrong else { return Ok(Exit::Ok) };
         match seq {

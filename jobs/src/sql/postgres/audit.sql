@@ -15,5 +15,5 @@ FROM unnest($2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $7::text[], $8::
     AS e(seq, payload, prev_hash, hash, action, actor)
 
 -- step: ended
--- $2 the last number, $3 its hash.
-UPDATE audit_chains SET seq = $2, hash = $3 WHERE tenant_id = $1
+-- $2 the last number, $3 its hash, $4 the time.
+UPDATE audit_chains SET seq = $2, hash = $3, unsigned_since = COALESCE(unsigned_since, $4) WHERE tenant_id = $1

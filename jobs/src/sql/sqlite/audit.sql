@@ -10,6 +10,7 @@ INSERT INTO audit_log (tenant_id, seq, payload, prev_hash, hash, at, action, act
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 
 -- step: ended
--- ?2 the last number, ?3 its hash.
-INSERT INTO audit_chains (tenant_id, seq, hash) VALUES (?1, ?2, ?3)
-ON CONFLICT (tenant_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash
+-- ?2 the last number, ?3 its hash, ?4 now.
+INSERT INTO audit_chains (tenant_id, seq, hash, unsigned_since) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (tenant_id) DO UPDATE
+SET seq = excluded.seq, hash = excluded.hash, unsigned_since = COALESCE(unsigned_since, excluded.unsigned_since)

@@ -1,15 +1,17 @@
 //! Who changed what.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::{PostgresStore, rows, step};
+use super::{PostgresStore, millis, rows, step};
 use crate::{
-    audit::{Act, Action, Actor, Entry, Hash, Head},
+    audit::{Act, Action, Actor, Entry, Hash, Head, SignedHead, head::Bytes},
     store::{
         Audit, StoreError,
-        audit::{AuditEntries, AuditFilter, AuditPage, ChainName, Stretch, chained},
+        audit::{AuditEntries, AuditFilter, AuditPage, ChainName, DueHead, Stretch, chained},
     },
 };
 
@@ -17,6 +19,10 @@ const AUDIT: &str = include_str!("../../sql/postgres/audit.sql");
 const HELD: &str = step(AUDIT, "held");
 const ADDED: &str = step(AUDIT, "added");
 const ENDED: &str = step(AUDIT, "ended");
+
+const PUBLISH: &str = include_str!("../../sql/postgres/publish_head.sql");
+const PUBLISHED: &str = step(PUBLISH, "published");
+const SIGNED: &str = step(PUBLISH, "signed");
 
 #[async_trait]
 impl Audit for PostgresStore {
@@ -72,6 +78,67 @@ impl Audit for PostgresStore {
         })
         .await
     }
+
+    async fn due_heads(&self, rows: u64, age: Duration, limit: u32) -> Result<Vec<DueHead>, StoreError> {
+        self.in_time(|| async {
+            let due = sqlx::query(include_str!("../../sql/postgres/due_heads.sql"))
+                .bind(number(rows))
+                .bind(millis(age))
+                .bind(i64::from(limit))
+                .bind(self.now())
+                .fetch_all(&self.pool)
+                .await?;
+            let due = due.iter().map(|row| {
+                let chain = ChainName::read(row.try_get("tenant_id")?);
+                Ok(DueHead { chain, head: head(row)?, at: row.try_get("at")? })
+            });
+            due.collect()
+        })
+        .await
+    }
+
+    async fn publish_head(&self, head: &SignedHead) -> Result<bool, StoreError> {
+        let tenant = head.tenant.as_deref().unwrap_or_default();
+        self.in_time(|| async {
+            let mut tx = self.pool.begin().await?;
+            let published = sqlx::query(PUBLISHED)
+                .bind(tenant)
+                .bind(number(head.seq))
+                .bind(&head.hash.0[..])
+                .bind(head.at)
+                .bind(&head.key.0[..])
+                .bind(&head.signature.0[..])
+                .execute(&mut *tx)
+                .await?;
+            let signed = sqlx::query(SIGNED).bind(tenant).bind(number(head.seq)).bind(head.at);
+            signed.execute(&mut *tx).await?;
+            tx.commit().await?;
+            Ok(published.rows_affected() > 0)
+        })
+        .await
+    }
+
+    async fn signed_heads(&self, chain: &ChainName, from: u64, limit: u32) -> Result<Vec<SignedHead>, StoreError> {
+        self.in_time(|| async {
+            let found = sqlx::query(include_str!("../../sql/postgres/signed_heads.sql"))
+                .bind(chain.key())
+                .bind(number(from))
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+            found.iter().map(|row| signed_head(row, chain)).collect()
+        })
+        .await
+    }
+
+    async fn last_signed_head(&self, chain: &ChainName) -> Result<Option<SignedHead>, StoreError> {
+        self.in_time(|| async {
+            let last = sqlx::query(include_str!("../../sql/postgres/last_head.sql"));
+            let row = last.bind(chain.key()).fetch_optional(&self.pool).await?;
+            row.as_ref().map(|row| signed_head(row, chain)).transpose()
+        })
+        .await
+    }
 }
 
 impl PostgresStore {
@@ -114,7 +181,7 @@ impl PostgresStore {
             .bind(acts.iter().map(|(by, _)| rows::without_nul(&by.name()).into_owned()).collect::<Vec<_>>())
             .execute(&mut *connection)
             .await?;
-        let ended = sqlx::query(ENDED).bind(chain.key()).bind(number(last.seq)).bind(&last.hash.0[..]);
+        let ended = sqlx::query(ENDED).bind(chain.key()).bind(number(last.seq)).bind(&last.hash.0[..]).bind(at);
         ended.execute(connection).await.map(|_| ())
     }
 }
@@ -133,5 +200,18 @@ fn entry(row: &PgRow) -> Result<Entry, sqlx::Error> {
         prev_hash: Hash(row.try_get("prev_hash")?),
         hash: Hash(row.try_get("hash")?),
         payload: rows::payload(row)?,
+    })
+}
+
+fn signed_head(row: &PgRow, chain: &ChainName) -> Result<SignedHead, sqlx::Error> {
+    let Head { seq, hash } = head(row)?;
+    let signature: &[u8] = row.try_get("signature")?;
+    Ok(SignedHead {
+        tenant: chain.tenant_id.clone(),
+        seq,
+        hash,
+        at: row.try_get("at")?,
+        key: Bytes(row.try_get("key")?),
+        signature: Bytes(signature.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))?),
     })
 }

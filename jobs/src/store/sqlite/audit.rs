@@ -1,5 +1,7 @@
 //! Who changed what.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 use sqlx::{Row, sqlite::SqliteRow};
@@ -7,16 +9,17 @@ use sqlx::{Row, sqlite::SqliteRow};
 use super::{
     SqliteStore,
     endpoints::key,
-    params::{micros, without_nul},
+    now,
+    params::{after, micros, without_nul},
     rows,
     steps::step,
     writer::{Tx, Verb},
 };
 use crate::{
-    audit::{Act, Action, Actor, Entry, Hash, Head},
+    audit::{Act, Action, Actor, Entry, Hash, Head, SignedHead, head::Bytes},
     store::{
         Audit, StoreError,
-        audit::{AuditEntries, AuditFilter, AuditPage, ChainName, Stretch, chained},
+        audit::{AuditEntries, AuditFilter, AuditPage, ChainName, DueHead, Stretch, chained},
     },
 };
 
@@ -24,6 +27,10 @@ const AUDIT: &str = include_str!("../../sql/sqlite/audit.sql");
 const HELD: &str = step(AUDIT, "held");
 const ADDED: &str = step(AUDIT, "added");
 const ENDED: &str = step(AUDIT, "ended");
+
+const PUBLISH: &str = include_str!("../../sql/sqlite/publish_head.sql");
+const PUBLISHED: &str = step(PUBLISH, "published");
+const SIGNED: &str = step(PUBLISH, "signed");
 
 #[async_trait]
 impl Audit for SqliteStore {
@@ -74,6 +81,75 @@ impl Audit for SqliteStore {
         })
         .await
     }
+
+    async fn due_heads(&self, rows: u64, age: Duration, limit: u32) -> Result<Vec<DueHead>, StoreError> {
+        let at = now(&self.clock);
+        self.read(async {
+            let due = sqlx::query(include_str!("../../sql/sqlite/due_heads.sql"))
+                .bind(number(rows))
+                .bind(micros(at).saturating_sub(after(0, age)))
+                .bind(limit)
+                .fetch_all(&self.readers)
+                .await?;
+            let due = due.iter().map(|row| {
+                let chain = ChainName::read(row.try_get("tenant_id")?);
+                Ok(DueHead { chain, head: head(row)?, at: rows::time(micros(at)) })
+            });
+            due.collect()
+        })
+        .await
+    }
+
+    async fn publish_head(&self, head: &SignedHead) -> Result<bool, StoreError> {
+        self.writer.call(Publish(head.clone())).await
+    }
+
+    async fn signed_heads(&self, chain: &ChainName, from: u64, limit: u32) -> Result<Vec<SignedHead>, StoreError> {
+        self.read(async {
+            let found = sqlx::query(include_str!("../../sql/sqlite/signed_heads.sql"))
+                .bind(chain.key())
+                .bind(number(from))
+                .bind(limit)
+                .fetch_all(&self.readers)
+                .await?;
+            found.iter().map(|row| signed_head(row, chain)).collect()
+        })
+        .await
+    }
+
+    async fn last_signed_head(&self, chain: &ChainName) -> Result<Option<SignedHead>, StoreError> {
+        self.read(async {
+            let last = sqlx::query(include_str!("../../sql/sqlite/last_head.sql"));
+            let row = last.bind(chain.key()).fetch_optional(&self.readers).await?;
+            row.as_ref().map(|row| signed_head(row, chain)).transpose()
+        })
+        .await
+    }
+}
+
+struct Publish(SignedHead);
+
+#[async_trait]
+impl Verb for Publish {
+    /// Whether it was not signed before.
+    type Answer = bool;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
+        let SignedHead { tenant, seq, hash, at, key, signature } = &self.0;
+        let (tenant, at) = (tenant.as_deref().unwrap_or_default(), micros(*at));
+        let published = sqlx::query(PUBLISHED)
+            .bind(tenant)
+            .bind(number(*seq))
+            .bind(&hash.0[..])
+            .bind(at)
+            .bind(&key.0[..])
+            .bind(&signature.0[..])
+            .execute(&mut *tx.connection)
+            .await?;
+        let signed = sqlx::query(SIGNED).bind(tenant).bind(number(*seq)).bind(at);
+        signed.execute(&mut *tx.connection).await?;
+        Ok(published.rows_affected() > 0)
+    }
 }
 
 struct Record {
@@ -114,7 +190,7 @@ pub(super) async fn chain(tx: &mut Tx<'_>, chain: &ChainName, acts: &[(&Actor, &
             .execute(&mut *tx.connection)
             .await?;
     }
-    let ended = sqlx::query(ENDED).bind(chain.key()).bind(number(last.seq)).bind(&last.hash.0[..]);
+    let ended = sqlx::query(ENDED).bind(chain.key()).bind(number(last.seq)).bind(&last.hash.0[..]).bind(tx.now);
     ended.execute(&mut *tx.connection).await.map(|_| ())
 }
 
@@ -132,5 +208,18 @@ fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
         prev_hash: Hash(key(row.try_get("prev_hash")?)?),
         hash: Hash(key(row.try_get("hash")?)?),
         payload: rows::json(row, "payload")?.unwrap_or_else(|| RawValue::NULL.to_owned()),
+    })
+}
+
+fn signed_head(row: &SqliteRow, chain: &ChainName) -> Result<SignedHead, sqlx::Error> {
+    let Head { seq, hash } = head(row)?;
+    let signature: &[u8] = row.try_get("signature")?;
+    Ok(SignedHead {
+        tenant: chain.tenant_id.clone(),
+        seq,
+        hash,
+        at: rows::at(row, "at")?,
+        key: Bytes(key(row.try_get("key")?)?),
+        signature: Bytes(signature.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))?),
     })
 }
