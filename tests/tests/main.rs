@@ -13,5 +13,6 @@ mod sandbox;
 mod scale;
 mod support;
 mod tidy;
+mod tracing;
 mod watched;
 mod webhooks;

@@ -121,6 +121,10 @@ fn conventional(name: &str, value: &Value) -> Option<Value> {
     match (name, &*value.as_str()) {
         ("http.route", "none") => None,
         ("http.request.method", "other") => Some("_OTHER".into()),
+        // What is unsigned comes as a text.
+        ("http.response.status_code" | "server.port" | "messaging.batch.message_count", number) => {
+            Some(number.parse::<i64>().map_or_else(|_| value.clone(), Value::from))
+        }
         _ => Some(value.clone()),
     }
 }
