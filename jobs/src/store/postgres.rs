@@ -40,7 +40,7 @@ use std::{
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{
-    ConnectOptions as _, Connection, PgExecutor, PgPool,
+    ConnectOptions as _, Connection, PgExecutor, PgPool, Postgres, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -129,6 +129,16 @@ impl PostgresStore {
         tokio::time::timeout(DEADLINE, tries)
             .await
             .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {DEADLINE:?}"))))
+    }
+
+    /// Begins a transaction, which is ended whatever becomes of the caller.
+    ///
+    /// A future that is dropped, by a deadline or by a client that hangs up, rolls its transaction back; sqlx does not
+    /// where it is dropped between BEGIN and its answer. Then the connection would go back to the pool within a
+    /// transaction, and whoever has it next would take for recorded what nobody commits. So a task of its own begins.
+    async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let pool = self.pool.clone();
+        tokio::spawn(async move { pool.begin().await }).await.map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 
     /// Something changed that somebody may be watching, here or in another process.

@@ -1,12 +1,18 @@
 //! Jobs that come in together, all or none.
 
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
 use golden_jobs::{
     JobId, Role,
     store::{Due, Idempotency, InsertedBatch, NewBatch, NewJob, Quota, StoreError},
 };
 
 use crate::{
-    bed::{ALL, Bed},
+    bed::{ALL, Bed, Sql, on_postgres},
     both_stores,
     given::{MINUTE, SECOND, TENANT, any_job, by, everything, job, keyed},
 };
@@ -151,4 +157,29 @@ async fn a_batch_that_its_queue_has_no_room_for_is_refused_as_a_whole(store: Bed
 
 async fn a_batch_may_be_empty(store: Bed) {
     assert_eq!(store.insert_batch(batch(0)).await.unwrap(), InsertedBatch::New(vec![]));
+}
+
+/// Whoever goes away while a transaction begins, by a deadline or by hanging up, leaves no connection within one: what
+/// was recorded on it next would not be committed, and its 202 be a lie.
+#[tokio::test]
+async fn postgres_connections_are_left_in_no_transaction_by_those_who_go_away() {
+    on_postgres(async |store: Bed| {
+        store.submit(job()).await;
+        for patience in (0..4_000).step_by(20) {
+            let mut submission = pin!(store.insert_batch(batch(1)));
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_micros(patience) && (&mut submission).now_or_never().is_none() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let Sql::Postgres(pool) = &store.sql else { unreachable!("a bed on PostgreSQL") };
+        let within = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+        let begun = Instant::now();
+        while sqlx::query_scalar::<_, i64>(within).fetch_one(pool).await.unwrap() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(5), "a connection is idle within a transaction");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }

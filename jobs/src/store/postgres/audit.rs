@@ -31,7 +31,7 @@ impl Audit for PostgresStore {
             return Ok(());
         }
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             self.chain(&mut tx, chain, acts.iter().map(|(by, act)| (by, act))).await?;
             tx.commit().await
         })

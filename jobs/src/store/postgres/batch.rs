@@ -21,7 +21,7 @@ impl Batches for PostgresStore {
         let all: Vec<&NewJob> = jobs.iter().collect();
         let recorded = self
             .in_time(|| async {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = self.begin().await?;
                 let Recording { mut new, capped, parked } = record(&mut tx, &all, Entrance::Quota, self.now()).await?;
                 let mut full = HashMap::new();
                 if !capped.is_empty() {

@@ -94,7 +94,7 @@ impl Breakers for PostgresStore {
 
     async fn say(&self, dependency: &Dependency, said: &Said, by: &Actor) -> Result<(), StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             sqlx::query(include_str!("../../sql/postgres/say.sql"))
                 .bind(dependency.to_string())
                 .bind(word(said.word))
@@ -112,7 +112,7 @@ impl Breakers for PostgresStore {
 
     async fn reset_breakers(&self, dependency: Option<&Dependency>, by: &Actor) -> Result<(), StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let forgotten: i64 = sqlx::query_scalar(include_str!("../../sql/postgres/reset_breakers.sql"))
                 .bind(dependency.map(ToString::to_string))
                 .fetch_one(&mut *tx)

@@ -48,7 +48,7 @@ impl Callbacks for PostgresStore {
         loop {
             let rotated = self
                 .in_time(|| async {
-                    let mut tx = self.pool.begin().await?;
+                    let mut tx = self.begin().await?;
                     let rotate = sqlx::query(ROTATED).bind(tenant).bind(secret.as_slice()).bind(millis(overlap));
                     let rotated = rotate.bind(self.now()).fetch_optional(&mut *tx).await?;
                     let rotated = rotated.as_ref().map(secrets).transpose()?;
@@ -72,7 +72,7 @@ impl Callbacks for PostgresStore {
     async fn revoke_old_callback_secret(&self, tenant: &str, by: &Actor) -> Result<CallbackSecrets, StoreError> {
         let revoked = self
             .in_time(|| async {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = self.begin().await?;
                 let revoked = sqlx::query(REVOKED).bind(tenant).fetch_optional(&mut *tx).await?;
                 let revoked = revoked.as_ref().map(secrets).transpose()?;
                 if revoked.is_some() {

@@ -62,7 +62,7 @@ impl PostgresStore {
     pub(super) async fn replay_dead_letters(&self, replay: &Replay, limit: u32) -> Result<Vec<JobId>, StoreError> {
         let again = self
             .in_time(|| async {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = self.begin().await?;
                 let query = sqlx::query(include_str!("../../sql/postgres/resolve.sql"));
                 let resolved = rows::bind_filter(query, &replay.filter)
                     .bind(i64::from(limit))
@@ -103,7 +103,7 @@ impl PostgresStore {
         limit: u32,
     ) -> Result<u64, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let query = sqlx::query(include_str!("../../sql/postgres/resolve.sql"));
             let resolved = rows::bind_filter(query, filter)
                 .bind(i64::from(limit))

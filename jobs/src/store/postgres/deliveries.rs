@@ -50,7 +50,7 @@ impl Deliveries for PostgresStore {
     async fn add_deliveries(&self, deliveries: Vec<NewDelivery>) -> Result<(), StoreError> {
         self.know_tenants(deliveries.iter().map(|delivery| delivery.job.tenant_id.as_str())).await?;
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             add(&mut tx, &deliveries, self.now()).await?;
             tx.commit().await
         })
@@ -62,7 +62,7 @@ impl Deliveries for PostgresStore {
     async fn record_attempt(&self, new: &NewAttempt) -> Result<(), StoreError> {
         let told = self
             .in_time(|| async {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = self.begin().await?;
                 self.keep(&mut tx, new).await?;
                 let told = match new.endpoint_id {
                     Some(endpoint) => self.judge(&mut tx, endpoint, new).await?,
@@ -138,7 +138,7 @@ impl Deliveries for PostgresStore {
         let asked: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let again = self
             .in_time(|| async {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = self.begin().await?;
                 let sendable: Vec<Uuid> = sqlx::query_scalar(include_str!("../../sql/postgres/redeliver.sql"))
                     .bind(tenant)
                     .bind(&asked)

@@ -43,7 +43,7 @@ impl Endpoints for PostgresStore {
     ) -> Result<Option<Endpoint>, StoreError> {
         let id = EndpointId::new();
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             // Whoever else adds one waits until this transaction ends.
             sqlx::query(ALONE).bind(tenant).execute(&mut *tx).await?;
             let there: i64 = sqlx::query_scalar(COUNTED).bind(tenant).fetch_one(&mut *tx).await?;
@@ -87,7 +87,7 @@ impl Endpoints for PostgresStore {
         by: &Actor,
     ) -> Result<Option<Endpoint>, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let row = sqlx::query(include_str!("../../sql/postgres/change_endpoint.sql"))
                 .bind(tenant)
                 .bind(id.0)
@@ -113,7 +113,7 @@ impl Endpoints for PostgresStore {
 
     async fn remove_endpoint(&self, tenant: &str, id: EndpointId, by: &Actor) -> Result<bool, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let remove = sqlx::query(include_str!("../../sql/postgres/remove_endpoint.sql"));
             let removed = remove.bind(tenant).bind(id.0).execute(&mut *tx).await?.rows_affected() > 0;
             self.heed(&mut tx, tenant).await?;
@@ -135,7 +135,7 @@ impl Endpoints for PostgresStore {
         by: &Actor,
     ) -> Result<Rotated, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let row = sqlx::query(ROTATED)
                 .bind(tenant)
                 .bind(id.0)
@@ -167,7 +167,7 @@ impl Endpoints for PostgresStore {
         by: &Actor,
     ) -> Result<Option<Endpoint>, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let revoke = sqlx::query(REVOKED).bind(tenant).bind(id.0).bind(self.now());
             let Some(row) = revoke.fetch_optional(&mut *tx).await? else {
                 tx.rollback().await?;

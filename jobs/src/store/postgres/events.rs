@@ -45,7 +45,7 @@ impl Events for PostgresStore {
     async fn pass_on(&self, limit: u32, tell: &Telling) -> Result<usize, StoreError> {
         let (outgoing, told) = self
             .in_time(|| async {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = self.begin().await?;
                 let turn = sqlx::query(ALONE).bind(self.now()).fetch_one(&mut *tx).await?;
                 if !turn.try_get("alone")? {
                     return Ok((Outgoing::default(), Told::default()));

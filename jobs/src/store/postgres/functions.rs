@@ -108,7 +108,7 @@ impl Functions for PostgresStore {
         by: &Actor,
     ) -> Result<bool, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let set = sqlx::query(include_str!("../../sql/postgres/set_live.sql"))
                 .bind(tenant)
                 .bind(name.as_str())
@@ -141,7 +141,7 @@ impl Functions for PostgresStore {
 impl PostgresStore {
     async fn register_once(&self, new: &NewVersion, most: Most, by: &Actor) -> Result<Registered, sqlx::Error> {
         let id = Uuid::now_v7();
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let row = sqlx::query(BEFORE)
             .bind(&new.tenant_id)
             .bind(new.name.as_str())
@@ -200,7 +200,7 @@ impl PostgresStore {
         version: Option<Version>,
         by: &Actor,
     ) -> Result<FunctionDeleted, sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let found = sqlx::query(FOUND)
             .bind(tenant)
             .bind(name.as_str())

@@ -41,7 +41,7 @@ impl Messages for PostgresStore {
         by: &Actor,
     ) -> Result<bool, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let resolved = sqlx::query(include_str!("../../sql/postgres/resubmitted.sql"))
                 .bind(tenant)
                 .bind(letter.0)

@@ -105,7 +105,7 @@ impl Queues for PostgresStore {
 
     async fn pause(&self, queue: &QueueName, by: &Actor) -> Result<(), StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let changed: bool = sqlx::query_scalar(include_str!("../../sql/postgres/pause.sql"))
                 .bind(queue.role.as_str())
                 .bind(tenant(queue))
@@ -127,7 +127,7 @@ impl Queues for PostgresStore {
 
     async fn resume(&self, queue: &QueueName, by: &Actor) -> Result<(), StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let resumed = sqlx::query(include_str!("../../sql/postgres/resume.sql"))
                 .bind(queue.role.as_str())
                 .bind(tenant(queue))
@@ -146,7 +146,7 @@ impl Queues for PostgresStore {
 
     async fn limit(&self, role: Role, tenant: &str, quota: Quota, by: &Actor) -> Result<(), StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             sqlx::query(include_str!("../../sql/postgres/limit.sql"))
                 .bind(role.as_str())
                 .bind(tenant)

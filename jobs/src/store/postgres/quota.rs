@@ -35,7 +35,7 @@ impl PostgresStore {
     /// Records as many of these jobs as their queues have room for.
     pub(super) async fn insert_counted(&self, jobs: &[&NewJob]) -> Result<Counted, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let counted = self.count_in(&mut tx, jobs).await?;
             tx.commit().await?;
             Ok(counted)

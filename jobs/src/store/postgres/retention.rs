@@ -37,7 +37,7 @@ impl Retention for PostgresStore {
     async fn prune_jobs(&self, keep: &Keep, after: Option<JobId>, limit: u32) -> Result<Pruned, StoreError> {
         let Some(shortest) = keep.shortest() else { return Ok(Pruned::default()) };
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let found = sqlx::query(OLD)
                 .bind(after.map(|after| after.0))
                 .bind(i64::from(limit))

@@ -33,7 +33,7 @@ const WRITE: &str = step(FIRE, "write");
 impl Schedules for PostgresStore {
     async fn create_schedule(&self, schedule: &NewSchedule, most: u32, by: &Actor) -> Result<Created, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let created = sqlx::query(include_str!("../../sql/postgres/create_schedule.sql"))
                 .bind(schedule.id.0)
                 .bind(&schedule.tenant_id)
@@ -93,7 +93,7 @@ impl Schedules for PostgresStore {
 
     async fn change_schedule(&self, changed: &Schedule, by: &Actor) -> Result<Changed, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let written = sqlx::query(include_str!("../../sql/postgres/change_schedule.sql"))
                 .bind(&changed.tenant_id)
                 .bind(changed.id.0)
@@ -123,7 +123,7 @@ impl Schedules for PostgresStore {
 
     async fn delete_schedule(&self, tenant: &str, id: ScheduleId, by: &Actor) -> Result<bool, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let delete = sqlx::query(include_str!("../../sql/postgres/delete_schedule.sql"));
             let deleted = delete.bind(tenant).bind(id.0).execute(&mut *tx).await?.rows_affected() > 0;
             if deleted {
@@ -164,7 +164,7 @@ impl Schedules for PostgresStore {
 impl PostgresStore {
     /// Answers what was written, and whether some of the jobs joined queues that have gates.
     async fn fire_once<'a>(&self, firings: &'a [Firing]) -> Result<(Vec<SlotRow<'a>>, bool), sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin().await?;
         let taken: Vec<Uuid> = sqlx::query_scalar(TAKE)
             .bind(firings.iter().map(|firing| firing.id.0).collect::<Vec<_>>())
             .bind(firings.iter().map(|firing| firing.revision).collect::<Vec<_>>())

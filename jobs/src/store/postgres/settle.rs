@@ -43,7 +43,7 @@ impl PostgresStore {
                 if other.is_empty() {
                     self.succeed(&mut *self.pool.acquire().await?, &succeeded, true, &mut settled).await?;
                 } else {
-                    let mut tx = self.pool.begin().await?;
+                    let mut tx = self.begin().await?;
                     self.succeed(&mut tx, &succeeded, false, &mut settled).await?;
                     self.settle(&mut tx, &other, &mut settled).await?;
                     self.count_down(&mut tx, &mut settled).await?;

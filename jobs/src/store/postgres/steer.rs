@@ -16,7 +16,7 @@ impl PostgresStore {
         for _ in 0..100 {
             let cancelled = self
                 .in_time(|| async {
-                    let mut tx = self.pool.begin().await?;
+                    let mut tx = self.begin().await?;
                     let row = sqlx::query(include_str!("../../sql/postgres/cancel.sql"))
                         .bind(tenant)
                         .bind(job.0)
@@ -60,7 +60,7 @@ impl PostgresStore {
         let Some(record) = self.job(tenant, job).await? else { return Ok(Retried::NoSuchJob) };
         let role = self
             .in_time(|| async {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = self.begin().await?;
                 let again = sqlx::query(include_str!("../../sql/postgres/requeue.sql"))
                     .bind(vec![job.0])
                     .bind(None::<&str>)

@@ -44,7 +44,7 @@ impl Tenants for PostgresStore {
     async fn create_tenant(&self, id: &str, terms: &Terms, by: &Actor) -> Result<bool, StoreError> {
         let secret: [u8; 32] = rand::rng().random();
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let created = sqlx::query(include_str!("../../sql/postgres/create_tenant.sql"))
                 .bind(id)
                 .bind(secret.to_vec())
@@ -69,7 +69,7 @@ impl Tenants for PostgresStore {
 
     async fn set_terms(&self, id: &str, change: &TermsChange, by: &Actor) -> Result<Option<Tenant>, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let before = sqlx::query(HELD).bind(id).fetch_optional(&mut *tx).await?;
             let set = sqlx::query(include_str!("../../sql/postgres/set_terms.sql"))
                 .bind(id)
@@ -96,7 +96,7 @@ impl Tenants for PostgresStore {
     async fn delete_tenant(&self, id: &str, by: &Actor) -> Result<Deleted, StoreError> {
         let (gone, known) = self
             .in_time(|| async {
-                let mut tx = self.pool.begin().await?;
+                let mut tx = self.begin().await?;
                 let row = sqlx::query(include_str!("../../sql/postgres/delete_tenant.sql"))
                     .bind(id)
                     .bind(role_names())

@@ -62,7 +62,7 @@ impl Workers for PostgresStore {
 
     async fn drain(&self, worker: WorkerId, by: &Actor) -> Result<bool, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let changed: Option<bool> = sqlx::query_scalar(include_str!("../../sql/postgres/drain.sql"))
                 .bind(worker.0)
                 .bind(self.now())
