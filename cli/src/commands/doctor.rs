@@ -21,10 +21,10 @@ mod tokens;
 
 /// Check the settings and every part they name, and say how to mend what is not right
 ///
-/// Looks at the settings and where each is from, the database, the audit log, Redis, NATS, clocks, what verifies tokens, the
-/// address of the API, the TLS of the external scaler, Docker with gVisor (it runs a program there), and the
-/// server of client commands, if one is set. Changes nothing, and shows no secret. Ends with 1 if a part failed
-/// and with 2 if a setting is wrong; warnings change nothing about that.
+/// Looks at the settings and where each is from, the database, the audit log, Redis, NATS, clocks, what
+/// verifies tokens, the address of the API, the TLS of the external scaler, Docker with gVisor (it runs a
+/// program there), and the server of client commands, if one is set. Changes nothing, and shows no secret.
+/// Ends with 1 if a part failed and with 2 if a setting is wrong; warnings change nothing about that.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,

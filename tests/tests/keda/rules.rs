@@ -102,7 +102,7 @@ fn queries_name_metrics_that_are_there() {
 fn kustomizations_name_what_is_there() {
     let manifests = manifests();
     let kustomizations: Vec<&Manifest> = manifests.iter().filter(|found| found.kind() == "Kustomization").collect();
-    assert_eq!(kustomizations.len(), 4);
+    assert_eq!(kustomizations.len(), 5);
     for Manifest { path, object } in kustomizations {
         let folder = path.strip_suffix("/kustomization.yaml").unwrap();
         let named: BTreeSet<String> = object["resources"]
