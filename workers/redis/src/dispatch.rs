@@ -1,7 +1,7 @@
 //! Jobs are handed to workers through Redis, so that idle workers ask it and not the store.
 //!
 //! Redis holds hints, ids of jobs that are ready, and of those no more than workers need for a moment; the
-//! backlog stays in the store. One process at a time gives a role's ([`feeder`]). Whoever takes hints leases their
+//! backlog stays in the store. One process at a time gives a role's (`feeder`). Whoever takes hints leases their
 //! jobs from the store, which decides as ever whose they are. So a hint that is lost, repeated or out of date does
 //! nothing but that somebody looks once more, and Redis may be wiped.
 //!
