@@ -20,6 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub(crate) struct Server {
     child: Child,
     redis: Redis,
+    breakers: Board,
     _kept: DropGuard,
 }
 
@@ -34,14 +35,14 @@ impl Server {
         let redis = Redis::new(format!("redis://127.0.0.1:{port}").parse()?);
         let shutdown = CancellationToken::new();
         let breakers = Board::new(breakers::Options::default(), Metrics::new());
-        tokio::spawn(redis.clone().keep(breakers, shutdown.clone()));
+        tokio::spawn(redis.clone().keep(breakers.clone(), shutdown.clone()));
         redis.connected().await;
-        Ok(Self { child, redis, _kept: shutdown.drop_guard() })
+        Ok(Self { child, redis, breakers, _kept: shutdown.drop_guard() })
     }
 
     /// What hands out a store's jobs through it.
     pub(crate) fn dispatch(&self, store: &SharedStore) -> Arc<dyn Dispatch> {
-        Arc::new(ThroughRedis::new(self.redis.clone(), Arc::clone(store), Metrics::new()))
+        Arc::new(ThroughRedis::new(self.redis.clone(), Arc::clone(store), self.breakers.clone(), Metrics::new()))
     }
 }
 

@@ -37,12 +37,13 @@ use setting::Unset;
 /// The settings as help shows them.
 pub(crate) fn help() -> String {
     let mut help = "Settings are taken from flags, else from the environment, else from golden.toml:\n".to_owned();
+    let width = table::all().map(|setting| setting.about().name.len()).max().unwrap_or(0);
     for about in table::all().map(AnySetting::about) {
         let default = match about.unset {
             Unset::Value(value) => format!(" [{value}]"),
             Unset::Otherwise(_) => String::new(),
         };
-        help += &format!("  {:<24} {}{default}\n", about.name, about.what);
+        help += &format!("  {:<width$} {}{default}\n", about.name, about.what);
     }
     help + "\
 In the file, a key is the name in lower case without GOLDEN_: drain_timeout = \"1m\".

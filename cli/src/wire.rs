@@ -265,7 +265,8 @@ impl Process {
     /// What hands jobs to the pools, where it is not the store.
     fn dispatch(&self) -> Option<Arc<dyn Dispatch>> {
         let redis = self.redis.clone().filter(|_| self.settings.dispatch == DispatchBy::Redis)?;
-        Some(Arc::new(ThroughRedis::new(redis, Arc::clone(&self.store), self.metrics.clone())))
+        let (store, breakers) = (Arc::clone(&self.store), self.breakers.clone());
+        Some(Arc::new(ThroughRedis::new(redis, store, breakers, self.metrics.clone())))
     }
 
     /// Runs all parts until a signal, and drains them. One that ends before it was told to

@@ -5,7 +5,7 @@
 //! jobs from the store, which decides as ever whose they are. So a hint that is lost, repeated or out of date does
 //! nothing but that somebody looks once more, and Redis may be wiped.
 //!
-//! While Redis does not answer, pools claim straight from the store.
+//! While Redis does not answer, or its breaker is open, pools claim straight from the store.
 
 mod depth;
 mod feeder;
@@ -26,6 +26,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use golden_jobs::{
     Role, WorkerId,
+    breakers::{Board, Dependency, State},
     dispatch::Dispatch,
     metrics::Metrics,
     store::{Claimed, SharedStore, StoreError},
@@ -42,8 +43,10 @@ use window::Window;
 
 /// How long Redis may take for an answer before it counts as away.
 const DEADLINE: Duration = Duration::from_millis(500);
-/// How long it is left alone then.
+/// How long it is left alone then, before its breaker is asked again.
 const AWAY: Duration = Duration::from_millis(700);
+/// Answers that a call may wait for: it was wiped, and is told again who asks.
+const TRIPS: u32 = 4;
 /// Taken at once at most.
 const TAKE: usize = 1000;
 /// How long an idle pool waits before it asks again: at first, and at most.
@@ -56,6 +59,7 @@ const RESTART: Duration = Duration::from_secs(1);
 pub struct ThroughRedis {
     redis: Redis,
     store: SharedStore,
+    breakers: Board,
     metrics: Metrics,
     lines: [Arc<Line>; Role::ALL.len()],
     /// Until when Redis is left alone.
@@ -77,7 +81,7 @@ struct Line {
 
 impl ThroughRedis {
     /// Does nothing yet. `redis` is kept by somebody else.
-    pub fn new(redis: Redis, store: SharedStore, metrics: Metrics) -> Self {
+    pub fn new(redis: Redis, store: SharedStore, breakers: Board, metrics: Metrics) -> Self {
         let name = WorkerId::new().to_string();
         let lines = Role::ALL.map(|role| {
             Arc::new(Line {
@@ -88,7 +92,7 @@ impl ThroughRedis {
                 forgetting: Mutex::default(),
             })
         });
-        Self { redis, store, metrics, lines, away: Mutex::default() }
+        Self { redis, store, breakers, metrics, lines, away: Mutex::default() }
     }
 
     fn line(&self, role: Role) -> &Arc<Line> {
@@ -101,7 +105,7 @@ impl ThroughRedis {
         away.filter(|until| *until > Instant::now())
     }
 
-    fn is_away(&self, error: &apalis_redis::Error) {
+    fn is_away(&self, error: &dyn fmt::Display) {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         if away.is_none() {
             tracing::warn!(%error, "Redis hands out no jobs: claiming straight from the store");
@@ -128,7 +132,16 @@ impl Dispatch for ThroughRedis {
         let line = self.line(role);
         while self.away().is_none() {
             line.forgotten().await;
-            let taken = match line.window.take(TAKE.min(limit as usize)).await {
+            let call = match self.breakers.call(&Dependency::Redis, DEADLINE * TRIPS) {
+                Ok(call) => call,
+                Err(refused) => {
+                    self.is_away(&refused);
+                    break;
+                }
+            };
+            let taken = line.window.take(TAKE.min(limit as usize)).await;
+            call.ended(taken.is_err());
+            let taken = match taken {
                 Ok(taken) => taken,
                 Err(error) => {
                     self.is_away(&error);
@@ -170,8 +183,9 @@ impl Dispatch for ThroughRedis {
 
     async fn keep(&self, roles: Vec<Role>) {
         let feeders = roles.into_iter().map(|role| {
-            let (store, metrics) = (Arc::clone(&self.store), self.metrics.clone());
-            keep_fed(Arc::new(Feeder { role, store, line: Arc::clone(self.line(role)), metrics }))
+            let (store, line) = (Arc::clone(&self.store), Arc::clone(self.line(role)));
+            let (breakers, metrics) = (self.breakers.clone(), self.metrics.clone());
+            keep_fed(Arc::new(Feeder { role, store, line, breakers, metrics }))
         });
         join_all(feeders).await;
     }
@@ -209,6 +223,11 @@ impl Line {
             let _ = forgetting.await;
         }
     }
+}
+
+/// Whether Redis is to be left alone. Whoever takes hints tries whether it is back.
+fn is_left_alone(breakers: &Board) -> bool {
+    matches!(breakers.state(&Dependency::Redis), State::Open | State::ForcedOpen)
 }
 
 /// Runs a role's feeder, again when it fails.

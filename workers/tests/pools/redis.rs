@@ -28,6 +28,7 @@ pub(crate) async fn by_redis(case: impl Future<Output = ()>) {
 pub(crate) struct Server {
     child: Child,
     redis: Redis,
+    breakers: Board,
     _kept: DropGuard,
 }
 
@@ -44,13 +45,13 @@ impl Server {
         let redis = Redis::new(format!("redis://127.0.0.1:{port}").parse().unwrap());
         let shutdown = CancellationToken::new();
         let breakers = Board::new(breakers::Options::default(), Metrics::new());
-        tokio::spawn(redis.clone().keep(breakers, shutdown.clone()));
+        tokio::spawn(redis.clone().keep(breakers.clone(), shutdown.clone()));
         redis.connected().await;
-        Some(Self { child, redis, _kept: shutdown.drop_guard() })
+        Some(Self { child, redis, breakers, _kept: shutdown.drop_guard() })
     }
 
     pub(crate) fn dispatch(&self, store: &SharedStore) -> Arc<dyn Dispatch> {
-        Arc::new(ThroughRedis::new(self.redis.clone(), Arc::clone(store), Metrics::new()))
+        Arc::new(ThroughRedis::new(self.redis.clone(), Arc::clone(store), self.breakers.clone(), Metrics::new()))
     }
 }
 

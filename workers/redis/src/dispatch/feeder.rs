@@ -7,6 +7,7 @@ use std::{
 
 use golden_jobs::{
     Role,
+    breakers::Board,
     metrics::Metrics,
     store::{ReadyJob, SharedStore, StoreError},
 };
@@ -14,7 +15,7 @@ use golden_jobs::{
 use super::{
     Line,
     depth::{Depth, MOST},
-    jittered,
+    is_left_alone, jittered,
     recent::Recent,
     window::Level,
 };
@@ -42,6 +43,7 @@ pub(super) struct Feeder {
     pub(super) role: Role,
     pub(super) store: SharedStore,
     pub(super) line: Arc<Line>,
+    pub(super) breakers: Board,
     pub(super) metrics: Metrics,
 }
 
@@ -70,25 +72,30 @@ impl Feeder {
     /// Feeds while no other process does.
     pub(super) async fn keep_feeding(self: Arc<Self>) {
         loop {
-            let pause = match self.line.window.lead().await {
-                Ok(true) => match self.feed().await {
-                    Ok(()) => LEAD,
-                    Err(error) => {
-                        tracing::debug!(role = %self.role, %error, "no hints are given for a moment");
-                        // Another may reach what this one does not.
-                        let _ = self.line.window.resign().await;
-                        PAUSE
-                    }
-                },
-                Ok(false) => LEAD,
-                Err(_) => PAUSE,
-            };
+            let pause = if is_left_alone(&self.breakers) { PAUSE } else { self.lead_and_feed().await };
             self.window_is(0);
             tokio::time::sleep(jittered(pause)).await;
         }
     }
 
-    /// Feeds until another process does.
+    /// Answers how long to wait before it is tried again.
+    async fn lead_and_feed(&self) -> Duration {
+        match self.line.window.lead().await {
+            Ok(true) => match self.feed().await {
+                Ok(()) => LEAD,
+                Err(error) => {
+                    tracing::debug!(role = %self.role, %error, "no hints are given for a moment");
+                    // Another may reach what this one does not.
+                    let _ = self.line.window.resign().await;
+                    PAUSE
+                }
+            },
+            Ok(false) => LEAD,
+            Err(_) => PAUSE,
+        }
+    }
+
+    /// Feeds until another process does, or Redis is to be left alone.
     async fn feed(&self) -> Result<(), Fault> {
         let window = &self.line.window;
         window.sweep().await?;
@@ -103,7 +110,7 @@ impl Feeder {
         };
         loop {
             if led.elapsed() >= LEAD {
-                if !window.lead().await? {
+                if is_left_alone(&self.breakers) || !window.lead().await? {
                     return Ok(());
                 }
                 led = Instant::now();

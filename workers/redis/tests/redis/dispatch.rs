@@ -13,16 +13,23 @@ use std::{
 use golden_jobs::{
     JobId, Role, WorkerId,
     audit::Actor,
+    breakers::{self, Board},
     dispatch::Dispatch,
     metrics::Metrics,
     outcome::Verdict,
-    store::{Claimed, ConnectOptions, Due, NewJob, QueueName, RunEnd, SharedStore, connect, migrate},
+    store::{
+        Claimed, ConnectOptions, Due, NewJob, QueueName, RunEnd, SharedStore, breakers::SharedBreakers, connect,
+        migrate,
+    },
 };
 use golden_redis::ThroughRedis;
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use tokio::task::JoinHandle;
 
-use crate::server::{Kept, Server, until};
+use crate::{
+    server::{Kept, Server, until},
+    windows::forced_open,
+};
 
 const ROLE: Role = Role::Orchestrator;
 
@@ -54,13 +61,15 @@ impl Site {
 
     /// What a process has of it, once it is connected.
     async fn process(&self) -> Process {
-        let kept = Kept::to(&self.server.url());
+        let breakers = Board::new(breakers::Options::default(), Metrics::new());
+        let kept = Kept::with(&self.server.url(), breakers.clone());
         kept.redis.connected().await;
         let metrics = Metrics::new();
-        let dispatch = Arc::new(ThroughRedis::new(kept.redis.clone(), Arc::clone(&self.store), metrics.clone()));
+        let (redis, store) = (kept.redis.clone(), Arc::clone(&self.store));
+        let dispatch = Arc::new(ThroughRedis::new(redis, store, breakers.clone(), metrics.clone()));
         let keeping = Arc::clone(&dispatch);
         let feeder = tokio::spawn(async move { keeping.keep(vec![ROLE]).await });
-        Process { dispatch, metrics, worker: WorkerId::new(), feeder, _kept: kept }
+        Process { dispatch, breakers, metrics, worker: WorkerId::new(), feeder, _kept: kept }
     }
 
     /// Hints in Redis, whoever has them.
@@ -77,6 +86,7 @@ impl Drop for Site {
 
 struct Process {
     dispatch: Arc<ThroughRedis>,
+    breakers: Board,
     metrics: Metrics,
     worker: WorkerId,
     feeder: JoinHandle<()>,
@@ -84,6 +94,10 @@ struct Process {
 }
 
 impl Process {
+    fn fallbacks(&self) -> u64 {
+        self.metrics.dispatch_fallbacks.with_label_values(&[ROLE.as_str()]).get()
+    }
+
     async fn claim(&self, limit: u32) -> Vec<Claimed> {
         self.dispatch.claim(ROLE, limit, self.worker).await.unwrap()
     }
@@ -211,6 +225,33 @@ async fn hints_that_went_astray_are_given_again() {
     assert!(!client.exists::<_, bool>(key("inflight:dead")).await.unwrap());
 }
 
+/// A breaker that an operator forced open is heeded: jobs come straight from the store, and nothing goes to Redis.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_breaker_leaves_redis_alone_and_no_job_waits() {
+    let site = Site::new().await;
+    let process = site.process().await;
+    process.breakers.hear(&forced_open());
+    let mut client = site.server.client().await;
+    // Whoever fed before has let go of it.
+    until("nobody feeds", async || !client.exists::<_, bool>(key("feeder")).await.unwrap()).await;
+    let jobs = site.submit("acme", 10, 5).await;
+
+    assert_eq!(ids(&process.claim_all(10).await), jobs);
+    assert!(process.fallbacks() > 0);
+    assert_eq!(site.hints(&mut client).await, 0);
+
+    process.breakers.hear(&SharedBreakers::default());
+    let jobs = site.submit("acme", 10, 5).await;
+    until("Redis has them", async || site.hints(&mut client).await == 10).await;
+    let mut claimed = Vec::new();
+    until("they are taken from there", async || {
+        claimed.extend(process.claim(100).await);
+        site.hints(&mut client).await == 0
+    })
+    .await;
+    assert_eq!(ids(&claimed), jobs);
+}
+
 /// Ends jobs as they come, and counts how often each was run.
 async fn work(process: &Process, store: &SharedStore, ended: &Mutex<Vec<JobId>>, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
@@ -291,7 +332,7 @@ async fn whatever_becomes_of_redis_every_job_ends_once() {
     let mut fallbacks = 0;
     for worker in workers {
         let process = worker.await.unwrap();
-        fallbacks += process.metrics.dispatch_fallbacks.with_label_values(&[ROLE.as_str()]).get();
+        fallbacks += process.fallbacks();
         process.leave().await;
     }
     assert!(fallbacks > 0, "while it was stopped and killed, the store was asked");

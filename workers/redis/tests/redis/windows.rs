@@ -106,7 +106,8 @@ async fn two_processes_let_exactly_the_quota_through_and_a_wiped_redis_begins_an
     }
 }
 
-fn forced_open() -> SharedBreakers {
+/// What a process hears when an operator has forced the breaker open.
+pub(crate) fn forced_open() -> SharedBreakers {
     let said =
         Said { word: Word::ForcedOpen, left: MINUTE, reason: "maintenance".to_owned(), by: "somebody".to_owned() };
     let breaker = SharedBreaker {
