@@ -12,7 +12,7 @@ use std::{
 
 use golden_jobs::{
     audit::{Act, Action, Actor, acts},
-    store::{SharedStore, audit::ChainName},
+    store::{SharedStore, StoreError, audit::ChainName},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,11 @@ use crate::auth::Grant;
 const TOLD_APART: usize = 1000;
 
 #[derive(Default)]
-pub(crate) struct Denials(Mutex<Gathered>);
+pub(crate) struct Denials {
+    gathered: Mutex<Gathered>,
+    /// Held while what was gathered is on its way, so that whoever records last does not end before it is there.
+    recording: tokio::sync::Mutex<()>,
+}
 
 #[derive(Default)]
 struct Gathered {
@@ -51,6 +55,7 @@ impl Denials {
 
     /// Puts what was gathered into the audit log. What cannot be recorded now is kept for the next time.
     pub(crate) async fn record(&self, store: &SharedStore) {
+        let _recording = self.recording.lock().await;
         let Gathered { times, beyond } = mem::take(&mut *self.gathered());
         let mut chains: BTreeMap<String, Vec<(Actor, Act)>> = BTreeMap::new();
         for ((tenant, by, route), times) in &times {
@@ -61,9 +66,14 @@ impl Denials {
             chains.entry(tenant.clone()).or_default().push((Actor::golden(), act));
         }
         let mut failed = Vec::new();
+        let mut away = false;
         for (tenant, acts) in chains {
-            if let Err(error) = store.record_acts(&ChainName::of(&tenant), &acts).await {
+            // A store that is away for one tenant is away for the next, and each would wait for it anew.
+            if away {
+                failed.push(tenant);
+            } else if let Err(error) = store.record_acts(&ChainName::of(&tenant), &acts).await {
                 tracing::warn!(%error, tenant, "denials are not in the audit log yet");
+                away = matches!(error, StoreError::Unavailable(_));
                 failed.push(tenant);
             }
         }
@@ -78,7 +88,7 @@ impl Denials {
     }
 
     fn gathered(&self) -> MutexGuard<'_, Gathered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -521,6 +521,12 @@ CREATE TRIGGER audit_heads_no_delete BEFORE DELETE ON audit_heads
 BEGIN
     SELECT RAISE(ABORT, 'audit_heads is append-only');
 END;
+-- INSERT OR REPLACE removes a row without asking the trigger above.
+CREATE TRIGGER audit_heads_no_replace BEFORE INSERT ON audit_heads
+WHEN EXISTS (SELECT 1 FROM audit_heads WHERE tenant_id = NEW.tenant_id AND seq = NEW.seq)
+BEGIN
+    SELECT RAISE(ABORT, 'audit_heads is append-only');
+END;
 
 -- A state change that someone listens to, written in its transaction: the job names a
 -- callback_url, or its tenant is in `listeners`, or everybody's is. The relay moves it into `events`. The id

@@ -195,7 +195,7 @@ impl Exported {
             }
             if export.read.is_empty() {
                 export.over = true;
-                return Ok(Some((last_line(export.head), export)));
+                return Ok(Some((last_line(&export.chain, export.head), export)));
             }
             let mut lines = String::new();
             for entry in export.read.drain(..) {
@@ -212,8 +212,9 @@ impl Exported {
     }
 }
 
-fn last_line(Head { seq, hash }: Head) -> String {
-    format!("{}\n", json!({"end": {"seq": seq, "hash": hash}}))
+/// Whose chain it is, since one without entries says it nowhere else.
+fn last_line(chain: &ChainName, Head { seq, hash }: Head) -> String {
+    format!("{}\n", json!({"end": {"seq": seq, "hash": hash, "tenant": chain.tenant_id}}))
 }
 
 /// The chain that a request names, if the caller may read it: another tenant's is answered as one that is not there.
@@ -229,18 +230,16 @@ async fn chain(app: &App, caller: &Grant, tenant: Option<Text>, installation: bo
         return Err(Problem::malformed("`tenant` and `installation` name two chains: give one of them"));
     }
     // What looks the same is the same name.
-    let chain = ChainName::of(&text::name(&named).unwrap_or(named));
-    let own = chain.tenant_id.as_ref() == Some(&caller.tenant);
+    let named = text::name(&named).unwrap_or(named);
+    let chain = ChainName::of(&named);
+    if named == caller.tenant {
+        return Ok(chain);
+    }
     // A chain outlives its tenant.
-    if own || caller.runs_all() && (known(app, &chain).await? || app.store.audit_head(&chain).await? != Head::EMPTY) {
+    let is_there =
+        async || Ok(app.store.tenant(&named).await?.is_some() || app.store.audit_head(&chain).await? != Head::EMPTY);
+    if caller.runs_all() && is_there().await.map_err(|error: StoreError| Problem::from(error))? {
         return Ok(chain);
     }
     Err(Problem::not_found("tenant"))
-}
-
-async fn known(app: &App, chain: &ChainName) -> Result<bool, StoreError> {
-    match &chain.tenant_id {
-        Some(tenant) => Ok(app.store.tenant(tenant).await?.is_some()),
-        None => Ok(true),
-    }
 }

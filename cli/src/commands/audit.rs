@@ -71,6 +71,9 @@ enum AuditCommand {
         /// Hold the chain against the signed heads in this file, too: a log of Golden, or an older export
         #[arg(long, value_name = "FILE")]
         heads: Vec<PathBuf>,
+        /// The chain begins with the entry of this number, as it was exported
+        #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        first: u64,
         /// The public key that is to have signed heads, as `audit key` prints it
         #[arg(long, value_name = "KEY", value_parser = key)]
         key: Option<Bytes<32>>,
@@ -139,13 +142,13 @@ pub(crate) async fn run(args: AuditArgs, settings: &Settings) -> anyhow::Result<
             list::print(&client, output, request, &paging, TITLES, row).await
         }
         AuditCommand::Export { first, chain } => export(&client, &chain.export(first)).await,
-        AuditCommand::Verify { from, heads, key, chain } => {
+        AuditCommand::Verify { from, first, heads, key, chain } => {
             let heads = heads::Heads::read(&heads, key)?;
             let lines = match &from {
                 Some(file) => lines::Lines::of_file(file)?,
-                None => lines::Lines::of_answer(client.stream(&chain.export(None), None).await?),
+                None => lines::Lines::of_answer(client.stream(&chain.export(Some(first)), None).await?),
             };
-            verify::run(lines, heads, output).await
+            verify::run(lines, first, heads, output).await
         }
         AuditCommand::Key => {
             let key = settings.audit_key.as_ref().ok_or(SettingsError::Missing {

@@ -3,7 +3,7 @@
 use std::{fs, io::Write, process::Stdio, time::Duration};
 
 use golden_jobs::{
-    audit::{Act, Action, Actor, SigningKey, signing::sign_due},
+    audit::{Act, Action, Actor, Head, SigningKey, signing::sign_due},
     store::{self, ConnectOptions, SharedStore, audit::ChainName},
 };
 use serde_json::{Value, json};
@@ -48,9 +48,11 @@ fn an_export_is_good_and_whatever_is_done_to_it_is_named() {
         ran
     };
     type Spoil<'a> = &'a dyn Fn(&mut Vec<String>);
-    let cases: [(Spoil<'_>, u64, &str); 7] = [
+    let cases: [(Spoil<'_>, u64, &str); 9] = [
         (&|all| all[2] = all[2].replace("paused", "resumed"), 2, "entry 3 (line 3): its payload"),
         (&|all| drop(all.remove(3)), 3, "entry 5 (line 4): entry 5 comes where entry 4 should"),
+        (&|all| drop(all.drain(..2)), 0, "entry 3 (line 1): entry 3 comes where entry 1 should"),
+        (&|all| drop(all.drain(..6)), 0, "line 1: the export says that it ends with entry 6"),
         (&|all| all.swap(1, 2), 1, "entry 3 (line 2): entry 3 comes where entry 2 should"),
         (&|all| all.truncate(4), 4, "line 5: the last line of an export is missing"),
         (&|all| drop(all.drain(4..6)), 4, "line 5: the export says that it ends with entry 6"),
@@ -65,7 +67,7 @@ fn an_export_is_good_and_whatever_is_done_to_it_is_named() {
 
     // From somewhere in it, as a program reads it, from standard input.
     let tail = dev.run(&["audit", "export", whose, "--first", "5"]).out;
-    let mut verify = dev.dir.golden(&["audit", "verify", "--from", "-", "--json"]);
+    let mut verify = dev.dir.golden(&["audit", "verify", "--from", "-", "--first", "5", "--json"]);
     let mut child = verify.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(tail.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -77,8 +79,8 @@ fn an_export_is_good_and_whatever_is_done_to_it_is_named() {
 /// What an export has of a chain with these entries and no more.
 async fn export_of(store: &SharedStore, entries: u32) -> Vec<String> {
     let chain = store.audit_chain(&chain(), 0, entries).await.unwrap();
-    let last = chain.last().unwrap();
-    let end = json!({"end": {"seq": last.seq, "hash": last.hash}}).to_string();
+    let last = chain.last().map_or(Head::EMPTY, |last| Head { seq: last.seq, hash: last.hash });
+    let end = json!({"end": {"seq": last.seq, "hash": last.hash, "tenant": "acme"}}).to_string();
     chain.iter().map(|entry| serde_json::to_string(entry).unwrap()).chain([end]).collect()
 }
 
@@ -119,15 +121,22 @@ async fn a_chain_that_was_cut_or_written_anew_shows_against_a_signed_head() {
     assert!(good.out.contains("1 signed heads fit, the last of entry 4 from "), "{}", good.out);
 
     // As whoever owns the database can make them: only what was signed before tells.
-    let cut = export_of(&store, 3).await;
+    let (cut, none) = (export_of(&store, 3).await, export_of(&store, 0).await);
     let anew = export_of(&store_with(&dir, "false.db", "mallory", 4).await, 10).await;
-    for (lines, says) in
-        [(&cut, "the chain was cut after entry 3"), (&anew, "entry 4 (line 4): the signed head of entry 4")]
-    {
+    for (lines, says) in [
+        (&cut, "the chain was cut after entry 3"),
+        (&none, "the chain was cut after entry 0"),
+        (&anew, "entry 4 (line 4): the signed head of entry 4"),
+    ] {
         assert_eq!(verify(lines, &[]).code, 0);
         let ran = verify(lines, &against);
         assert!(ran.code == 1 && ran.err.contains(says), "{says}: {}{}", ran.out, ran.err);
     }
+    // Heads of another chain are held against nothing, and that is said.
+    let globex = heads[0].to_string().replace("acme", "globex");
+    fs::write(dir.path("other.log"), globex + "\n").unwrap();
+    let ran = verify(&whole, &["--heads", "other.log"]);
+    assert!(ran.code == 1 && ran.err.contains("none of the signed heads that were given"), "{}{}", ran.out, ran.err);
     let other = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
     let ran = verify(&whole, &["--heads", "api.log", "--key", other]);
     assert!(ran.code == 1 && ran.err.contains("signed by another key"), "{}", ran.err);

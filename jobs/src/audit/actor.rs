@@ -2,8 +2,13 @@
 
 use serde_json::{Map, Value};
 
-/// Of a subject, in characters: entries are kept for good.
-const SUBJECT_SHOWN: usize = 256;
+/// Of what callers write, in characters: entries are kept for good.
+const SHOWN: usize = 256;
+
+/// As much of it as an entry has.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
 
 /// Whoever changes something, as the audit log names them.
 ///
@@ -38,7 +43,7 @@ impl Actor {
 
     /// Subjects are whatever an issuer writes; the prefix keeps one that is called `golden` apart from Golden.
     pub fn name(&self) -> String {
-        let subject: String = self.subject.chars().take(SUBJECT_SHOWN).collect();
+        let subject = shown(&self.subject);
         match &self.standing {
             Some(_) => format!("user:{subject}"),
             None => format!("system:{subject}"),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
 
-use super::Hash;
+use super::{Hash, actor::shown};
 use crate::{
     breakers::Dependency,
     functions::{FunctionName, Version},
@@ -201,7 +201,7 @@ pub(crate) fn redelivered<Id: ToString>(deliveries: impl IntoIterator<Item = Id>
 fn selected(act: Act, filter: &DeadLetterFilter) -> Act {
     let mut chosen = Map::new();
     for (name, value) in [("kind", &filter.kind), ("subject", &filter.subject), ("error", &filter.error)] {
-        chosen.extend(value.as_ref().map(|value| (name.to_owned(), value.as_str().into())));
+        chosen.extend(value.as_ref().map(|value| (name.to_owned(), shown(value).into())));
     }
     for (name, value) in [("since", filter.since), ("until", filter.until)] {
         chosen.extend(value.map(|value| (name.to_owned(), json!(value))));

@@ -5,9 +5,10 @@ use serde_json::Value;
 use super::{Entry, Hash, Head, chain};
 use crate::canonical::canonical;
 
-/// Reads a chain from its beginning, or from somewhere in it, and says what is wrong where.
-#[derive(Debug, Default)]
+/// Reads a chain from its beginning, or from where it is said to begin, and says what is wrong where.
+#[derive(Debug)]
 pub struct Checker {
+    first: u64,
     last: Option<Last>,
     good: u64,
 }
@@ -37,6 +38,12 @@ pub enum Flaw {
 }
 
 impl Checker {
+    /// Of a chain, or the end of one, that begins with the entry of this number. That of a whole chain is 1: entries
+    /// that are missing before the first show by nothing else.
+    pub fn beginning_at(first: u64) -> Self {
+        Self { first: first.max(1), last: None, good: 0 }
+    }
+
     /// The next entry of the chain. Nothing that comes after a flaw is to be trusted.
     pub fn check(&mut self, entry: &Entry) -> Result<(), Flaw> {
         let parsed: Value = serde_json::from_str(entry.payload.get()).map_err(|_| Flaw::Form)?;
@@ -57,7 +64,7 @@ impl Checker {
                     return Err(Flaw::Tenant);
                 }
             }
-            None if entry.seq == 0 => return Err(Flaw::Order { expected: 1, found: 0 }),
+            None if entry.seq != self.first => return Err(Flaw::Order { expected: self.first, found: entry.seq }),
             None if entry.seq == 1 && entry.prev_hash != Hash::GENESIS => return Err(Flaw::Link),
             None => {}
         }
@@ -67,6 +74,11 @@ impl Checker {
         self.last = Some(Last { head: Head { seq: entry.seq, hash: entry.hash }, tenant });
         self.good += 1;
         Ok(())
+    }
+
+    /// The number of the first entry, as far as that is good.
+    pub fn first(&self) -> u64 {
+        self.first
     }
 
     /// Entries that are as they were written.
@@ -107,16 +119,20 @@ mod tests {
 
     /// Entries that are good, and what is wrong with the first that is not.
     fn checked(entries: &[Entry]) -> (u64, Option<Flaw>) {
-        let mut checker = Checker::default();
+        checked_from(1, entries)
+    }
+
+    fn checked_from(first: u64, entries: &[Entry]) -> (u64, Option<Flaw>) {
+        let mut checker = Checker::beginning_at(first);
         let flaw = entries.iter().find_map(|entry| checker.check(entry).err());
         (checker.good(), flaw)
     }
 
     #[test]
-    fn a_chain_as_it_was_written_is_good_from_wherever_one_begins() {
+    fn a_chain_as_it_was_written_is_good_from_wherever_one_says_to_begin() {
         let chain = chain_of(Some("acme"), 5);
         assert_eq!(checked(&chain), (5, None));
-        assert_eq!(checked(&chain[2..]), (3, None));
+        assert_eq!(checked_from(3, &chain[2..]), (3, None));
         assert_eq!(checked(&chain_of(None, 3)), (3, None));
     }
 
@@ -133,6 +149,7 @@ mod tests {
 
         assert_eq!(spoiled(&|all| all[3].payload = reworded(&all[3])), (3, Some(Flaw::Content)));
         assert_eq!(spoiled(&|all| drop(all.remove(2))), (2, Some(Flaw::Order { expected: 3, found: 4 })));
+        assert_eq!(spoiled(&|all| drop(all.drain(..2))), (0, Some(Flaw::Order { expected: 1, found: 3 })));
         assert_eq!(spoiled(&|all| all.swap(1, 2)), (1, Some(Flaw::Order { expected: 2, found: 3 })));
         assert_eq!(spoiled(&|all| all.push(all[5].clone())), (6, Some(Flaw::Order { expected: 7, found: 6 })));
         // Whoever knows the recipe makes a hash that fits, and the next one does not follow.

@@ -186,8 +186,9 @@ async fn what_is_done_to_workers_and_breakers_is_recorded_with_the_installation(
     assert_eq!(set["details"], json!({"state": "disabled", "seconds": 60, "reason": "it \0 lies"}));
     store.reset_breakers(Some(&Dependency::Docker), &by("kim")).await.unwrap();
     assert_eq!(log.one(&store, "breaker.reset").await["target"], "docker");
+    // Though nothing was said: a process may have found one open.
     store.reset_breakers(None, &by("kim")).await.unwrap();
-    log.nothing(&store).await;
+    assert_eq!(log.one(&store, "breaker.reset").await["target"], Value::Null);
 }
 
 async fn what_is_done_to_a_tenant_is_recorded_and_outlives_it(store: Bed) {

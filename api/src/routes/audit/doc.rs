@@ -35,7 +35,7 @@ pub(in crate::routes) fn head() -> Doc {
 
 pub(in crate::routes) fn export() -> Doc {
     let entry = json!({"seq": 1, "prev_hash": "00".repeat(32), "hash": "1f".repeat(32), "payload": payload()});
-    let end = json!({"end": {"seq": 1, "hash": "1f".repeat(32)}});
+    let end = json!({"end": {"seq": 1, "hash": "1f".repeat(32), "tenant": "acme"}});
     Doc::new(
         "Export the audit log",
         "The chain in order, one entry a line, a line with `head` behind each entry whose head was signed, and a last line \

@@ -1,6 +1,11 @@
 //! Signed heads that are held against a chain.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+};
 
 use anyhow::Context;
 use golden_jobs::audit::{Head, SignedHead, head::Bytes};
@@ -10,6 +15,8 @@ use serde_json::Value;
 #[derive(Default)]
 pub(super) struct Heads {
     known: BTreeMap<u64, Vec<SignedHead>>,
+    /// None of the heads of files is of an entry of this chain so far.
+    in_vain: bool,
     key: Option<Bytes<32>>,
     fitting: u64,
     last: Option<SignedHead>,
@@ -19,14 +26,18 @@ impl Heads {
     /// Reads heads from files: exports, logs of Golden, or what `GET /v1/audit/head` answered. Lines without one are
     /// passed over.
     pub(super) fn read(files: &[PathBuf], key: Option<Bytes<32>>) -> anyhow::Result<Self> {
-        let mut heads = Self { key, ..Self::default() };
+        let mut heads = Self { key, in_vain: !files.is_empty(), ..Self::default() };
         for file in files {
-            let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-            let found: Vec<SignedHead> = text.lines().filter_map(head_in).collect();
-            anyhow::ensure!(!found.is_empty(), "{} has no signed head", file.display());
-            for head in found {
-                heads.known.entry(head.seq).or_default().push(head);
+            let unreadable = || format!("{} cannot be read", file.display());
+            let mut found = false;
+            // A log may be longer than memory, and hold what is no text.
+            for line in BufReader::new(File::open(file).with_context(unreadable)?).split(b'\n') {
+                if let Some(head) = head_in(&String::from_utf8_lossy(&line.with_context(unreadable)?)) {
+                    found = true;
+                    heads.known.entry(head.seq).or_default().push(head);
+                }
             }
+            anyhow::ensure!(found, "{} has no signed head", file.display());
         }
         Ok(heads)
     }
@@ -44,6 +55,7 @@ impl Heads {
         for head in self.known.remove(&here.seq).unwrap_or_default() {
             if head.tenant.as_deref() == tenant {
                 self.fits(&head, here, tenant)?;
+                self.in_vain = false;
             }
         }
         Ok(())
@@ -68,14 +80,16 @@ impl Heads {
         Ok(())
     }
 
-    /// What is known of entries beyond the end of the chain.
-    pub(super) fn beyond(&self, end: u64, tenant: Option<&str>) -> Option<String> {
-        let (seq, head) = self.known.range(end.saturating_add(1)..).find_map(|(seq, heads)| {
-            let genuine = |head: &&SignedHead| head.is_genuine() && self.key.is_none_or(|key| key == head.key);
-            Some((seq, heads.iter().filter(genuine).find(|head| head.tenant.as_deref() == tenant)?))
-        })?;
-        let at = head.at;
-        Some(format!("there was an entry {seq} when its head was signed, {at}: the chain was cut after entry {end}"))
+    /// What the heads of files say of entries that did not come, or that none of them is of this chain: then nothing
+    /// was held against it.
+    pub(super) fn missed(&self, end: u64, tenant: Option<&str>) -> Option<String> {
+        let genuine = |head: &&SignedHead| head.is_genuine() && self.key.is_none_or(|key| key == head.key);
+        let beyond = self.known.range(end.saturating_add(1)..).flat_map(|(_, heads)| heads.iter().filter(genuine));
+        if let Some(SignedHead { seq, at, .. }) = beyond.into_iter().find(|head| head.tenant.as_deref() == tenant) {
+            let was = format!("there was an entry {seq} when its head was signed, {at}");
+            return Some(format!("{was}: the chain was cut after entry {end}"));
+        }
+        self.in_vain.then(|| "none of the signed heads that were given is of these entries".to_owned())
     }
 
     pub(super) fn fitting(&self) -> u64 {

@@ -1,6 +1,9 @@
 //! `golden audit verify`: is this what was written?
 
-use golden_jobs::audit::{Entry, Hash, Head, SignedHead, check::Checker};
+use golden_jobs::audit::{
+    Entry, Hash, Head, SignedHead,
+    check::{Checker, Flaw},
+};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -17,6 +20,8 @@ struct Last {
 struct End {
     seq: u64,
     hash: Hash,
+    /// Whose chain it is, for one that has no entries; none is the installation's.
+    tenant: Option<String>,
 }
 
 /// A line behind an entry whose head was signed.
@@ -34,16 +39,17 @@ struct Wrong {
 }
 
 /// What an export turned out to be.
-#[derive(Default)]
 struct Findings {
     checker: Checker,
     heads: Heads,
-    first: Option<u64>,
+    /// Whose chain it says that it is.
+    tenant: Option<String>,
     wrong: Option<Wrong>,
 }
 
-pub(super) async fn run(mut lines: Lines, heads: Heads, output: Output) -> anyhow::Result<Exit> {
-    let mut findings = Findings { heads, ..Findings::default() };
+/// Of what begins with the entry `first`.
+pub(super) async fn run(mut lines: Lines, first: u64, heads: Heads, output: Output) -> anyhow::Result<Exit> {
+    let mut findings = Findings { checker: Checker::beginning_at(first), heads, tenant: None, wrong: None };
     let (mut number, mut ended) = (0, false);
     while let Some(line) = lines.next().await? {
         number += 1;
@@ -59,8 +65,8 @@ pub(super) async fn run(mut lines: Lines, heads: Heads, output: Output) -> anyho
     }
     if findings.wrong.is_none() {
         let end = findings.checker.head().map_or(0, |head| head.seq);
-        let beyond = findings.heads.beyond(end, findings.checker.tenant());
-        findings.wrong = beyond.map(|reason| Wrong { line: number, seq: None, reason });
+        let missed = findings.heads.missed(end, findings.tenant.as_deref());
+        findings.wrong = missed.map(|reason| Wrong { line: number, seq: None, reason });
     }
     findings.tell(output)
 }
@@ -71,8 +77,16 @@ impl Findings {
             return Err((None, "something comes after the last line of the export".to_owned()));
         }
         if let Ok(entry) = serde_json::from_str::<Entry>(line) {
-            self.checker.check(&entry).map_err(|flaw| (Some(entry.seq), flaw.to_string()))?;
-            self.first = self.first.or(Some(entry.seq));
+            let begun = self.checker.head().is_some();
+            self.checker.check(&entry).map_err(|flaw| {
+                let hint = match flaw {
+                    Flaw::Order { found, .. } if !begun => {
+                        format!("; what was exported with `--first {found}` is verified with the same")
+                    }
+                    _ => String::new(),
+                };
+                (Some(entry.seq), format!("{flaw}{hint}"))
+            })?;
             let here = Head { seq: entry.seq, hash: entry.hash };
             let fits = self.heads.entry(here, self.checker.tenant());
             return fits.map_err(|reason| (Some(entry.seq), reason));
@@ -87,7 +101,11 @@ impl Findings {
         *ended = true;
         // Without an entry there is nothing to hold it against, but for a chain that never had any.
         let here = self.checker.head();
-        let fits = here.map_or(end.seq == 0, |here| here == Head { seq: end.seq, hash: end.hash });
+        let fits = here.map_or(end.seq < self.checker.first(), |here| here == Head { seq: end.seq, hash: end.hash });
+        if here.is_some() && end.tenant.as_deref() != self.checker.tenant() {
+            return Err((None, "the export says that it is of another tenant's chain than its entries are".to_owned()));
+        }
+        self.tenant = end.tenant;
         let short =
             || format!("the export says that it ends with entry {}: entries are missing before this line", end.seq);
         if fits { Ok(()) } else { Err((None, short())) }
@@ -99,7 +117,7 @@ impl Findings {
             output.json(&json!({
                 "good": good,
                 "tenant": self.checker.tenant(),
-                "first": self.first,
+                "first": head.map(|_| self.checker.first()),
                 "last": head.map(|head| head.seq),
                 "hash": head.map(|head| head.hash),
                 "signed_heads": self.heads.fitting(),
@@ -124,14 +142,14 @@ impl Findings {
     fn in_words(&self) -> String {
         let whose =
             self.checker.tenant().map_or_else(|| "the installation".to_owned(), |tenant| format!("tenant {tenant}"));
-        match (self.first, self.checker.head()) {
-            (Some(first), Some(Head { seq, hash })) => {
-                let good = self.checker.good();
+        match self.checker.head() {
+            Some(Head { seq, hash }) => {
+                let (good, first) = (self.checker.good(), self.checker.first());
                 format!(
                     "{good} entries of {whose} are as they were written, {first} to {seq}; the last has the hash {hash}"
                 )
             }
-            _ => "0 entries are as they were written".to_owned(),
+            None => "0 entries are as they were written".to_owned(),
         }
     }
 }

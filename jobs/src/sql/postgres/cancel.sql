@@ -37,8 +37,8 @@ WITH RECURSIVE tree AS (
 SELECT (SELECT count(*) FROM tree) > 0 AS found,
        ARRAY (SELECT id FROM ended) AS ended,
        (SELECT count(*) FROM flagged) AS flagged,
-       -- As it was before: those that nobody had asked to stop.
-       (SELECT count(*) FROM running WHERE id IN (SELECT id FROM open) AND NOT cancel) AS asked,
+       -- As it was before: those of them that nobody had asked to stop.
+       (SELECT count(*) FROM running WHERE id IN (SELECT id FROM flagged) AND NOT cancel) AS asked,
        (SELECT count(*) FROM open) - (SELECT count(*) FROM ended) - (SELECT count(*) FROM flagged) AS missed,
        EXISTS (SELECT FROM told) AS told,
        -- Only the parent of the whole tree is counted: those within it end with it. Grouped, so

@@ -100,7 +100,7 @@ impl Audit for PostgresStore {
     async fn publish_head(&self, head: &SignedHead) -> Result<bool, StoreError> {
         let tenant = head.tenant.as_deref().unwrap_or_default();
         self.in_time(|| async {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = self.begin().await?;
             let published = sqlx::query(PUBLISHED)
                 .bind(tenant)
                 .bind(number(head.seq))

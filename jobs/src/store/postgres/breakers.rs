@@ -113,13 +113,12 @@ impl Breakers for PostgresStore {
     async fn reset_breakers(&self, dependency: Option<&Dependency>, by: &Actor) -> Result<(), StoreError> {
         self.in_time(|| async {
             let mut tx = self.begin().await?;
-            let forgotten: i64 = sqlx::query_scalar(include_str!("../../sql/postgres/reset_breakers.sql"))
+            sqlx::query(include_str!("../../sql/postgres/reset_breakers.sql"))
                 .bind(dependency.map(ToString::to_string))
-                .fetch_one(&mut *tx)
+                .execute(&mut *tx)
                 .await?;
-            if forgotten > 0 {
-                self.chain(&mut tx, &ChainName::INSTALLATION, [(by, &acts::reset(dependency))]).await?;
-            }
+            // Though nothing is on record, a process may have found it open.
+            self.chain(&mut tx, &ChainName::INSTALLATION, [(by, &acts::reset(dependency))]).await?;
             tx.commit().await
         })
         .await
