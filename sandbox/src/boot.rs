@@ -76,6 +76,13 @@ pub(crate) async fn boot(docker: Docker, body: ContainerCreateBody) -> Result<Bo
 }
 
 impl Output {
+    /// What a sandbox says that says this, and then breaks off.
+    #[cfg(test)]
+    pub(crate) fn saying(chunks: Vec<Vec<u8>>) -> Self {
+        let chunks = chunks.into_iter().map(|chunk| Ok(LogOutput::StdOut { message: chunk.into() }));
+        Self { chunks: Box::pin(futures_util::stream::iter(chunks)), transcript: Transcript::default() }
+    }
+
     /// Waits for something and hands it on. `false` at the end.
     pub(crate) async fn next(&mut self, heed: impl FnMut(Progress<'_>)) -> Result<bool, Malformed> {
         match self.chunks.next().await {

@@ -6,7 +6,7 @@ use golden_jobs::{
     sandbox::{Cause, Printed},
     store::LogStream,
 };
-use golden_sandbox_protocol::{End, Kind, Outcome, Progress, Run, Stream, encode};
+use golden_sandbox_protocol::{End, Exit, Kind, Outcome, Progress, Run, Stream, encode};
 use tokio::{
     io::AsyncWriteExt,
     sync::mpsc,
@@ -96,23 +96,23 @@ pub(crate) async fn run(
     if waited && !begun {
         return Err(NotRun::NotBegun);
     }
-    let outcome = output.into_outcome();
-    if matches!(stopped, Stopped::Silent | Stopped::OutOfTime) {
-        // What is not heard of a program says nothing of it where Docker is not heard of either.
-        container.docker_answers().await.map_err(NotRun::Docker)?;
-    }
-    let cause = match (stopped, &outcome.exit) {
-        (Stopped::OutOfTime, None) => Ok(Cause::Timeout),
-        (Stopped::Flooding, _) => Ok(Cause::OutputLimit),
-        (Stopped::Nonsense, _) => Ok(Cause::SandboxCrashed),
-        (_, Some(exit)) => Ok(match exit.end {
-            End::Status(_) => Cause::Exited,
-            End::Signal(signal) if used_up(signal, exit.cpu_ms, run.launch.limits.cpu) => Cause::CpuLimit,
-            End::Signal(_) => Cause::Signal,
-        }),
-        (Stopped::Silent | Stopped::Done, None) => verdict(&container).await.map_err(NotRun::Docker),
+    let mut outcome = output.into_outcome();
+    let cause = match heard(stopped, outcome.exit.as_ref(), run.launch.limits.cpu) {
+        Some(cause) => cause,
+        None => {
+            // What is not heard of a program says nothing of it where Docker is not heard of either.
+            container.docker_answers().await.map_err(NotRun::Docker)?;
+            match stopped {
+                Stopped::OutOfTime => Cause::Timeout,
+                _ => verdict(&container).await.map_err(NotRun::Docker)?,
+            }
+        }
     };
-    Ok(Ended { cause: cause?, outcome, wall })
+    if stopped == Stopped::OutOfTime && outcome.exit.is_some() && !run.artifacts.is_empty() {
+        // How many files did not come in time, nobody knows.
+        outcome.omitted = 1;
+    }
+    Ok(Ended { cause, outcome, wall })
 }
 
 /// Reads what the sandbox says until there is a reason to stop. There is after `patience` if it has not
@@ -176,6 +176,21 @@ async fn follow(
     }
 }
 
+/// Why a program ended, as far as its sandbox could say so. `None` where Docker is to be asked: an EXIT after which
+/// the stream broke off is no whole run, since the files that were to follow are lost.
+fn heard(stopped: Stopped, exit: Option<&Exit>, cpu_limit_secs: u64) -> Option<Cause> {
+    match (stopped, exit) {
+        (Stopped::Flooding, _) => Some(Cause::OutputLimit),
+        (Stopped::Nonsense, _) => Some(Cause::SandboxCrashed),
+        (Stopped::Silent, _) | (Stopped::Done | Stopped::OutOfTime, None) => None,
+        (Stopped::Done | Stopped::OutOfTime, Some(exit)) => Some(match exit.end {
+            End::Status(_) => Cause::Exited,
+            End::Signal(signal) if used_up(signal, exit.cpu_ms, cpu_limit_secs) => Cause::CpuLimit,
+            End::Signal(_) => Cause::Signal,
+        }),
+    }
+}
+
 async fn show(live: &mpsc::Sender<Printed>, printed: &mut Vec<Printed>) {
     while let Some(first) = printed.first() {
         // Given up and begun again, this shows nothing twice: a piece leaves the list when it is taken.
@@ -222,5 +237,48 @@ fn log_stream(stream: Stream) -> LogStream {
     match stream {
         Stream::Out => LogStream::Stdout,
         Stream::Err => LogStream::Stderr,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use golden_sandbox_protocol::VERSION;
+
+    use super::*;
+
+    const EXIT: Exit = Exit { end: End::Status(0), cpu_ms: 5, max_rss_kib: 6 };
+
+    /// What is heard of a program whose sandbox says this, and then no more.
+    async fn after(frames: &[Vec<u8>]) -> (Option<Exit>, Option<Cause>) {
+        let mut output = Output::saying(frames.to_vec());
+        let (live, _printed) = mpsc::channel(8);
+        let long = Instant::now() + Duration::from_secs(60);
+        let stopped = follow(&mut output, long, long, live, &mut Course::default()).await;
+        let exit = output.into_outcome().exit;
+        (exit, heard(stopped, exit.as_ref(), 10))
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_before_its_end_is_no_exit() {
+        let whole = [
+            encode(Kind::Ready, &[VERSION]),
+            encode(Kind::Begun, b""),
+            encode(Kind::Out, b"printed"),
+            encode(Kind::Exit, &EXIT.encode()),
+            encode(Kind::File, b"report.json"),
+            encode(Kind::Data, b"{}"),
+            encode(Kind::Done, &0_u32.to_be_bytes()),
+        ];
+        assert_eq!(after(&whole).await, (Some(EXIT), Some(Cause::Exited)));
+        for length in 0..whole.len() {
+            // Its exit may be known, and the files that it left are not.
+            assert_eq!(after(&whole[..length]).await, ((length > 3).then_some(EXIT), None), "{length} frames");
+        }
+    }
+
+    #[test]
+    fn an_exit_is_known_though_the_files_take_too_long() {
+        assert_eq!(heard(Stopped::OutOfTime, Some(&EXIT), 10), Some(Cause::Exited));
+        assert_eq!(heard(Stopped::OutOfTime, None, 10), None);
     }
 }
