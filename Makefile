@@ -29,9 +29,9 @@ check: cargo-deny ## Formatting, lints, documentation, and what the dependencies
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
 	cargo deny --locked check bans licenses sources
 
-bench: ## How fast it is here, in a release build: one table, on PostgreSQL and on SQLite.
+bench: ## How fast it is here, in a release build: one table, on PostgreSQL and on SQLite. ONLY="postgres drain" is a part of it.
 	cargo build --locked --release --package golden-bench
-	@tests/services run $(target)/release/golden-bench
+	@tests/services run $(target)/release/golden-bench $(ONLY)
 
 bench-sandbox: ## How long a program takes in a sandbox, warm and cold, next to a bare `docker run`: one table.
 	cargo build --locked --release --package golden-bench --package golden-cli

@@ -65,18 +65,6 @@ pub(crate) async fn insert(store: &SharedStore, jobs: usize, batch: usize) -> an
     Ok(jobs as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// Asks how much there is of what, so many times. Answers the p50 in ms.
-pub(crate) async fn depths(store: &SharedStore, times: usize) -> anyhow::Result<f64> {
-    let mut took = Vec::new();
-    for _ in 0..times {
-        let begun = Instant::now();
-        store.depths().await?;
-        took.push(begun.elapsed().as_secs_f64() * 1000.0);
-    }
-    took.sort_unstable_by(f64::total_cmp);
-    Ok(quantile(&took, 0.5))
-}
-
 /// Whence workers have their jobs; from the store, where absent.
 pub(crate) type By = Option<Arc<dyn Dispatch>>;
 
