@@ -30,6 +30,7 @@ mod values;
 pub(crate) use audit_key::AuditKey;
 pub(crate) use layers::Layers;
 pub(crate) use setting::{AnySetting, Setting, without_password};
+pub(crate) use traces::Collector;
 pub(crate) use values::{DispatchBy, Jwks, LogFormat, Secret};
 
 use setting::Unset;
@@ -80,7 +81,7 @@ pub(crate) struct Settings {
     pub(crate) log: EnvFilter,
     pub(crate) log_format: LogFormat,
     /// Where spans go; `None` where none are made.
-    pub(crate) traces: Option<Url>,
+    pub(crate) traces: Option<Collector>,
     pub(crate) drain_timeout: Duration,
     pub(crate) lost_after: Duration,
     /// How long jobs stay on record after they ended.
@@ -171,7 +172,7 @@ impl Settings {
             sandbox_warm: layers.value(&table::SANDBOX_WARM)?,
             log: layers.value(&table::LOG)?,
             log_format: layers.value(&table::LOG_FORMAT)?,
-            traces: traces::endpoint(layers)?,
+            traces: traces::collector(layers)?,
             drain_timeout: layers.value(&table::DRAIN_TIMEOUT)?,
             lost_after: layers.value(&table::LOST_AFTER)?,
             keep: layers.value(&table::RETENTION)?,

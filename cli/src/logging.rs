@@ -8,7 +8,7 @@ use std::{
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{FilterExt, filter_fn},
+    filter::{FilterExt, FilterFn, LevelFilter},
     fmt::{self, MakeWriter, format::JsonFields},
     layer::{Filter, SubscriberExt},
     util::SubscriberInitExt,
@@ -21,28 +21,34 @@ use crate::{
 
 mod json;
 
-type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+/// What becomes of events and spans: lines, and traces where there is a collector.
+///
+/// An absent layer is none of the list, since it would have an opinion on every event: those that nobody asked for would
+/// then be looked at whenever they come up, and not once.
+type Layers = Vec<Box<dyn Layer<Registry> + Send + Sync>>;
 
 /// Begins logging, and tracing where that is asked for. Called once, by commands that serve; `process` is which.
 pub(crate) fn start(settings: &Settings, process: &str) -> Option<Traces> {
-    let (traces, trouble) = match settings.traces.as_ref().map(|endpoint| Traces::to(endpoint, process)) {
+    let (traces, trouble) = match settings.traces.as_ref().map(|collector| Traces::to(collector, process)) {
         None => (None, None),
         Some(Ok(traces)) => (Some(traces), None),
         // Jobs do not wait for somebody to mend how they are watched.
         Some(Err(error)) => (None, Some(error)),
     };
-    let lines: Lines = match settings.log_format {
+    let filter = shown(settings.log.clone());
+    let mut layers: Layers = vec![match settings.log_format {
         LogFormat::Json => {
             log_panics();
-            json(io::stderr).with_filter(shown(settings.log.clone())).boxed()
+            json(io::stderr).with_filter(filter).boxed()
         }
         LogFormat::Pretty => fmt::layer()
             .with_writer(io::stderr)
             .with_ansi(io::stderr().is_terminal() && !settings.no_color)
-            .with_filter(shown(settings.log.clone()))
+            .with_filter(filter)
             .boxed(),
-    };
-    tracing_subscriber::registry().with(lines).with(traces.as_ref().map(Traces::layer)).init();
+    }];
+    layers.extend(traces.as_ref().map(|traces| traces.layer().boxed()));
+    tracing_subscriber::registry().with(layers).init();
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -66,11 +72,16 @@ fn shown<S: Subscriber>(log: EnvFilter) -> impl Filter<S> + Send + Sync + 'stati
 where
     EnvFilter: Filter<S>,
 {
-    log.or(filter_fn(is_ours))
+    log.or(ours())
 }
 
-/// Whether this is one of Golden's own spans.
-pub(crate) fn is_ours(metadata: &Metadata<'_>) -> bool {
+/// Golden's own spans, and nothing beyond their level: without that hint, no macro could tell by its level alone that
+/// nobody asks for it.
+pub(crate) fn ours() -> FilterFn {
+    FilterFn::new(is_ours as fn(&Metadata<'_>) -> bool).with_max_level_hint(LevelFilter::INFO)
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target().starts_with("golden") && *metadata.level() <= Level::INFO
 }
 
@@ -148,6 +159,18 @@ mod tests {
             assert_eq!(line[field], value, "{field} in {line}");
         }
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z') && line["target"].is_string(), "{line}");
+    }
+
+    #[test]
+    fn what_is_beyond_the_level_that_is_asked_for_costs_nothing() {
+        let hint = |filter: &str| {
+            let layers: Layers = vec![json(io::sink).with_filter(shown(EnvFilter::new(filter))).boxed()];
+            tracing_subscriber::registry().with(layers).max_level_hint()
+        };
+        // Spans are wanted whatever is asked for.
+        assert_eq!(hint("warn"), Some(LevelFilter::INFO));
+        assert_eq!(hint("info"), Some(LevelFilter::INFO));
+        assert_eq!(hint("info,golden=debug"), Some(LevelFilter::DEBUG));
     }
 
     #[test]

@@ -16,13 +16,12 @@ use opentelemetry::{
 };
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
-use reqwest::Url;
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
-use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
+use tracing_subscriber::{Layer, registry::LookupSpan};
 use uuid::Uuid;
 
-use crate::logging::is_ours;
+use crate::{config::Collector, logging::ours};
 
 mod client;
 mod exporter;
@@ -35,15 +34,16 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 pub(crate) struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Gets ready to send to `endpoint`. `process` is the command that runs.
+    /// Gets ready to send to `collector`. `process` is the command that runs.
     ///
     /// A collector that is away is no error, here or later.
-    pub(crate) fn to(endpoint: &Url, process: &str) -> anyhow::Result<Self> {
+    pub(crate) fn to(collector: &Collector, process: &str) -> anyhow::Result<Self> {
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(client::Client::new()?)
+            .with_http_client(client::Client::new(collector.timeout)?)
             .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(endpoint.as_str())
+            .with_endpoint(collector.endpoint.as_str())
+            .with_timeout(collector.timeout)
             .build()
             .context("spans cannot be sent")?;
         let provider = SdkTracerProvider::builder()
@@ -67,7 +67,7 @@ impl Traces {
             .with_target(false)
             // Spans know their parents; what is current is asked of them.
             .with_context_activation(false)
-            .with_filter(filter_fn(is_ours))
+            .with_filter(ours())
     }
 
     /// Hands over what has not been sent yet, within a bound.
@@ -116,5 +116,18 @@ impl Tracer for Spans {
             known.trace_flags().to_u8(),
             Some(&known.trace_state().header()),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::{Registry, filter::LevelFilter};
+
+    use super::*;
+
+    #[test]
+    fn nothing_beyond_the_level_of_spans_is_looked_at() {
+        let traces = Traces(SdkTracerProvider::builder().build());
+        assert_eq!(traces.layer::<Registry>().max_level_hint(), Some(LevelFilter::INFO));
     }
 }

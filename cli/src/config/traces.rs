@@ -1,5 +1,7 @@
 //! OpenTelemetry's own variables, as far as it is Golden that heeds them. The others are read by its SDK.
 
+use std::time::Duration;
+
 use reqwest::Url;
 
 use super::{Layers, SettingsError, table};
@@ -7,8 +9,20 @@ use super::{Layers, SettingsError, table};
 /// The one protocol that is spoken.
 const PROTOCOL: &str = "http/protobuf";
 
+/// How long a collector may take at most. Meanwhile batches wait, and spans are dropped once these are many.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Who takes spans.
+#[derive(Debug, Clone)]
+pub(crate) struct Collector {
+    /// Where they are posted to.
+    pub(crate) endpoint: Url,
+    /// For each try to send a batch, and for the time in which another may begin.
+    pub(crate) timeout: Duration,
+}
+
 /// Where spans go, unless they are not wanted.
-pub(super) fn endpoint(layers: &Layers) -> Result<Option<Url>, SettingsError> {
+pub(super) fn collector(layers: &Layers) -> Result<Option<Collector>, SettingsError> {
     let says = |name, word: &str| layers.environment(name).is_some_and(|value| value.eq_ignore_ascii_case(word));
     if says("OTEL_SDK_DISABLED", "true") || says("OTEL_TRACES_EXPORTER", "none") {
         return Ok(None);
@@ -17,8 +31,15 @@ pub(super) fn endpoint(layers: &Layers) -> Result<Option<Url>, SettingsError> {
         // As the specification of OTLP over HTTP has it: the signal's path is joined to the address.
         let path = format!("{}/v1/traces", base.path().trim_end_matches('/'));
         base.set_path(&path);
-        base
+        Collector { endpoint: base, timeout: timeout(layers) }
     }))
+}
+
+/// What cannot be read is as good as unset, as the specification has it.
+fn timeout(layers: &Layers) -> Duration {
+    let named = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
+    let given = named.into_iter().find_map(|name| layers.environment(name)?.parse().ok().filter(|ms| *ms > 0));
+    given.map_or(PATIENCE, |ms| Duration::from_millis(ms).min(PATIENCE))
 }
 
 /// What of it is not done as it was meant.
@@ -59,7 +80,22 @@ mod tests {
     }
 
     fn endpoint_of(layers: &Layers) -> Option<String> {
-        endpoint(layers).unwrap().map(String::from)
+        collector(layers).unwrap().map(|collector| collector.endpoint.into())
+    }
+
+    #[test]
+    fn a_collector_gets_the_time_that_is_set_and_no_more_than_ten_seconds() {
+        let (all, traces) = ("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT");
+        for (set, ms) in [
+            (&[][..], 10_000),
+            (&[(all, "300")], 300),
+            (&[(all, "300"), (traces, "20")], 20),
+            (&[(all, "300"), (traces, "soon")], 300),
+            (&[(all, "60000")], 10_000),
+            (&[(all, "0")], 10_000),
+        ] {
+            assert_eq!(timeout(&layers(set)), Duration::from_millis(ms), "{set:?}");
+        }
     }
 
     #[test]

@@ -6,9 +6,6 @@ use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use tokio::runtime::Handle;
 
-/// How long a collector may take over one batch. Meanwhile others wait, and spans are dropped once these are many.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// The sender of spans has a thread of its own, without a runtime: requests are made on ours.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -17,12 +14,12 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// To be called within the runtime.
-    pub(super) fn new() -> reqwest::Result<Self> {
+    /// One whose exchanges take so long at most. To be called within the runtime.
+    pub(super) fn new(timeout: Duration) -> reqwest::Result<Self> {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("golden/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
+            .timeout(timeout)
             .build()?;
         Ok(Self { http, runtime: Handle::current() })
     }

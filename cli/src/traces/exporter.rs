@@ -1,7 +1,8 @@
 //! Batches on their way to the collector.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -23,11 +24,14 @@ pub(super) struct Reported<E> {
     trouble: Mutex<Trouble>,
 }
 
-/// How it goes with the collector.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// How it goes with the collector. Every span that is lost is told of once, at the latest when the process ends.
+#[derive(Debug, Default)]
 struct Trouble {
+    /// When a failure was told of. Kept when the collector takes spans again: one that comes and goes is no news.
     told: Option<Instant>,
-    /// Spans that were lost since.
+    /// Whether nothing better has been told since.
+    away: bool,
+    /// Spans that were lost and not yet told of.
     lost: usize,
 }
 
@@ -35,17 +39,36 @@ impl Trouble {
     /// Notes a failure, and answers how many spans are to be told of, if any are now.
     fn failed(&mut self, spans: usize, now: Instant) -> Option<usize> {
         self.lost += spans;
-        let due = self.told.is_none_or(|told| now - told >= QUIET);
-        due.then(|| {
-            self.told = Some(now);
-            std::mem::take(&mut self.lost)
+        self.due(now).then(|| {
+            (self.told, self.away) = (Some(now), true);
+            mem::take(&mut self.lost)
         })
+    }
+
+    /// Notes a success, and answers how many spans were lost meanwhile, if it is to be told of.
+    fn worked(&mut self, now: Instant) -> Option<usize> {
+        let news = self.away || (self.lost > 0 && self.due(now));
+        news.then(|| {
+            if !self.away {
+                self.told = Some(now);
+            }
+            self.away = false;
+            mem::take(&mut self.lost)
+        })
+    }
+
+    fn due(&self, now: Instant) -> bool {
+        self.told.is_none_or(|told| now - told >= QUIET)
     }
 }
 
 impl<E: SpanExporter> Reported<E> {
     pub(super) fn new(collector: E) -> Self {
         Self { collector, trouble: Mutex::default() }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,16 +80,16 @@ impl<E: SpanExporter> SpanExporter for Reported<E> {
         }
         let count = spans.len();
         let sent = self.collector.export(spans).await;
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut trouble, now) = (self.trouble(), Instant::now());
         match sent {
-            Ok(()) if *trouble == Trouble::default() => {}
             Ok(()) => {
-                *trouble = Trouble::default();
-                tracing::info!("the collector takes spans again");
+                if let Some(lost) = trouble.worked(now) {
+                    tracing::info!(lost, "the collector takes spans again");
+                }
             }
             Err(error) => {
-                if let Some(spans) = trouble.failed(count, Instant::now()) {
-                    tracing::warn!(%error, spans, "the collector does not take spans: these are lost, and so are others");
+                if let Some(lost) = trouble.failed(count, now) {
+                    tracing::warn!(%error, lost, "the collector does not take spans");
                 }
             }
         }
@@ -75,6 +98,10 @@ impl<E: SpanExporter> SpanExporter for Reported<E> {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        let lost = mem::take(&mut self.trouble().lost);
+        if lost > 0 {
+            tracing::warn!(lost, "spans were lost, since the collector did not take them");
+        }
         self.collector.shutdown_with_timeout(timeout)
     }
 
@@ -97,5 +124,20 @@ mod tests {
         assert_eq!(trouble.failed(3, start), Some(3));
         assert_eq!(trouble.failed(5, start + QUIET / 2), None);
         assert_eq!(trouble.failed(2, start + QUIET), Some(7));
+    }
+
+    #[test]
+    fn that_it_works_again_is_told_with_what_was_lost_meanwhile() {
+        let (mut trouble, start) = (Trouble::default(), Instant::now());
+        assert_eq!(trouble.worked(start), None, "it never did otherwise");
+        assert_eq!(trouble.failed(3, start), Some(3));
+        assert_eq!(trouble.failed(5, start + QUIET / 4), None);
+        assert_eq!(trouble.worked(start + QUIET / 3), Some(5));
+        // One that comes and goes is told of no more often.
+        assert_eq!(trouble.failed(2, start + QUIET / 2), None);
+        assert_eq!(trouble.worked(start + QUIET * 2 / 3), None);
+        assert_eq!(trouble.worked(start + QUIET), Some(2));
+        assert_eq!(trouble.failed(1, start + QUIET * 3 / 2), None);
+        assert_eq!(trouble.failed(1, start + QUIET * 2), Some(2));
     }
 }
