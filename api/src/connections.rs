@@ -68,8 +68,9 @@ pub(crate) async fn serve_with(
             Some(acceptor) => drop(tokio::spawn(async move {
                 match timeout(silence, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => attend(stream, builder, watcher, client, silence).await,
-                    // Mostly a certificate that is not trusted, at this end or at the other.
-                    Ok(Err(error)) => tracing::warn!(%peer, %error, "no TLS came about"),
+                    // Mostly a certificate that is not trusted, at this end or at the other; or anybody who reaches
+                    // the port, who is not to fill the log.
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came about"),
                     Err(_) => {}
                 }
             })),

@@ -1,4 +1,4 @@
-//! A program's way through a sandbox: boot, run, report, and the container's removal.
+//! A program's way through a sandbox: boot, run and report.
 
 use std::time::Duration;
 
@@ -31,14 +31,14 @@ pub(crate) struct Errand {
 type Report = Result<RunReport, ExecutorError>;
 
 impl Errand {
-    /// Runs the program, in the sandbox that waited for it if there is one, replies, and removes its
-    /// container. When nobody waits for the reply any more, the program is killed.
+    /// Runs the program, in the sandbox that waited for it if there is one, and replies. What comes of it are the
+    /// containers that are to be removed, the program with them when nobody waits for the reply any more.
     pub(crate) async fn carry_out(
         self,
         mut waiting: Option<Booted>,
         live: mpsc::Sender<Printed>,
         mut reply: oneshot::Sender<Report>,
-    ) {
+    ) -> Vec<Container> {
         let mut dead = None;
         let container = loop {
             let waited = waiting.is_some();
@@ -51,7 +51,7 @@ impl Errand {
                         drop(live);
                         let (container, report) = self.not_booted(not);
                         drop(reply.send(report));
-                        return self.ground.remove_all(dead.into_iter().chain(container)).await;
+                        return dead.into_iter().chain(container).collect();
                     }
                 },
             };
@@ -93,7 +93,7 @@ impl Errand {
             }
             break container;
         };
-        self.ground.remove_all(dead.into_iter().chain([container])).await;
+        dead.into_iter().chain([container]).collect()
     }
 
     async fn boot(&self) -> Result<Booted, NotBooted> {

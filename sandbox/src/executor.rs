@@ -177,7 +177,10 @@ impl Executor for GvisorExecutor {
 
         // The container outlives this future by its removal, so it belongs to a task of its own.
         let (reply, report) = oneshot::channel();
-        self.runs.spawn(errand.carry_out(waiting, live, reply).in_current_span());
+        let carried_out = errand.carry_out(waiting, live, reply).in_current_span();
+        let ground = self.ground.clone();
+        // The removal is none of the run's span, which would not end before.
+        self.runs.spawn(async move { ground.remove_all(carried_out.await).await });
         let report =
             report.await.unwrap_or_else(|_| Err(ExecutorError::Platform("the run was cut short".to_owned())))?;
         metrics.sandbox_run.with_label_values(&[&name]).observe(asked.elapsed().as_secs_f64());

@@ -4,6 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use bollard::{
     Docker,
+    errors::Error as BollardError,
     models::{ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HostConfig},
     query_parameters::{
         CreateContainerOptions, EventsOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
@@ -101,8 +102,12 @@ async fn a_dead_workers_container_is_swept() {
         ..Default::default()
     };
     let id = docker.create_container(None::<CreateContainerOptions>, leftover).await.unwrap().id;
-    // The worker of another test may have swept it already.
-    let _ = docker.start_container(&id, None::<StartContainerOptions>).await;
+    match docker.start_container(&id, None::<StartContainerOptions>).await {
+        Ok(()) => {}
+        // The worker of another test has swept it already.
+        Err(BollardError::DockerResponseServerError { status_code: 404, .. }) => {}
+        Err(error) => panic!("{error}"),
+    }
     let options = WaitContainerOptionsBuilder::new().condition("removed").build();
     let mut removed = Box::pin(docker.wait_container(&id, Some(options)));
 

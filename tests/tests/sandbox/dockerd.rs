@@ -59,7 +59,9 @@ impl Dockerd {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         // A dockerd that finds it dead and not yet reaped takes it for alive, and waits for it in vain.
+        let begun = Instant::now();
         while Path::new("/proc").join(containerd.to_string()).exists() {
+            assert!(begun.elapsed() < PATIENCE, "its containerd stays");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
