@@ -131,6 +131,7 @@ pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<
         metadata: fields.metadata(),
         callback_url: fields.callback_url(rules.egress),
         parent_id: None,
+        max_cost: None,
         trace: None,
         idempotency: None,
         payload: payload.text,

@@ -9,6 +9,7 @@ use serde_json::{
 
 use crate::{
     breakers::{Board, Call, Dependency, Refused, TRIAL_LEASE},
+    budgets::Micros,
     functions::KnownFunctions,
     journal::Journal,
     metrics::Metrics,
@@ -16,7 +17,8 @@ use crate::{
     outcome::Failure,
     record::JobRecord,
     sandbox::{Executor, ExecutorError},
-    store::{Claimed, LogStream, Report, Store, StoreError, Terms},
+    spending::{Funds, Unfunded},
+    store::{Claimed, LogStream, Report, Store, StoreError, Terms, budgets::Ask},
 };
 
 /// The outside world as handlers see it; one for a process.
@@ -83,6 +85,19 @@ impl Context {
         let granted = self.ports.store.lease_trial(breakers.worker(), dependency, lease).await.unwrap_or(true);
         breakers.may_try(dependency, granted, lease);
         if granted { breakers.call(dependency, lasts) } else { Err(refused) }
+    }
+
+    /// Keeps back what a call of this run may cost at worst, on the accounts of the tenant and of the jobs above.
+    ///
+    /// `step` says which of the job's calls it is, and `reask` how often it was made before in this attempt because its
+    /// answer was no good. A step of an attempt is charged once, however many runs make it: keep in a
+    /// [checkpoint](Self::save) what is not to be asked for again.
+    ///
+    /// `?` makes of the error what it means for the run: it comes again when there is money, without having spent an
+    /// attempt, or dies where there will be none.
+    pub async fn reserve(&self, step: &str, reask: u32, worst: Micros) -> Result<Funds, Unfunded> {
+        let ask = Ask { run: self.claimed.run, step: step.to_owned(), reask, amount: worst };
+        Funds::reserve(Arc::clone(&self.ports.store), ask).await
     }
 
     /// The programs of functions.

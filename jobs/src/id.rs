@@ -103,6 +103,10 @@ id!(
     /// A worker process, new at every start.
     WorkerId, "wrk_"
 );
+id!(
+    /// A reservation of what a call may cost.
+    ReservationId, "rsv_"
+);
 
 impl JobId {
     /// The ids of a series, at most.

@@ -18,6 +18,7 @@
 //! | [`audit`] | who changed what, in a chain that shows what was done to it |
 //! | [`backoff`] | how long to wait before the next attempt |
 //! | [`breakers`] | what does not answer is left alone for a while |
+//! | [`budgets`], [`spending`] | what tenants and trees of jobs may spend, and how a run does |
 //! | [`schedules`] | jobs that come back by the clock: when, what, and what a slot comes to |
 //! | [`store`] | the record of everything, on PostgreSQL or SQLite |
 //! | [`terms`] | what a tenant may have, remembered for a moment |
@@ -37,6 +38,7 @@ pub mod backoff;
 pub mod batch;
 pub mod breakers;
 pub mod broker;
+pub mod budgets;
 pub mod canonical;
 pub mod context;
 pub mod dispatch;
@@ -55,6 +57,7 @@ pub mod registry;
 pub mod role;
 pub mod sandbox;
 pub mod schedules;
+pub mod spending;
 pub mod store;
 pub mod terms;
 pub mod text;
@@ -63,7 +66,7 @@ pub mod wake;
 pub mod webhooks;
 
 pub use context::Context;
-pub use id::{DeadLetterId, EndpointId, JobId, MessageId, ScheduleId, WorkerId};
+pub use id::{DeadLetterId, EndpointId, JobId, MessageId, ReservationId, ScheduleId, WorkerId};
 pub use job::{Job, Policy};
 pub use outcome::{Failure, Outcome, done};
 pub use record::State;

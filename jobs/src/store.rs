@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     audit::Actor,
+    budgets::Micros,
     id::{DeadLetterId, JobId, WorkerId},
     outcome::Verdict,
     record::{Attempt, JobRecord, State},
@@ -23,6 +24,7 @@ use crate::{
 pub mod audit;
 pub mod batch;
 pub mod breakers;
+pub mod budgets;
 pub mod callbacks;
 pub mod clock;
 mod connect;
@@ -50,6 +52,7 @@ pub mod workers;
 pub use audit::Audit;
 pub use batch::{Batches, InsertedBatch, NewBatch};
 pub use breakers::Breakers;
+pub use budgets::Budgets;
 pub use callbacks::Callbacks;
 pub use clock::StoreClock;
 pub use connect::{ConnectError, ConnectOptions, Inspection, connect, inspect, migrate};
@@ -90,6 +93,7 @@ pub trait Store:
     Audit
     + Batches
     + Breakers
+    + Budgets
     + Callbacks
     + Deliveries
     + Endpoints
@@ -234,6 +238,8 @@ pub struct NewJob {
     /// Where a webhook goes when the job ends.
     pub callback_url: Option<String>,
     pub parent_id: Option<JobId>,
+    /// What it may cost with all jobs below it.
+    pub max_cost: Option<Micros>,
     /// What its runs go on from, where it is part of a trace.
     pub trace: Option<TraceContext>,
     pub idempotency: Option<Idempotency>,

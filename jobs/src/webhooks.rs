@@ -16,4 +16,4 @@ mod topics;
 pub use deliveries::{endpoint_disabled, said, test_delivery};
 pub use relay::{relay, relay_once};
 pub use signature::{MalformedSecret, Secret, headers, new_secret, sign};
-pub use topics::{ENDPOINT_DISABLED, EVENT_TYPES, WEBHOOK_TEST, covers, is_known};
+pub use topics::{BUDGET_THRESHOLD, ENDPOINT_DISABLED, EVENT_TYPES, WEBHOOK_TEST, covers, is_known};

@@ -79,7 +79,9 @@ CREATE TABLE jobs (
     created_at       timestamptz NOT NULL,
     started_at       timestamptz,
     finished_at      timestamptz,
+    -- What its own runs spent, and what it may cost at most with all jobs below it. Micro-USD.
     cost_micros      bigint      NOT NULL DEFAULT 0,
+    max_cost         bigint      CHECK (max_cost >= 0),
     CHECK ((state IN ('succeeded', 'dead', 'cancelled')) = (finished_at IS NOT NULL))
 ) WITH (fillfactor = 85); -- Room for the one update of a run's end to stay on its page.
 
@@ -410,31 +412,72 @@ CREATE TABLE webhook_attempts (
     PRIMARY KEY (message_id, run_lease)
 );
 
--- Money is micro-USD. `reserved` is the sum of reservations held or unsettled,
--- `spent` the sum of the ledger.
+-- What tenants may spend. Money is micro-USD. `reserved` is the sum of the reservations that are held or
+-- unsettled, `spent` that of the ledger's rows of this turn. Every change of an account holds its row. A tenant
+-- without a row has the defaults of the configuration, and none is spent without one.
 CREATE TABLE budget_limits (
-    tenant_id   text        PRIMARY KEY,
-    total_limit bigint      NOT NULL CHECK (total_limit >= 0),
-    spent       bigint      NOT NULL DEFAULT 0 CHECK (spent >= 0),
-    reserved    bigint      NOT NULL DEFAULT 0 CHECK (reserved >= 0),
-    period      text        NOT NULL DEFAULT 'month' CHECK (period IN ('day', 'week', 'month', 'forever')),
-    period_start timestamptz NOT NULL DEFAULT now()
-);
+    tenant_id    text        PRIMARY KEY,
+    -- Null stands for the default, here and of the period. Runbooks raise it as it stands.
+    total_limit  bigint      CHECK (total_limit >= 0),
+    spent        bigint      NOT NULL DEFAULT 0 CHECK (spent >= 0),
+    reserved     bigint      NOT NULL DEFAULT 0 CHECK (reserved >= 0),
+    period       text        CHECK (period IN ('day', 'month', 'none')),
+    -- When the period began that `spent` is of. It turns with the first look at the account after its end.
+    period_start timestamptz NOT NULL DEFAULT now(),
+    -- Periods before this one; the ledger's rows name theirs.
+    turn         bigint      NOT NULL DEFAULT 0,
+    -- The highest threshold that was told in this period (80 or 100 per cent), and of which limit.
+    told         smallint    NOT NULL DEFAULT 0,
+    told_limit   bigint
+) WITH (fillfactor = 50);
+
+-- What a job may cost with all below it, where its submission says so: made by its first reservation.
+CREATE TABLE budget_trees (
+    job_id    uuid   PRIMARY KEY,
+    tenant_id text   NOT NULL,
+    max_cost  bigint NOT NULL CHECK (max_cost >= 0),
+    spent     bigint NOT NULL DEFAULT 0 CHECK (spent >= 0),
+    reserved  bigint NOT NULL DEFAULT 0 CHECK (reserved >= 0)
+) WITH (fillfactor = 50);
+
+-- What one call may cost at worst, taken off the accounts before it is made.
 CREATE TABLE budget_reservations (
     id            uuid        PRIMARY KEY,
     tenant_id     text        NOT NULL,
     job_id        uuid        NOT NULL,
     step          text        NOT NULL,
+    reask         integer     NOT NULL,
+    attempt       integer     NOT NULL,
+    -- Of the run that asked for it last: no other may use it or give it back.
+    run_lease     bigint      NOT NULL,
     amount        bigint      NOT NULL CHECK (amount >= 0),
+    -- `released` as well while an account has no room for it.
     state         text        NOT NULL CHECK (state IN ('held', 'unsettled', 'settled', 'released')),
+    -- The accounts that it is on beside its tenant's.
+    trees         uuid[]      NOT NULL,
+    -- False once the job was put back to work with fresh attempts, which count from 1 again.
+    current       boolean     NOT NULL DEFAULT true,
     dispatched_at timestamptz,
     created_at    timestamptz NOT NULL,
-    UNIQUE (tenant_id, step)
+    CHECK (state <> 'unsettled' OR dispatched_at IS NOT NULL)
 );
+-- A repetition of the same step of the same attempt gets the reservation that it got first.
+CREATE UNIQUE INDEX budget_reservations_once ON budget_reservations (job_id, step, reask, attempt) WHERE current;
+-- For whoever removes those of old jobs.
+CREATE INDEX budget_reservations_by_job ON budget_reservations (job_id);
+-- For those which nobody settled; few at any time.
+CREATE INDEX budget_reservations_open ON budget_reservations (id) WHERE state IN ('held', 'unsettled');
+
+-- What was spent: a row for each account that a settled reservation was on.
 CREATE TABLE budget_ledger (
     reservation_id uuid        NOT NULL,
+    -- `tenant`, or the id of the job whose tree it is.
     account        text        NOT NULL,
-    amount         bigint      NOT NULL,
+    tenant_id      text        NOT NULL,
+    job_id         uuid        NOT NULL,
+    -- Of the tenant's account.
+    turn           bigint      NOT NULL,
+    amount         bigint      NOT NULL CHECK (amount >= 0),
     at             timestamptz NOT NULL,
     PRIMARY KEY (reservation_id, account)
 );
@@ -770,7 +813,7 @@ SELECT j.id, j.tenant_id, j.kind, j.role,
        COALESCE(r.worker_id, j.worker_id) AS worker_id,
        COALESCE(r.cancel, false) AS cancel_requested,
        j.run_at, j.created_at, COALESCE(r.started_at, j.started_at) AS started_at, j.finished_at,
-       j.cost_micros, j.trace_context
+       j.cost_micros, j.max_cost, j.trace_context
 FROM jobs j
 LEFT JOIN running r ON r.id = j.id
 LEFT JOIN ready q ON q.id = j.id;

@@ -74,7 +74,9 @@ CREATE TABLE jobs (
     created_at       INTEGER NOT NULL,
     started_at       INTEGER,
     finished_at      INTEGER,
+    -- What its own runs spent, and what it may cost at most with all jobs below it. Micro-USD.
     cost_micros      INTEGER NOT NULL DEFAULT 0,
+    max_cost         INTEGER CHECK (max_cost >= 0),
     CHECK ((state IN ('succeeded', 'dead', 'cancelled')) = (finished_at IS NOT NULL))
 -- With a rowid: rows may hold long payloads, which would make the upper pages of a
 -- tree by id hold few keys.
@@ -404,31 +406,72 @@ CREATE TABLE webhook_attempts (
     PRIMARY KEY (message_id, run_lease)
 ) STRICT, WITHOUT ROWID;
 
--- Money is micro-USD. `reserved` is the sum of reservations held or unsettled,
--- `spent` the sum of the ledger.
+-- What tenants may spend. Money is micro-USD. `reserved` is the sum of the reservations that are held or
+-- unsettled, `spent` that of the ledger's rows of this turn. A tenant without a row has the defaults of the
+-- configuration, and none is spent without one.
 CREATE TABLE budget_limits (
     tenant_id    TEXT    NOT NULL PRIMARY KEY,
-    total_limit  INTEGER NOT NULL CHECK (total_limit >= 0),
+    -- Null stands for the default, here and of the period. Runbooks raise it as it stands.
+    total_limit  INTEGER CHECK (total_limit >= 0),
     spent        INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0),
     reserved     INTEGER NOT NULL DEFAULT 0 CHECK (reserved >= 0),
-    period       TEXT    NOT NULL DEFAULT 'month' CHECK (period IN ('day', 'week', 'month', 'forever')),
-    period_start INTEGER NOT NULL DEFAULT (unixepoch() * 1000000)
+    period       TEXT    CHECK (period IN ('day', 'month', 'none')),
+    -- When the period began that `spent` is of. It turns with the first look at the account after its end.
+    period_start INTEGER NOT NULL DEFAULT (unixepoch() * 1000000),
+    -- Periods before this one; the ledger's rows name theirs.
+    turn         INTEGER NOT NULL DEFAULT 0,
+    -- The highest threshold that was told in this period (80 or 100 per cent), and of which limit.
+    told         INTEGER NOT NULL DEFAULT 0,
+    told_limit   INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- What a job may cost with all below it, where its submission says so: made by its first reservation.
+CREATE TABLE budget_trees (
+    job_id    BLOB    NOT NULL PRIMARY KEY CHECK (length(job_id) = 16),
+    tenant_id TEXT    NOT NULL,
+    max_cost  INTEGER NOT NULL CHECK (max_cost >= 0),
+    spent     INTEGER NOT NULL DEFAULT 0 CHECK (spent >= 0),
+    reserved  INTEGER NOT NULL DEFAULT 0 CHECK (reserved >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- What one call may cost at worst, taken off the accounts before it is made.
 CREATE TABLE budget_reservations (
     id            BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     tenant_id     TEXT    NOT NULL,
-    job_id        BLOB    NOT NULL,
+    job_id        BLOB    NOT NULL CHECK (length(job_id) = 16),
     step          TEXT    NOT NULL,
+    reask         INTEGER NOT NULL,
+    attempt       INTEGER NOT NULL,
+    -- Of the run that asked for it last: no other may use it or give it back.
+    run_lease     INTEGER NOT NULL,
     amount        INTEGER NOT NULL CHECK (amount >= 0),
+    -- `released` as well while an account has no room for it.
     state         TEXT    NOT NULL CHECK (state IN ('held', 'unsettled', 'settled', 'released')),
+    -- The accounts that it is on beside its tenant's: ids as hex.
+    trees         TEXT    NOT NULL CHECK (json_valid(trees)),
+    -- False once the job was put back to work with fresh attempts, which count from 1 again.
+    current       INTEGER NOT NULL DEFAULT 1 CHECK (current IN (0, 1)),
     dispatched_at INTEGER,
     created_at    INTEGER NOT NULL,
-    UNIQUE (tenant_id, step)
-) STRICT;
+    CHECK (state <> 'unsettled' OR dispatched_at IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+-- A repetition of the same step of the same attempt gets the reservation that it got first.
+CREATE UNIQUE INDEX budget_reservations_once ON budget_reservations (job_id, step, reask, attempt) WHERE current;
+-- For whoever removes those of old jobs.
+CREATE INDEX budget_reservations_by_job ON budget_reservations (job_id);
+-- For those which nobody settled; few at any time.
+CREATE INDEX budget_reservations_open ON budget_reservations (id) WHERE state IN ('held', 'unsettled');
+
+-- What was spent: a row for each account that a settled reservation was on.
 CREATE TABLE budget_ledger (
     reservation_id BLOB    NOT NULL,
+    -- `tenant`, or the id of the job whose tree it is.
     account        TEXT    NOT NULL,
-    amount         INTEGER NOT NULL,
+    tenant_id      TEXT    NOT NULL,
+    job_id         BLOB    NOT NULL,
+    -- Of the tenant's account.
+    turn           INTEGER NOT NULL,
+    amount         INTEGER NOT NULL CHECK (amount >= 0),
     at             INTEGER NOT NULL,
     PRIMARY KEY (reservation_id, account)
 ) STRICT, WITHOUT ROWID;
@@ -600,7 +643,7 @@ SELECT j.id, j.tenant_id, j.kind, j.role,
        COALESCE(r.worker_id, j.worker_id) AS worker_id,
        COALESCE(r.cancel, 0) AS cancel_requested,
        j.run_at, j.created_at, COALESCE(r.started_at, j.started_at) AS started_at, j.finished_at,
-       j.cost_micros, j.trace_context
+       j.cost_micros, j.max_cost, j.trace_context
 FROM jobs j
 LEFT JOIN running r ON r.id = j.id
 LEFT JOIN ready q ON q.id = j.id;

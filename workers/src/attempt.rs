@@ -315,6 +315,7 @@ mod tests {
             metadata: None,
             callback_url: None,
             parent_id: None,
+            max_cost: None,
             trace,
             idempotency: None,
         };

@@ -9,9 +9,10 @@ use golden_jobs::store::{
     batch::{Batches, InsertedBatch, NewBatch},
 };
 use golden_jobs::{
-    DeadLetterId, EndpointId, JobId, MessageId, Role, ScheduleId, WorkerId,
+    DeadLetterId, EndpointId, JobId, MessageId, ReservationId, Role, ScheduleId, WorkerId,
     audit::{Act, Actor, Entry, Head, SignedHead},
     breakers::Dependency,
+    budgets::Micros,
     functions::{FunctionName, Version},
     record::{Attempt, JobRecord},
     store::{
@@ -21,6 +22,7 @@ use golden_jobs::{
         Terms, TermsChange, UnderWay, Watch, WorkerInfo, Workers,
         audit::{Audit, AuditEntries, AuditFilter, AuditPage, ChainName, DueHead},
         breakers::{Breakers, Said, SharedBreakers, Vote},
+        budgets::{Ask, Budget, BudgetTerms, Budgets, Reaped, Reserved},
         callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
@@ -182,6 +184,41 @@ impl Breakers for Down {
     }
 
     async fn reset_breakers(&self, _: Option<&Dependency>, _: &Actor) -> Result<()> {
+        down()
+    }
+}
+
+#[async_trait]
+impl Budgets for Down {
+    async fn budget(&self, _: &str) -> Result<Budget> {
+        down()
+    }
+
+    async fn budgets(&self, _: Option<&str>, _: u32) -> Result<Vec<Budget>> {
+        down()
+    }
+
+    async fn set_budget(&self, _: &str, _: &BudgetTerms, _: &Actor) -> Result<Budget> {
+        down()
+    }
+
+    async fn reserve(&self, _: &Ask) -> Result<Reserved> {
+        down()
+    }
+
+    async fn dispatch(&self, _: Run, _: ReservationId) -> Result<()> {
+        down()
+    }
+
+    async fn settle(&self, _: ReservationId, _: Micros) -> Result<bool> {
+        down()
+    }
+
+    async fn release(&self, _: Run, _: ReservationId) -> Result<bool> {
+        down()
+    }
+
+    async fn reap_reservations(&self, _: Duration, _: u32) -> Result<Reaped> {
         down()
     }
 }

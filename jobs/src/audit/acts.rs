@@ -19,6 +19,7 @@ use crate::{
     store::{
         DeadLetterFilter, QueueName, Quota, Terms, TermsChange,
         breakers::{Said, word},
+        budgets::Budget,
         endpoints::{EndpointChange, EndpointSettings},
         functions::NewVersion,
         schedules::{NewSchedule, Schedule},
@@ -63,6 +64,7 @@ actions! {
     TenantCreated "tenant.created",
     TenantChanged "tenant.changed",
     TenantDeleted "tenant.deleted",
+    BudgetSet "budget.set",
     TokenMinted "token.minted",
     EndpointCreated "endpoint.created",
     EndpointChanged "endpoint.changed",
@@ -260,6 +262,15 @@ fn with_terms(mut act: Act, change: &TermsChange) -> Act {
 
 pub(crate) fn deleted(tenant: &str) -> Act {
     Act::on(Action::TenantDeleted, tenant)
+}
+
+/// As it is from now on.
+pub(crate) fn budget_set(tenant: &str, budget: &Budget) -> Act {
+    Act::on(Action::BudgetSet, tenant)
+        .with("limit_micros", budget.limit)
+        .with("period", budget.period.as_str())
+        .with("default_limit", budget.terms.limit.is_none())
+        .with("default_period", budget.terms.period.is_none())
 }
 
 /// A token was made for `subject` of `tenant`.

@@ -123,6 +123,7 @@ impl Template {
             metadata: Some(metadata),
             callback_url: template.callback_url,
             parent_id: None,
+            max_cost: None,
             trace: None,
             idempotency: None,
         })

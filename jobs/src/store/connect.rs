@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use sqlx::migrate::Migrator;
 
 use super::{SharedStore, StoreClock, postgres::PostgresStore, sqlite::SqliteStore};
+use crate::budgets::Allowance;
 
 /// How to reach the store.
 #[derive(Debug, Clone)]
@@ -15,12 +16,14 @@ pub struct ConnectOptions {
     pub max_connections: u32,
     /// [`StoreClock::Own`], except in tests.
     pub clock: StoreClock,
+    /// What a tenant may spend for which nothing else was set: the same for every process.
+    pub allowance: Allowance,
 }
 
 impl ConnectOptions {
-    /// At most eight connections, and the store's own clock.
+    /// At most eight connections, the store's own clock, and the default allowance.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), max_connections: 8, clock: StoreClock::Own }
+        Self { url: url.into(), max_connections: 8, clock: StoreClock::Own, allowance: Allowance::default() }
     }
 }
 

@@ -6,6 +6,7 @@
 mod audit;
 mod batch;
 mod breakers;
+mod budgets;
 mod callbacks;
 mod claim;
 mod dead_letters;
@@ -55,6 +56,7 @@ use super::{
 };
 use crate::{
     audit::Actor,
+    budgets::Allowance,
     id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord},
     role::Role,
@@ -81,6 +83,8 @@ macro_rules! jobs {
 pub struct PostgresStore {
     pool: PgPool,
     clock: StoreClock,
+    /// Of tenants for which nothing else was set.
+    allowance: Allowance,
     wakes: Wakes,
     notifier: Notifier,
     /// Tenants known to have a row, and since when, to spare the question.
@@ -99,6 +103,7 @@ impl PostgresStore {
         Ok(Self {
             pool,
             clock: options.clock,
+            allowance: options.allowance,
             wakes,
             notifier,
             tenants: Mutex::default(),

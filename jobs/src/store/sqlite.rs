@@ -6,6 +6,7 @@
 mod audit;
 mod batch;
 mod breakers;
+mod budgets;
 mod callbacks;
 mod chores;
 mod claim;
@@ -60,6 +61,7 @@ use super::{
 };
 use crate::{
     audit::Actor,
+    budgets::Allowance,
     id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord},
     role::Role,
@@ -98,6 +100,8 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     clock: StoreClock,
+    /// Of tenants for which nothing else was set.
+    allowance: Allowance,
     wakes: Wakes,
     /// Tenants known to have a row, to spare the question.
     tenants: Mutex<HashSet<String>>,
@@ -120,6 +124,7 @@ impl SqliteStore {
             writer,
             readers,
             clock: options.clock,
+            allowance: options.allowance,
             wakes,
             tenants: Mutex::default(),
             registered: Mutex::default(),

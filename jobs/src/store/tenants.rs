@@ -25,7 +25,7 @@ pub trait Tenants: Send + Sync {
     async fn set_terms(&self, id: &str, change: &TermsChange, by: &Actor) -> Result<Option<Tenant>, StoreError>;
 
     /// Forgets a tenant, its queues, schedules and endpoints, unless jobs of it are open. Its ended
-    /// jobs stay on record until they are pruned, and its audit log stays for good.
+    /// jobs stay on record until they are pruned; its audit log and what it spent stay for good.
     ///
     /// What is looked through is what waits and runs, however many jobs have ended. A job that waits for its
     /// children is found by these: they are its tenant's own.

@@ -144,6 +144,7 @@ fn delivery(
         metadata: None,
         callback_url: None,
         parent_id: None,
+        max_cost: None,
         trace,
         idempotency: None,
     };

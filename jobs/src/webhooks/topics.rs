@@ -2,15 +2,18 @@
 
 /// An endpoint that failed for too long, or is gone.
 pub const ENDPOINT_DISABLED: &str = "endpoint.disabled";
+/// So much of a tenant's budget is spent.
+pub const BUDGET_THRESHOLD: &str = "budget.threshold";
 /// Sent to one endpoint because somebody asked for it, whatever that endpoint chooses.
 pub const WEBHOOK_TEST: &str = "webhook.test";
 
 /// The types that an endpoint may choose, with what each tells.
-pub const EVENT_TYPES: [(&str, &str); 4] = [
+pub const EVENT_TYPES: [(&str, &str); 5] = [
     ("job.succeeded", "A job ended with its result."),
     ("job.dead", "A job failed for good and left a dead letter."),
     ("job.cancelled", "A job ended because somebody asked for it."),
     (ENDPOINT_DISABLED, "Another webhook endpoint of the tenant failed for five days, or answered 410 Gone."),
+    (BUDGET_THRESHOLD, "80 % of the tenant's budget are spent, or it is gone: once for each period and limit."),
 ];
 
 /// Whether a pattern chooses a type: by its name, by its group (`job.*`), or all (`*`).

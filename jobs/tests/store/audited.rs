@@ -5,11 +5,13 @@ use std::time::Duration;
 use golden_jobs::{
     DeadLetterId, EndpointId, JobId, Role, WorkerId,
     breakers::{Dependency, Word},
+    budgets::Micros,
     functions::Version,
     store::{
         DeadLetterFilter, QueueName, Quota, Terms, TermsChange,
         audit::ChainName,
         breakers::Said,
+        budgets::BudgetTerms,
         deliveries::{DeliveryAttempt, NewAttempt},
         endpoints::EndpointChange,
         functions::{Most, NewVersion},
@@ -203,6 +205,13 @@ async fn what_is_done_to_a_tenant_is_recorded_and_outlives_it(store: Bed) {
     store.set_terms(TENANT, &suspend, &by("kim")).await.unwrap();
     store.set_terms("nobody", &suspend, &by("kim")).await.unwrap();
 
+    let terms = BudgetTerms { limit: Micros::new(5), period: None };
+    store.set_budget(TENANT, &terms, &by("kim")).await.unwrap();
+    let expected = json!({"limit_micros": 5, "period": "month", "default_limit": false, "default_period": true});
+    assert_eq!(log.one(&store, "budget.set").await["details"], expected);
+    store.set_budget(TENANT, &terms, &by("kim")).await.unwrap();
+    log.nothing(&store).await;
+
     let id = store.submit(job()).await;
     store.delete_tenant(TENANT, &by("kim")).await.unwrap();
     log.nothing(&store).await;
@@ -215,6 +224,7 @@ async fn what_is_done_to_a_tenant_is_recorded_and_outlives_it(store: Bed) {
 
     store.create_tenant(TENANT, &Terms::default(), &by("kim")).await.unwrap();
     log.one(&store, "tenant.created").await;
+    assert_eq!(store.budget(TENANT).await.unwrap().terms, BudgetTerms::default(), "another's terms are not its own");
 }
 
 async fn what_is_done_to_endpoints_and_secrets_is_recorded_without_them(store: Bed) {

@@ -72,6 +72,7 @@ async fn a_claim_says_all_that_the_run_needs(store: Bed) {
         timeout: MINUTE * 2,
         due: Due::In(MINUTE),
         parent_id: Some(parent),
+        max_cost: None,
         ..job()
     };
     store.submit(given.clone()).await;

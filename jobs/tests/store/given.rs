@@ -39,6 +39,7 @@ pub(crate) fn job() -> NewJob {
         metadata: None,
         callback_url: None,
         parent_id: None,
+        max_cost: None,
         trace: None,
         idempotency: None,
     }

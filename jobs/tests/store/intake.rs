@@ -65,6 +65,7 @@ async fn a_job_reads_back_as_it_was_given(store: Bed) {
         metadata: Some(json(r#"{"team":"red"}"#)),
         callback_url: Some("https://example.com/hook".into()),
         parent_id: Some(parent),
+        max_cost: None,
         ..job()
     };
 

@@ -15,6 +15,7 @@
 //! | [`children`] | a job waits for others |
 //! | [`workers`] | workers fall silent, jobs do not |
 //! | [`breakers`] | what processes say of their dependencies |
+//! | [`budgets`] | what tenants spend, and may |
 //! | [`cancel`], [`retry`] | what users do to a job |
 //! | [`dead_letters`] | what dies, and how it comes back |
 //! | [`events`] | what becomes an event, and the log of events |
@@ -42,6 +43,7 @@ mod audited;
 mod batches;
 mod bed;
 mod breakers;
+mod budgets;
 mod cancel;
 mod children;
 mod claims;

@@ -67,6 +67,7 @@ impl Fresh {
             metadata: None,
             callback_url: Some(callback_url),
             parent_id: None,
+            max_cost: None,
             trace: None,
             idempotency: None,
         };

@@ -218,6 +218,7 @@ fn job(kind: &str, payload: &str) -> NewJob {
         metadata: None,
         callback_url: None,
         parent_id: None,
+        max_cost: None,
         trace: None,
         idempotency: None,
     }

@@ -39,6 +39,7 @@ async fn a_worker_removes_what_is_past_its_time() {
         metadata: None,
         callback_url: None,
         parent_id: None,
+        max_cost: None,
         trace: None,
         idempotency: None,
     };

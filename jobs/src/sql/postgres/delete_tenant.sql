@@ -20,6 +20,9 @@ WITH gone AS (
     DELETE FROM function_versions v USING gone g WHERE v.tenant_id = g.id
 ), endpoints_gone AS (
     DELETE FROM webhook_endpoints e USING gone g WHERE e.tenant_id = g.id
+), budget_reset AS (
+    -- What it spent stays spent, should it come back.
+    UPDATE budget_limits b SET total_limit = NULL, period = NULL FROM gone g WHERE b.tenant_id = g.id
 ), listeners_gone AS (
     DELETE FROM listeners l USING gone g WHERE l.tenant_id = g.id
 )

@@ -8,9 +8,9 @@ WITH input AS MATERIALIZED (
                          COALESCE($19, now())) AS run_at
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::integer[],
                 $8::bigint[], $9::timestamptz[], $10::bigint[], $11::text[], $12::text[], $13::uuid[],
-                $14::text[], $15::text[], $16::bytea[], $21::text[])
+                $14::text[], $15::text[], $16::bytea[], $21::text[], $22::bigint[])
          AS i(id, tenant_id, kind, role, priority, payload, max_attempts, timeout_ms, due_at, delay_ms,
-              metadata, callback_url, parent_id, route, key, fingerprint, trace_context)
+              metadata, callback_url, parent_id, route, key, fingerprint, trace_context, max_cost)
 ), capped AS MATERIALIZED (
     SELECT q.role, q.tenant_id FROM (SELECT DISTINCT role, tenant_id FROM input WHERE NOT $20) i
     JOIN queues q ON q.role = i.role AND q.tenant_id = i.tenant_id
@@ -29,11 +29,11 @@ WITH input AS MATERIALIZED (
     RETURNING job_id
 ), accepted AS (
     INSERT INTO jobs (id, tenant_id, kind, role, state, priority, max_attempts, timeout_ms, payload, metadata,
-                      callback_url, parent_id, trace_context, awaited, run_at, created_at)
+                      callback_url, parent_id, trace_context, max_cost, awaited, run_at, created_at)
     SELECT id, tenant_id, kind, role,
            CASE WHEN run_at <= COALESCE($19, now()) THEN 'queued' ELSE 'scheduled' END,
            priority, max_attempts, timeout_ms, payload::json, metadata::json,
-           callback_url, parent_id, trace_context, $18, run_at, COALESCE($19, now())
+           callback_url, parent_id, trace_context, max_cost, $18, run_at, COALESCE($19, now())
     FROM counted
     WHERE key IS NULL OR id IN (SELECT job_id FROM keyed)
     ON CONFLICT (id) DO NOTHING

@@ -7,6 +7,9 @@ WITH again AS (
         payload = COALESCE($2::json, payload), run_at = COALESCE($3, now()), finished_at = NULL
     WHERE id = ANY ($1::uuid[]) AND state = ANY ($4::text[])
     RETURNING id, role, tenant_id, priority
+), renewed AS (
+    -- What fresh attempts spend is spent anew.
+    UPDATE budget_reservations b SET current = false FROM again a WHERE b.job_id = a.id AND b.current
 ), made_ready AS MATERIALIZED (
     SELECT make_ready(array_agg(id), array_agg(role), array_agg(tenant_id), array_agg(priority), false) FROM again
 )

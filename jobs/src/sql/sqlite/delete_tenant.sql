@@ -26,5 +26,9 @@ DELETE FROM function_versions WHERE tenant_id = ?1
 -- step: endpoints
 DELETE FROM webhook_endpoints WHERE tenant_id = ?1
 
+-- step: budget
+-- What it spent stays spent, should it come back.
+UPDATE budget_limits SET total_limit = NULL, period = NULL WHERE tenant_id = ?1
+
 -- step: listeners
 DELETE FROM listeners WHERE tenant_id = ?1

@@ -28,12 +28,13 @@ FROM json_each(?1)
 
 -- step: jobs
 -- ?1: [[id, tenant, kind, role, state, priority, payload, max_attempts, timeout_ms, run_at, metadata,
--- callback_url, parent, trace], …], ?2: now, ?3: whether a parent awaits them. An id that is known already
+-- callback_url, parent, trace, max_cost], …], ?2: now, ?3: whether a parent awaits them. An id that is known already
 -- fails the statement; the caller then leaves those out (step recorded).
 INSERT INTO jobs (id, tenant_id, kind, role, state, priority, payload, max_attempts, timeout_ms, run_at,
-                  metadata, callback_url, parent_id, trace_context, created_at, awaited)
+                  metadata, callback_url, parent_id, trace_context, max_cost, created_at, awaited)
 SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-       value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, unhex(value ->> 12), value ->> 13, ?2, ?3
+       value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, unhex(value ->> 12), value ->> 13,
+       value ->> 14, ?2, ?3
 FROM json_each(?1)
 
 -- step: recorded

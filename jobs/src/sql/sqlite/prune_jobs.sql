@@ -49,5 +49,13 @@ DELETE FROM webhook_deliveries WHERE id IN (SELECT unhex(value) FROM json_each(?
 DELETE FROM dlq_messages WHERE (tenant_id, job_id) IN (
     SELECT j.tenant_id, j.id FROM json_each(?1) AS e CROSS JOIN jobs j ON j.id = unhex(e.value))
 
+-- step: reservations
+-- What the jobs spent stays in the ledger.
+DELETE FROM budget_reservations
+WHERE job_id IN (SELECT unhex(value) FROM json_each(?1)) AND state IN ('settled', 'released')
+
+-- step: trees
+DELETE FROM budget_trees WHERE job_id IN (SELECT unhex(value) FROM json_each(?1)) AND reserved = 0
+
 -- step: jobs
 DELETE FROM jobs WHERE id IN (SELECT unhex(value) FROM json_each(?1))

@@ -13,6 +13,10 @@ SET state = 'queued', attempt = 0, lost = 0, awaited = 0, result = NULL, progres
 WHERE id IN (SELECT unhex(value) FROM json_each(?1)) AND state IN (SELECT value FROM json_each(?4))
 RETURNING id, role, tenant_id, priority
 
+-- step: renewed
+-- What the fresh attempts of jobs ?1 spend is spent anew.
+UPDATE budget_reservations SET current = 0 WHERE job_id IN (SELECT unhex(value) FROM json_each(?1)) AND current
+
 -- step: resolved
 -- Its open dead letter. ?1: the tenant, ?2: the job, ?3: by whom, ?4: now.
 UPDATE dlq_messages

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{PostgresStore, millis, quota::Counted, rows};
 use crate::{
+    budgets::Micros,
     id::JobId,
     store::{Due, IDEMPOTENCY_WINDOW, Idempotency, Inserted, NewJob, StoreError},
 };
@@ -241,6 +242,7 @@ pub(super) async fn record(
         .bind(now)
         .bind(entrance != Entrance::Quota)
         .bind(jobs.iter().map(|job| job.trace.as_ref().map(ToString::to_string)).collect::<Vec<_>>())
+        .bind(jobs.iter().map(|job| job.max_cost.map(Micros::get)).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     let mut recording = Recording::default();

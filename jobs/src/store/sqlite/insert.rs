@@ -201,6 +201,7 @@ pub(super) async fn record_new(tx: &mut Tx<'_>, jobs: &[&NewJob], awaited: bool)
             &job.callback_url,
             job.parent_id.map(|id| hex(id.0)),
             job.trace.as_ref().map(ToString::to_string),
+            job.max_cost,
         )
     }))?;
     sqlx::query(JOBS).bind(rows).bind(now).bind(awaited).execute(&mut *tx.connection).await?;

@@ -50,6 +50,7 @@ fn job(payload: &str) -> NewJob {
         metadata: None,
         callback_url: None,
         parent_id: None,
+        max_cost: None,
         trace: None,
         idempotency: None,
     }

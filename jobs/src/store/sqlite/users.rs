@@ -32,6 +32,7 @@ const ENDED: &str = step(CANCEL, "ended");
 const RETRY: &str = include_str!("../../sql/sqlite/retry.sql");
 const FOUND: &str = step(RETRY, "found");
 const REQUEUED: &str = step(RETRY, "requeued");
+const RENEWED: &str = step(RETRY, "renewed");
 const RESOLVED: &str = step(RETRY, "resolved");
 const HASTENED: &str = step(RETRY, "hastened");
 
@@ -143,7 +144,9 @@ pub(super) async fn requeue(
         .fetch_all(&mut *tx.connection)
         .await?;
     let again = rows.iter().map(rows::entry).collect::<Result<Vec<_>, sqlx::Error>>()?;
-    let ids = again.iter().map(|entry| entry.id).collect();
+    let ids: Vec<JobId> = again.iter().map(|entry| entry.id).collect();
+    let renewed = sqlx::query(RENEWED).bind(list(ids.iter().map(|id| hex(id.0)))?);
+    renewed.execute(&mut *tx.connection).await?;
     entry::ready(tx, again, Arrival::New).await?;
     entry::admit(tx, entry::ASIDE).await?;
     Ok(ids)

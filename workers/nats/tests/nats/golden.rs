@@ -93,6 +93,7 @@ fn job(tenant: &str) -> NewJob {
         metadata: None,
         callback_url: None,
         parent_id: None,
+        max_cost: None,
         trace: None,
         idempotency: None,
     }

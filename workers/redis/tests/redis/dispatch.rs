@@ -135,6 +135,7 @@ fn job(tenant: &str, priority: u8) -> NewJob {
         metadata: None,
         callback_url: None,
         parent_id: None,
+        max_cost: None,
         trace: None,
         idempotency: None,
     }

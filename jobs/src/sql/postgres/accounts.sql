@@ -1,0 +1,33 @@
+-- The accounts that a reservation is on. Whoever changes them holds the tenant's row first, so that all who have to do
+-- with one tenant's money come one after the other.
+
+-- step: opened
+INSERT INTO budget_limits (tenant_id, period_start) VALUES ($1, COALESCE($2, now())) ON CONFLICT (tenant_id) DO NOTHING
+
+-- step: tenant
+SELECT total_limit, period, spent, reserved, period_start, turn, told, told_limit, COALESCE($2, now()) AS at
+FROM budget_limits WHERE tenant_id = $1
+FOR UPDATE
+
+-- step: trees_opened
+INSERT INTO budget_trees (job_id, tenant_id, max_cost)
+SELECT id, tenant_id, max_cost FROM jobs WHERE id = ANY ($1::uuid[]) AND max_cost IS NOT NULL
+ON CONFLICT (job_id) DO NOTHING
+
+-- step: trees
+SELECT job_id, max_cost, spent, reserved FROM budget_trees WHERE job_id = ANY ($1::uuid[]) ORDER BY job_id
+FOR UPDATE
+
+-- step: tenant_kept
+UPDATE budget_limits
+SET total_limit = $2, period = $3, spent = $4, reserved = $5, period_start = $6, turn = $7, told = $8, told_limit = $9
+WHERE tenant_id = $1
+
+-- step: tree_kept
+UPDATE budget_trees SET spent = $2, reserved = $3 WHERE job_id = $1
+
+-- step: told
+-- Event $2 with data $3, for whoever listens to tenant $1. $4 the held clock.
+INSERT INTO outbox (id, tenant_id, event, data, created_at)
+SELECT uuid_v7(), $1, $2, $3::json, COALESCE($4, now())
+WHERE EXISTS (SELECT FROM listeners WHERE tenant_id IN ($1, '') AND until > COALESCE($4, now()))
