@@ -45,6 +45,8 @@ pub struct Metrics {
     pub worker_capacity: IntGaugeVec,
     /// `golden_dispatch_window{role}`: hints of jobs in Redis, as the process sees it that gives them; 0 elsewhere.
     pub dispatch_window: IntGaugeVec,
+    /// `golden_dispatch_hints_total{role}`: jobs leased because Redis named them.
+    pub dispatch_hints: IntCounterVec,
     /// `golden_dispatch_fallbacks_total{role}`: claims straight from the store because Redis did not answer.
     pub dispatch_fallbacks: IntCounterVec,
     /// `golden_queue_depth{role,state}`: jobs ready, due later or running; 10,000 stands for any number from there.
@@ -134,6 +136,11 @@ impl Metrics {
             worker_busy: table.gauges("golden_worker_busy", "Runs under way in this process.", &["role"]),
             worker_capacity: table.gauges("golden_worker_capacity", "Runs at once at most.", &["role"]),
             dispatch_window: table.gauges("golden_dispatch_window", "Hints of jobs in Redis.", &["role"]),
+            dispatch_hints: table.counters(
+                "golden_dispatch_hints_total",
+                "Jobs leased as Redis named them.",
+                &["role"],
+            ),
             dispatch_fallbacks: table.counters(
                 "golden_dispatch_fallbacks_total",
                 "Claims from the store because Redis did not answer.",
@@ -238,6 +245,7 @@ impl Metrics {
         for role in Role::ALL {
             self.job_wait.with_label_values(&[role.as_str()]);
             self.dispatch_window.with_label_values(&[role.as_str()]);
+            self.dispatch_hints.with_label_values(&[role.as_str()]);
             self.dispatch_fallbacks.with_label_values(&[role.as_str()]);
         }
     }

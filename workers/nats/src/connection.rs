@@ -2,8 +2,11 @@
 
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State, jetstream};
@@ -11,7 +14,10 @@ use golden_jobs::breakers::{Board, Dependency};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::streams::{self, StreamLimits};
+use crate::{
+    steady::{LASTS, Steady},
+    streams::{self, StreamLimits},
+};
 
 /// How to reach the servers.
 #[derive(Clone)]
@@ -60,6 +66,8 @@ pub struct Nats {
     trouble: Mutex<Option<String>>,
     /// Something happened after which they should be looked at.
     look: Arc<Notify>,
+    /// Connections so far.
+    connections: Arc<AtomicU64>,
 }
 
 impl Nats {
@@ -67,7 +75,8 @@ impl Nats {
     pub async fn connect(options: NatsOptions) -> Result<Arc<Self>, NatsError> {
         let addresses = addresses(&options.url)?;
         let look = Arc::<Notify>::default();
-        let connected = Arc::clone(&look);
+        let connections = Arc::<AtomicU64>::default();
+        let (connected, counted) = (Arc::clone(&look), Arc::clone(&connections));
         let connect = ConnectOptions::new()
             .name(concat!("golden ", env!("CARGO_PKG_VERSION")))
             .retry_on_initial_connect()
@@ -80,6 +89,7 @@ impl Nats {
             .event_callback(move |event| {
                 told(&event);
                 if event == Event::Connected {
+                    counted.fetch_add(1, Ordering::Relaxed);
                     connected.notify_one();
                 }
                 std::future::ready(())
@@ -91,24 +101,31 @@ impl Nats {
         let client = connect.connect(addresses).await.map_err(|error| NatsError::Away(error.to_string()))?;
         let jetstream = jetstream::ContextBuilder::new().timeout(PATIENCE).build(client.clone());
         let trouble = Mutex::new(Some("the streams were not looked at yet".to_owned()));
-        Ok(Arc::new(Self { client, jetstream, limits: options.streams, trouble, look }))
+        Ok(Arc::new(Self { client, jetstream, limits: options.streams, trouble, look, connections }))
     }
 
-    /// Makes the streams whenever they may be missing, until told to stop. Once they are there, NATS is tried again.
+    /// Makes the streams whenever they may be missing, until told to stop. Once they are there, and the connection
+    /// lasts, NATS is tried again.
     pub async fn keep(self: Arc<Self>, breakers: Board, shutdown: CancellationToken) {
         let _: Option<Infallible> = Box::pin(shutdown.run_until_cancelled(self.keep_looking(&breakers))).await;
     }
 
     async fn keep_looking(&self, breakers: &Board) -> Infallible {
-        let mut failures = 0;
+        let (mut failures, mut steady) = (0, Steady::default());
         loop {
+            let connection = self.connections.load(Ordering::Relaxed);
             // Without a connection there is nothing to look at, and `Connected` says when there is.
             let failed = self.is_connected() && self.reconcile_once().await.is_err();
-            if !failed && self.is_connected() {
+            let is_good = self.is_connected() && !failed;
+            if steady.is_news(is_good.then_some(connection), Instant::now()) {
                 breakers.try_now(&Dependency::Nats);
             }
             failures = if failed { failures + 1 } else { 0 };
-            let wait = if failed { pause(failures) } else { LOOK };
+            let wait = match failed {
+                true => pause(failures),
+                false if steady.is_waited_for() => LASTS,
+                false => LOOK,
+            };
             let _ = tokio::time::timeout(wait, self.look.notified()).await;
         }
     }

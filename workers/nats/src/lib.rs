@@ -6,6 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `connection` | the one connection of a process, and what keeps it in order |
+//! | `steady` | whether a connection is one to build upon |
 //! | `streams` | which streams there are, and their limits |
 //! | `subjects` | which subject a message goes to |
 //! | `submissions` | jobs that come in, and what becomes of messages that cannot be jobs |
@@ -17,6 +18,7 @@ mod connection;
 mod follow;
 mod hints;
 mod publisher;
+mod steady;
 mod streams;
 mod subjects;
 mod submissions;

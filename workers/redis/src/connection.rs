@@ -59,7 +59,8 @@ impl Redis {
         Self(Arc::new(Inner { address, link: watch::Sender::new(None), trouble }))
     }
 
-    /// Connects, and does so again whenever that is needed, until told to stop. Once it is, Redis is tried again.
+    /// Connects, and does so again whenever that is needed, until told to stop. Once a connection lasts, Redis is tried
+    /// again.
     pub async fn keep(self, breakers: Board, shutdown: CancellationToken) {
         let _: Option<Infallible> = Box::pin(shutdown.run_until_cancelled(self.keep_connected(&breakers))).await;
     }
@@ -75,7 +76,7 @@ impl Redis {
             };
             match found {
                 Ok((wire, inspection)) => {
-                    (number, failures) = (number + 1, 0);
+                    number += 1;
                     tracing::info!(version = inspection.version, "Redis is connected");
                     let warning = inspection.warning();
                     if let Some(warning) = warning.as_ref().filter(|_| warned != warning) {
@@ -83,8 +84,8 @@ impl Redis {
                     }
                     warned = warning;
                     self.0.link.send_replace(Some(Link { number, wire }));
-                    breakers.try_now(&Dependency::Redis);
-                    self.watch_over(number).await;
+                    // Whatever takes connections and drops them is as good as away.
+                    failures = if self.watch_over(number, breakers).await { 0 } else { failures + 1 };
                     tracing::warn!(error = self.trouble(), "Redis is not connected, trying again");
                 }
                 Err(error) => {
@@ -99,17 +100,23 @@ impl Redis {
         }
     }
 
-    /// Until this link is no more.
-    async fn watch_over(&self, number: u64) {
+    /// Until this link is no more. Answers whether a look found it good; after the first that did, Redis is tried
+    /// ahead of its breaker's time, once for a link: what answers looks and no more keeps its breaker open.
+    async fn watch_over(&self, number: u64, breakers: &Board) -> bool {
         let mut link = self.0.link.subscribe();
+        let mut was_good = false;
         loop {
             let gone = link.wait_for(Option::is_none);
             if timeout(LOOK.mul_f64(rand::random_range(0.8..1.2)), gone).await.is_ok() {
-                return;
+                return was_good;
             }
-            let answer = self.connection(PATIENCE).ask_whether_there().await;
-            if let Err(error) = answer {
-                self.cut(number, &error);
+            match self.connection(PATIENCE).ask_whether_there().await {
+                Err(error) => self.cut(number, &error),
+                Ok(_) if was_good => {}
+                Ok(_) => {
+                    was_good = true;
+                    breakers.try_now(&Dependency::Redis);
+                }
             }
         }
     }
@@ -179,6 +186,11 @@ async fn connect(connector: &mut Connector) -> Result<(Wire, Inspection), String
     }
 }
 
+/// It did not answer in time.
+pub(crate) fn late(within: Duration) -> RedisError {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}")).into()
+}
+
 /// Without what is only of interest to who made it.
 fn in_words(error: &RedisError) -> String {
     match error.detail() {
@@ -207,10 +219,7 @@ impl Connection {
 
     /// What came of a request, after which the link may be of no use.
     fn heed<T>(&self, number: u64, answer: Result<RedisResult<T>, tokio::time::error::Elapsed>) -> RedisResult<T> {
-        let answer = answer.unwrap_or_else(|_| {
-            let within = self.within;
-            Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}")).into())
-        });
+        let answer = answer.unwrap_or_else(|_| Err(late(self.within)));
         // One that took too long may be on its way: whether the link is any good is for the next look to say.
         let is_over = |error: &RedisError| match error.kind() {
             ErrorKind::Io => !error.is_timeout(),

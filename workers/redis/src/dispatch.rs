@@ -1,4 +1,5 @@
-//! Jobs are handed to workers through Redis, so that idle workers ask it and not the store.
+//! Jobs are handed to workers through Redis, so that they ask it what is ready, and the store for what it named. Beside
+//! that an idle process asks the store about once a second what has come due, as it does with any dispatch.
 //!
 //! Redis holds hints, ids of jobs that are ready, and of those no more than workers need for a moment; the
 //! backlog stays in the store. One process at a time gives a role's (`feeder`). Whoever takes hints leases their
@@ -25,7 +26,7 @@ use std::{
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use golden_jobs::{
-    Role, WorkerId,
+    JobId, Role, WorkerId,
     breakers::{Board, Dependency, State},
     dispatch::Dispatch,
     metrics::Metrics,
@@ -34,19 +35,17 @@ use golden_jobs::{
 use tokio::{
     sync::Notify,
     task::{JoinHandle, JoinSet},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
-use crate::Redis;
+use crate::{Redis, connection::late};
 use feeder::Feeder;
 use window::Window;
 
-/// How long Redis may take for an answer before it counts as away.
+/// How long Redis may take to hand out hints before it counts as away.
 const DEADLINE: Duration = Duration::from_millis(500);
 /// How long it is left alone then, before its breaker is asked again.
 const AWAY: Duration = Duration::from_millis(700);
-/// Answers that a call may wait for: it was wiped, and is told again who asks.
-const TRIPS: u32 = 4;
 /// Taken at once at most.
 const TAKE: usize = 1000;
 /// How long an idle pool waits before it asks again: at first, and at most.
@@ -131,15 +130,16 @@ impl Dispatch for ThroughRedis {
     async fn claim(&self, role: Role, limit: u32, worker: WorkerId) -> Result<Vec<Claimed>, StoreError> {
         let line = self.line(role);
         while self.away().is_none() {
-            line.forgotten().await;
-            let call = match self.breakers.call(&Dependency::Redis, DEADLINE * TRIPS) {
+            let call = match self.breakers.call(&Dependency::Redis, DEADLINE) {
                 Ok(call) => call,
                 Err(refused) => {
                     self.is_away(&refused);
                     break;
                 }
             };
-            let taken = line.window.take(TAKE.min(limit as usize)).await;
+            // Several requests where it was wiped, and is told again who asks.
+            let taken = timeout(DEADLINE, line.take(TAKE.min(limit as usize))).await;
+            let taken = taken.unwrap_or_else(|_| Err(late(DEADLINE).into()));
             call.ended(taken.is_err());
             let taken = match taken {
                 Ok(taken) => taken,
@@ -159,7 +159,11 @@ impl Dispatch for ThroughRedis {
             match claimed {
                 // All of them were out of date: others may not be.
                 Ok(claimed) if claimed.is_empty() => {}
-                claimed => return claimed,
+                Ok(claimed) => {
+                    self.metrics.dispatch_hints.with_label_values(&[role.as_str()]).inc_by(claimed.len() as u64);
+                    return Ok(claimed);
+                }
+                Err(error) => return Err(error),
             }
         }
         self.metrics.dispatch_fallbacks.with_label_values(&[role.as_str()]).inc();
@@ -206,6 +210,12 @@ impl Dispatch for ThroughRedis {
 }
 
 impl Line {
+    /// Takes hints, once those taken before are forgotten.
+    async fn take(&self, limit: usize) -> Result<Vec<JobId>, apalis_redis::Error> {
+        self.forgotten().await;
+        self.window.take(limit).await
+    }
+
     /// Forgets what was taken, while its jobs run already.
     fn forget(self: &Arc<Self>) {
         let line = Arc::clone(self);

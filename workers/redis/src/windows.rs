@@ -5,13 +5,11 @@ use std::{sync::LazyLock, time::Duration};
 use golden_jobs::breakers::{Board, Dependency, Refused};
 use redis::{RedisError, Script};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
-use crate::connection::{Connection, Redis};
+use crate::connection::{Connection, Redis, late};
 
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("windows/take.lua")));
-
-/// Requests to Redis for one answer, where it does not know the script yet, and one to spare.
-const TRIPS: u32 = 4;
 
 /// The windows of all who ask, by their names.
 ///
@@ -54,11 +52,15 @@ impl Windows {
     /// Lets one request of `owner` through if fewer than `quota` were within the window. One that is not let through
     /// does not count.
     pub async fn take(&self, owner: &str, quota: u32) -> Result<Taken, Uncounted> {
-        let call = self.breakers.call(&Dependency::Redis, self.within * TRIPS)?;
+        let call = self.breakers.call(&Dependency::Redis, self.within)?;
         let mut connection = self.connection.clone();
         let window = self.window.as_micros();
         let window = u64::try_from(window).unwrap_or(u64::MAX);
-        let taken = TAKE.key(key(owner)).arg(quota).arg(window).invoke_async(&mut connection).await;
+        let mut take = TAKE.key(key(owner));
+        take.arg(quota).arg(window);
+        // Several requests where Redis does not know the script yet.
+        let taken = timeout(self.within, take.invoke_async(&mut connection)).await;
+        let taken = taken.unwrap_or_else(|_| Err(late(self.within)));
         call.ended(taken.is_err());
         let (admitted, remaining, wait): (bool, u32, u64) = taken?;
         Ok(Taken { admitted, remaining, wait: Duration::from_micros(wait) })

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use golden_jobs::{
+    breakers::{self, Board, Dependency, State},
+    metrics::Metrics,
+};
 use golden_redis::{Address, Connection, Redis};
 use redis::{AsyncCommands, RedisResult};
 
@@ -45,6 +49,37 @@ async fn it_comes_back_by_itself_and_never_waits_for_a_server_that_is_away() {
     until("it is there again", async || counts(&mut connection).await.is_ok()).await;
     assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
     assert_eq!(counts(&mut connection).await.unwrap(), 2, "what was counted is gone with the server");
+}
+
+/// What takes connections, answers what is asked of a new one, and drops it is not connected to again and again, nor is
+/// its breaker tried ahead of its time.
+#[tokio::test]
+async fn a_server_that_drops_every_connection_is_left_alone_for_longer_each_time() {
+    const CONNECTIONS: usize = 5;
+    let server = Server::start();
+    server.client().await;
+    let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let board = Board::new(breakers::Options::default(), Metrics::new());
+    for _ in 0..5 {
+        board.call(&Dependency::Redis, PATIENCE).unwrap().ended(true);
+    }
+    let kept = Kept::with(&format!("redis://{}", door.local_addr().unwrap()), board.clone());
+
+    let begun = Instant::now();
+    for _ in 0..CONNECTIONS {
+        let (mut client, _) = tokio::time::timeout(PATIENCE, door.accept()).await.unwrap().unwrap();
+        let mut there = tokio::net::TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut client, &mut there) => {}
+            () = kept.redis.connected() => {}
+        }
+        drop(client);
+        until("its end is noticed", async || kept.redis.ready().is_err()).await;
+    }
+
+    // 50 + 100 + 200 + 400 ms at least.
+    assert!(begun.elapsed() > Duration::from_millis(700), "{:?}", begun.elapsed());
+    assert_eq!(board.state(&Dependency::Redis), State::Open);
 }
 
 #[tokio::test]
