@@ -85,6 +85,7 @@ async fn drain(fresh: &Fresh, table: &mut Table) -> anyhow::Result<()> {
     let (store, _kept) = fresh.open().await?;
     load::insert(&store, JOBS, 500).await?;
     let (rate, _) = load::drain(&store, Some(redis.dispatch(&store)), JOBS, Keep::default()).await?;
+    redis.handed_out(JOBS)?;
     table.row(name, "drain 100k no-op jobs, one worker, through Redis", rate, "jobs/s");
     table.row(name, "that as a share of the store's own dispatch", 100.0 * rate / by_store, "%");
     Ok(())
@@ -109,5 +110,6 @@ async fn idle(fresh: &Fresh, table: &mut Table) -> anyhow::Result<()> {
         table.row(fresh.name(), &format!("accept to run, 1,000 jobs/s{how}, p50"), p50, "ms");
         table.row(fresh.name(), &format!("accept to run, 1,000 jobs/s{how}, p99"), p99, "ms");
     }
+    redis.handed_out(4000)?;
     Ok(())
 }

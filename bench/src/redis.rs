@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use golden_jobs::{
+    Role,
     breakers::{self, Board},
     dispatch::Dispatch,
     metrics::Metrics,
@@ -21,6 +22,7 @@ pub(crate) struct Server {
     child: Child,
     redis: Redis,
     breakers: Board,
+    metrics: Metrics,
     _kept: DropGuard,
 }
 
@@ -34,15 +36,27 @@ impl Server {
             .context("redis-server is not there; `tests/services up` installs Debian's")?;
         let redis = Redis::new(format!("redis://127.0.0.1:{port}").parse()?);
         let shutdown = CancellationToken::new();
-        let breakers = Board::new(breakers::Options::default(), Metrics::new());
+        let metrics = Metrics::new();
+        let breakers = Board::new(breakers::Options::default(), metrics.clone());
         tokio::spawn(redis.clone().keep(breakers.clone(), shutdown.clone()));
         redis.connected().await;
-        Ok(Self { child, redis, breakers, _kept: shutdown.drop_guard() })
+        Ok(Self { child, redis, breakers, metrics, _kept: shutdown.drop_guard() })
     }
 
     /// What hands out a store's jobs through it.
     pub(crate) fn dispatch(&self, store: &SharedStore) -> Arc<dyn Dispatch> {
-        Arc::new(ThroughRedis::new(self.redis.clone(), Arc::clone(store), self.breakers.clone(), Metrics::new()))
+        let (breakers, metrics) = (self.breakers.clone(), self.metrics.clone());
+        Arc::new(ThroughRedis::new(self.redis.clone(), Arc::clone(store), breakers, metrics))
+    }
+
+    /// Fails unless so many jobs came through it since it was started, bar a few: else something other was measured.
+    pub(crate) fn handed_out(&self, jobs: usize) -> anyhow::Result<()> {
+        let role = Role::Orchestrator.as_str();
+        let through = self.metrics.dispatch_hints.with_label_values(&[role]).get();
+        let past = self.metrics.dispatch_fallbacks.with_label_values(&[role]).get();
+        let enough = jobs as u64 * 99 / 100;
+        anyhow::ensure!(through >= enough, "{through} of {jobs} jobs came through Redis: {past} claims went past it");
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use crate::{
+    dispatch::Dispatched,
     load::Clients,
     plan::{LISTENING, TENANTS},
     postgres::Postgres,
@@ -18,7 +19,9 @@ use crate::{
 
 /// In the order in which they are to end.
 pub(crate) struct Cluster {
-    pub(crate) workers: Vec<Process>,
+    pub(crate) workers: Vec<Worker>,
+    /// Where those who are gone had their jobs from.
+    gone: Dispatched,
     /// Beside the one that `golden` has.
     second: Process,
     golden: Golden,
@@ -26,6 +29,12 @@ pub(crate) struct Cluster {
     pub(crate) nats: Server,
     pub(crate) redis: Redis,
     pub(crate) postgres: Postgres,
+}
+
+pub(crate) struct Worker {
+    pub(crate) process: Process,
+    /// Where it shows its metrics.
+    probes: String,
 }
 
 /// A server that keeps nothing when it ends: each start is a wiped one.
@@ -45,6 +54,13 @@ impl Redis {
         self.process = None;
     }
 
+    /// Has a server that runs forget everything.
+    pub(crate) fn wipe(&self) {
+        let mut client = Command::new("redis-cli");
+        let wiped = client.args(["-p", &self.port.to_string(), "FLUSHALL"]).output().unwrap();
+        assert!(wiped.status.success(), "{wiped:?}");
+    }
+
     pub(crate) fn start_again(&mut self) {
         let mut server = Command::new("redis-server");
         server.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--appendonly", "no"]);
@@ -59,6 +75,7 @@ impl Cluster {
         let settings = [
             ("NATS_URL", &*nats.url()),
             ("REDIS_URL", &*format!("redis://127.0.0.1:{}", redis.port)),
+            ("GOLDEN_DISPATCH", "redis"),
             // So many requests are counted, and none is refused.
             ("GOLDEN_RATE_LIMITS", "admin=100000"),
             ("GOLDEN_DRAIN_TIMEOUT", "3s"),
@@ -68,7 +85,8 @@ impl Cluster {
         let golden = Golden::start(TestStore::postgres_on(postgres.url.clone()).await, "api", &settings).await;
         let second_address = format!("127.0.0.1:{}", free_port());
         let second = golden.process("api", &["--listen", &second_address]);
-        let mut cluster = Self { workers: Vec::new(), second, golden, second_address, nats, redis, postgres };
+        let (workers, gone) = (Vec::new(), Dispatched::default());
+        let mut cluster = Self { workers, gone, second, golden, second_address, nats, redis, postgres };
         for _ in 0..3 {
             cluster.hire().await;
         }
@@ -83,9 +101,37 @@ impl Cluster {
 
     /// One worker more.
     pub(crate) async fn hire(&mut self) {
-        let mut worker = self.golden.worker("orchestrator,webhook,supervisor,peer-hub");
-        worker.says("worker started").await;
-        self.workers.push(worker);
+        let probes = format!("127.0.0.1:{}", free_port());
+        let roles = "orchestrator,webhook,supervisor,peer-hub";
+        let mut process = self.golden.worker_with(roles, &["--probes-listen", &probes]);
+        process.says("worker started").await;
+        self.workers.push(Worker { process, probes });
+    }
+
+    /// One worker less, which the caller ends.
+    pub(crate) async fn let_go(&mut self, worker: usize) -> Process {
+        let Worker { process, probes } = self.workers.swap_remove(worker);
+        self.gone += dispatched(&probes).await;
+        process
+    }
+
+    /// Where all workers so far had their jobs from; none may be frozen.
+    pub(crate) async fn dispatched(&self) -> Dispatched {
+        let mut all = self.gone;
+        for worker in &self.workers {
+            all += dispatched(&worker.probes).await;
+        }
+        all
+    }
+
+    /// Waits until workers have more jobs through Redis than so many; gives the time that took.
+    pub(crate) async fn until_redis_hands_out(&self, more_than: u64) -> Duration {
+        let begun = Instant::now();
+        while self.dispatched().await.through <= more_than {
+            assert!(begun.elapsed() < PATIENCE, "no job comes through Redis again");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        begun.elapsed()
     }
 
     /// Kills one of the APIs.
@@ -135,14 +181,14 @@ impl Cluster {
 
     /// How many runs a worker holds.
     pub(crate) async fn held(&self, worker: usize) -> i64 {
-        let pid = i64::from(self.workers[worker].id());
+        let pid = i64::from(self.workers[worker].process.id());
         let sql = "SELECT count(*) FROM running JOIN workers w ON w.id = worker_id WHERE w.pid = $1";
         sqlx::query_scalar(sql).bind(pid).fetch_one(&mut self.sql().await).await.unwrap()
     }
 
     /// Waits until a worker has beaten after now.
     pub(crate) async fn until_it_beats(&self, worker: usize) {
-        let pid = i64::from(self.workers[worker].id());
+        let pid = i64::from(self.workers[worker].process.id());
         let mut sql = self.sql().await;
         let now: String = sqlx::query_scalar("SELECT now()::text").fetch_one(&mut sql).await.unwrap();
         let beats = "SELECT EXISTS (SELECT FROM workers WHERE pid = $1 AND heartbeat_at > $2::timestamptz)";
@@ -172,4 +218,10 @@ impl Cluster {
         }
         messages
     }
+}
+
+async fn dispatched(probes: &str) -> Dispatched {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let scrape = client.get(format!("http://{probes}/metrics")).send().await.unwrap();
+    Dispatched::of(&scrape.text().await.unwrap())
 }

@@ -38,7 +38,7 @@ impl Fault {
         match self {
             Self::KillWorker => {
                 let held = cluster.held(chosen).await;
-                let worker = cluster.workers.swap_remove(chosen);
+                let worker = cluster.let_go(chosen).await;
                 worker.signal("-KILL");
                 drop(worker);
                 cluster.hire().await;
@@ -46,7 +46,7 @@ impl Fault {
             }
             Self::DrainWorker => {
                 let held = cluster.held(chosen).await;
-                let worker = cluster.workers.swap_remove(chosen);
+                let worker = cluster.let_go(chosen).await;
                 let status = worker.terminate().await;
                 assert_eq!(status, Some(0), "a worker that drains ends well");
                 cluster.hire().await;
@@ -55,12 +55,12 @@ impl Fault {
             Self::FreezeWorker => {
                 let held = cluster.held(chosen).await;
                 let time = Duration::from_secs(dice.random_range(25..=40));
-                cluster.workers[chosen].signal("-STOP");
+                cluster.workers[chosen].process.signal("-STOP");
                 sleep(time).await;
-                cluster.workers[chosen].signal("-CONT");
+                cluster.workers[chosen].process.signal("-CONT");
                 cluster.until_it_beats(chosen).await;
                 // The others have 30 s to notice.
-                let noticed = cluster.workers[chosen].log().contains("taken for lost");
+                let noticed = cluster.workers[chosen].process.log().contains("taken for lost");
                 let found =
                     if noticed { "it found itself taken for lost" } else { "it was back before that was noticed" };
                 format!("worker frozen (SIGSTOP) for {time:?} that held {held} runs: {found}")
@@ -94,10 +94,19 @@ impl Fault {
                 format!("NATS killed (-9) with {count} events, its disk wiped, started again")
             }
             Self::WipeRedis => {
+                cluster.redis.wipe();
+                let before = cluster.dispatched().await;
+                let wiped = cluster.until_redis_hands_out(before.through).await;
                 cluster.redis.kill();
                 sleep(Duration::from_secs(3)).await;
+                let away = cluster.dispatched().await;
                 cluster.redis.start_again();
-                "Redis killed (-9) with all that it had, started again after 3 s".to_owned()
+                let back = cluster.until_redis_hands_out(away.through).await;
+                let past = away.past - before.past;
+                format!(
+                    "Redis wiped, jobs through it again after {wiped:.1?}; killed (-9), {past} claims past it, started \
+                     again after 3 s, jobs through it again after {back:.1?}"
+                )
             }
         }
     }

@@ -1,15 +1,16 @@
 //! The books: what was promised against what the store and the API have, and [`told`], those who were to be told of it.
+//! What is read for them is in [`records`]; what is said of it here is a pure function.
 
 use std::{collections::BTreeMap, fmt::Display};
 
-use sqlx::{PgConnection, Row};
+use crate::{load::Answered, plan::Planned};
 
-use crate::{
-    load::{Answered, Clients},
-    plan::{Planned, TENANTS},
-};
-
+pub(crate) mod records;
+#[cfg(test)]
+mod tests;
 pub(crate) mod told;
+
+use records::Kept;
 
 /// Entries that do not add up, with the ids of some.
 #[derive(Default)]
@@ -26,45 +27,8 @@ impl Off {
     }
 }
 
-/// One job as the store has it.
-struct Kept {
-    state: String,
-    attempt: i32,
-    /// Runs on record that spent an attempt and did not succeed.
-    attempts: i64,
-    letters: i64,
-    /// Types of its events.
-    events: Vec<String>,
-}
-
 /// Every accepted job has ended once, as planned, with all that belongs to it; and there are no others.
-pub(crate) async fn jobs(sql: &mut PgConnection, answered: &Answered, off: &mut Off) {
-    let rows = sqlx::query(
-        "SELECT j.id::text, j.state, j.attempt, COALESCE(a.attempts, 0) AS attempts, COALESCE(d.letters, 0) AS letters,
-                COALESCE(e.events, '{}') AS events
-         FROM jobs j
-         LEFT JOIN (SELECT job_id, count(*) AS attempts FROM job_attempts GROUP BY 1) a ON a.job_id = j.id
-         LEFT JOIN (SELECT job_id, count(*) AS letters FROM dlq_messages GROUP BY 1) d ON d.job_id = j.id
-         LEFT JOIN (SELECT job_id, array_agg(event) AS events FROM events GROUP BY 1) e ON e.job_id = j.id
-         WHERE j.kind <> 'webhook.deliver'",
-    )
-    .fetch_all(&mut *sql)
-    .await
-    .unwrap();
-    let kept: BTreeMap<String, Kept> = rows
-        .into_iter()
-        .map(|row| {
-            let job = Kept {
-                state: row.get("state"),
-                attempt: row.get("attempt"),
-                attempts: row.get("attempts"),
-                letters: row.get("letters"),
-                events: row.get("events"),
-            };
-            (format!("job_{}", row.get::<String, _>("id")), job)
-        })
-        .collect();
-
+pub(crate) fn jobs(kept: &BTreeMap<String, Kept>, answered: &Answered, off: &mut Off) {
     let accepted = &answered.accepted;
     off.all("accepted and not on record", accepted.keys().filter(|id| !kept.contains_key(*id)));
     off.all("on record and never accepted", kept.keys().filter(|id| !accepted.contains_key(*id)));
@@ -92,95 +56,21 @@ pub(crate) async fn jobs(sql: &mut PgConnection, answered: &Answered, off: &mut 
     );
 }
 
-/// What must be empty once all has ended.
-pub(crate) const LEFT: [(&str, &str); 6] = [
-    ("open jobs", "SELECT count(*) FROM jobs WHERE state NOT IN ('succeeded', 'dead', 'cancelled')"),
-    ("rows of ready", "SELECT count(*) FROM ready"),
-    ("rows of running", "SELECT count(*) FROM running"),
-    ("rows of scheduled", "SELECT count(*) FROM scheduled"),
-    ("events not passed on", "SELECT count(*) FROM outbox"),
-    ("events not published", "SELECT count(*) FROM publications"),
-];
+/// The API's lists, the states of jobs by their ids, say of every job what the store has, and of no other.
+pub(crate) fn lists(listed: &BTreeMap<String, String>, kept: &BTreeMap<String, Kept>, off: &mut Off) {
+    off.all("on record and not in the API's lists", kept.keys().filter(|id| !listed.contains_key(*id)));
+    off.all("in the API's lists and not on record", listed.keys().filter(|id| !kept.contains_key(*id)));
+    let differs = |(id, state): (&String, &String)| {
+        let job = kept.get(id)?;
+        (job.state != *state).then(|| format!("{id} is {} and listed as {state}", job.state))
+    };
+    off.all("in the API's lists not as on record", listed.iter().filter_map(differs));
+}
 
-/// How many there are of what must not be left.
-pub(crate) async fn left(sql: &mut PgConnection) -> Vec<(&'static str, i64)> {
-    let mut left = Vec::new();
-    for (what, query) in LEFT {
-        let count = sqlx::query_scalar(query).fetch_one(&mut *sql).await.unwrap();
-        if count > 0 {
-            left.push((what, count));
-        }
+/// Most jobs came to their workers through Redis, or it was not Redis that was tried.
+pub(crate) fn dispatch(through: u64, answered: &Answered, off: &mut Off) {
+    let accepted = answered.accepted.len();
+    if 2 * through < accepted as u64 {
+        off.0.push(format!("only {through} of {accepted} jobs came through Redis"));
     }
-    left
-}
-
-/// No number of the plan became two jobs, and no message is undelivered.
-pub(crate) async fn store(sql: &mut PgConnection, off: &mut Off) {
-    off.all("left over", left(sql).await.into_iter().map(|(what, count)| format!("{count} {what}")));
-    for (what, query) in [
-        (
-            "planned once and recorded twice",
-            "SELECT metadata->>'number' FROM jobs WHERE kind = 'noop' GROUP BY 1 HAVING count(*) > 1",
-        ),
-        (
-            "webhooks not delivered",
-            "SELECT id::text || ' is ' || state FROM jobs WHERE kind = 'webhook.deliver' AND state <> 'succeeded'",
-        ),
-    ] {
-        off.all(what, sqlx::query_scalar::<_, String>(query).fetch_all(&mut *sql).await.unwrap());
-    }
-}
-
-/// The API says of every accepted job what the store has.
-pub(crate) async fn api(clients: &Clients, answered: &Answered, off: &mut Off) {
-    let mut listed = BTreeMap::new();
-    for (tenant, name) in TENANTS.iter().enumerate() {
-        let mut cursor = String::new();
-        loop {
-            let path = format!("/v1/jobs?kind=noop&limit=100{cursor}");
-            let (status, page) = clients.call(tenant, "GET", &path, tenant, None).await.unwrap();
-            assert_eq!(status, 200, "{page}");
-            for job in page["data"].as_array().unwrap() {
-                assert_eq!(job["tenant"], *name);
-                listed.insert(job["id"].as_str().unwrap().to_owned(), job["state"].as_str().unwrap().to_owned());
-            }
-            let Some(next) = page["next_cursor"].as_str() else { break };
-            cursor = format!("&cursor={next}");
-        }
-    }
-    let accepted = &answered.accepted;
-    off.all("on record and not in the API's lists", accepted.keys().filter(|id| !listed.contains_key(*id)));
-    off.all(
-        "in the API not as planned",
-        accepted.iter().filter_map(|(id, (_, planned))| {
-            listed.get(id).filter(|state| !planned.end.allows(state)).map(|state| format!("{id}: {state}"))
-        }),
-    );
-}
-
-/// The longest time that passed between two ends, in seconds, and how long after the first job it began.
-pub(crate) async fn standstill(sql: &mut PgConnection) -> (f64, f64) {
-    let row = sqlx::query(
-        "SELECT extract(epoch FROM finished_at - before)::float8,
-                extract(epoch FROM before - (SELECT min(created_at) FROM jobs))::float8
-         FROM (SELECT finished_at, lag(finished_at) OVER (ORDER BY finished_at) AS before
-               FROM jobs WHERE kind = 'noop') AS ends
-         WHERE before IS NOT NULL ORDER BY finished_at - before DESC LIMIT 1",
-    )
-    .fetch_one(sql)
-    .await
-    .unwrap();
-    (row.get(0), row.get(1))
-}
-
-/// What became of jobs and runs, for the table.
-pub(crate) async fn counts(sql: &mut PgConnection) -> Vec<(String, i64)> {
-    let rows = sqlx::query(
-        "SELECT 'jobs ' || state, count(*) FROM jobs WHERE kind = 'noop' GROUP BY 1
-         UNION ALL SELECT 'runs that ended as ' || outcome, count(*) FROM job_attempts GROUP BY 1 ORDER BY 1",
-    )
-    .fetch_all(sql)
-    .await
-    .unwrap();
-    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }

@@ -15,6 +15,7 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 mod cluster;
+mod dispatch;
 mod faults;
 mod ledger;
 mod load;
@@ -30,7 +31,7 @@ mod support;
 use cluster::Cluster;
 use faults::Fault;
 use ledger::{
-    Off,
+    Off, records,
     told::{self, Told},
 };
 use plan::TENANTS;
@@ -98,7 +99,7 @@ async fn run(seed: u64, jobs: usize) -> bool {
 
     let mut sql = cluster.sql().await;
     let waited = Instant::now();
-    while !ledger::left(&mut sql).await.is_empty() && waited.elapsed() < SETTLED {
+    while !records::left(&mut sql).await.is_empty() && waited.elapsed() < SETTLED {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     row("nothing is left to be done, or it was waited for long enough");
@@ -106,9 +107,12 @@ async fn run(seed: u64, jobs: usize) -> bool {
     let (events, letters) = faults::streams(&cluster).await;
     heard.hear(events, letters);
     let mut off = Off(answered.wrong.clone());
-    ledger::jobs(&mut sql, &answered, &mut off).await;
-    ledger::store(&mut sql, &mut off).await;
-    ledger::api(&clients, &answered, &mut off).await;
+    let kept = records::jobs(&mut sql).await;
+    ledger::jobs(&kept, &answered, &mut off);
+    records::store(&mut sql, &mut off).await;
+    ledger::lists(&records::listed(&clients).await, &kept, &mut off);
+    let dispatched = cluster.dispatched().await;
+    ledger::dispatch(dispatched.through, &answered, &mut off);
     told::nats(&heard, &answered, &mut off);
     let mut secrets = Vec::new();
     for tenant in TENANTS {
@@ -116,16 +120,17 @@ async fn run(seed: u64, jobs: usize) -> bool {
     }
     let (called, sent) = (callbacks.received(), endpoint.received());
     told::webhooks(&called, &secrets, &sent, &endpoint_secret, &answered, &mut off);
-    let (standstill, at) = ledger::standstill(&mut sql).await;
+    let (standstill, at) = records::standstill(&mut sql).await;
     if standstill > STANDSTILL {
         off.0.push(format!("no job ended for {standstill:.1} s"));
     }
 
-    for (what, count) in ledger::counts(&mut sql).await {
+    for (what, count) in records::counts(&mut sql).await {
         println!("{count:>9}  {what}");
     }
     println!("{:>9}  callbacks and {} messages to an endpoint came, repetitions included", called.len(), sent.len());
     println!("{:>9}  ends and {} dead letters were told to NATS", heard.events.len(), heard.letters.len());
+    println!("{:>9}  runs came through Redis, and {} claims went past it", dispatched.through, dispatched.past);
     println!("{standstill:>7.1} s  was the longest without an end, {at:.1} s after the first job");
     match off.0.is_empty() {
         true => println!("ledger: balanced"),

@@ -56,13 +56,13 @@ impl Other {
     }
 }
 
-/// How many of so many requests to each of the two are let through. All are answered, one way or the other.
-async fn let_through(golden: &Golden, other: &Other, tenant: &str, each: usize) -> usize {
+/// How many of so many requests to each of the two are let through there. All are answered, one way or the other.
+async fn let_through(golden: &Golden, other: &Other, tenant: &str, requests: [usize; 2]) -> [usize; 2] {
     let token = golden.mint("developer", tenant);
     let bearer = format!("Bearer {token}");
     let here = async {
         let mut admitted = 0;
-        for _ in 0..each {
+        for _ in 0..requests[0] {
             let (status, _) = golden.call_with("GET", "/v1/kinds", None, &[("authorization", &bearer)]).await;
             assert!([200, 429].contains(&status), "{status}");
             admitted += usize::from(status == 200);
@@ -71,15 +71,14 @@ async fn let_through(golden: &Golden, other: &Other, tenant: &str, each: usize) 
     };
     let there = async {
         let mut admitted = 0;
-        for _ in 0..each {
+        for _ in 0..requests[1] {
             let status = other.status("/v1/kinds", &token).await;
             assert!([200, 429].contains(&status), "{status}");
             admitted += usize::from(status == 200);
         }
         admitted
     };
-    let (here, there) = tokio::join!(here, there);
-    here + there
+    tokio::join!(here, there).into()
 }
 
 async fn metric(golden: &Golden, name: &str) -> f64 {
@@ -112,17 +111,21 @@ async fn processes_of_the_api_limit_together_and_each_by_itself_without_redis() 
     until("Redis is there", async || ready(&golden).await == (200, json!("ready"), json!(true))).await;
     until("for the other, too", async || other.is_ready().await).await;
 
-    assert_eq!(let_through(&golden, &other, "one", QUOTA).await, QUOTA);
+    let both = let_through(&golden, &other, "one", [QUOTA, QUOTA]).await;
+    assert_eq!(both[0] + both[1], QUOTA, "{both:?}");
+    assert_eq!(let_through(&golden, &other, "two", [QUOTA, 0]).await, [QUOTA, 0]);
+    assert_eq!(let_through(&golden, &other, "two", [3, 3]).await, [0, 0], "they know of each other");
     assert_eq!(metric(&golden, "golden_rate_limits_local_total").await, 0.0);
 
-    // Wiped: what a process let through itself still counts there.
+    // Wiped: who used up the limit with one process is refused by that one still, and begins anew with the other.
     let wiped = Command::new("redis-cli").args(["-p", &port.to_string(), "FLUSHALL"]).status().unwrap();
     assert!(wiped.success());
-    assert!(let_through(&golden, &other, "one", QUOTA).await <= QUOTA);
+    assert_eq!(let_through(&golden, &other, "two", [3, QUOTA + 3]).await, [0, QUOTA]);
+    assert_eq!(metric(&golden, "golden_rate_limits_local_total").await, 0.0);
 
     drop(redis);
-    let alone = let_through(&golden, &other, "two", QUOTA + 5).await;
-    assert_eq!(alone, 2 * QUOTA, "each lets its own quota through");
+    let alone = let_through(&golden, &other, "three", [QUOTA + 5; 2]).await;
+    assert_eq!(alone, [QUOTA; 2], "each lets its own quota through");
     assert!(metric(&golden, "golden_rate_limits_local_total").await >= 40.0);
     assert_eq!(metric(&golden, "circuit_breaker_state{name=\"redis\"}").await, 2.0);
     assert_eq!(breaker(&golden).await, "open");
@@ -132,5 +135,6 @@ async fn processes_of_the_api_limit_together_and_each_by_itself_without_redis() 
     let _redis = start_redis(port).await;
     until("Redis is asked again", async || breaker(&golden).await == "closed").await;
     until("the other asks it, too", async || other.is_ready().await).await;
-    assert_eq!(let_through(&golden, &other, "three", QUOTA).await, QUOTA);
+    let both = let_through(&golden, &other, "four", [QUOTA, QUOTA]).await;
+    assert_eq!(both[0] + both[1], QUOTA, "{both:?}");
 }

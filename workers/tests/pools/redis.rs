@@ -7,21 +7,32 @@ use std::{
 };
 
 use golden_jobs::{
+    Role,
     breakers::{self, Board},
     dispatch::Dispatch,
     metrics::Metrics,
     store::SharedStore,
 };
 use golden_redis::{Redis, ThroughRedis};
+use prometheus::IntCounterVec;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+/// How many claims may go straight to the store: on a busy machine Redis may be late with an answer.
+const FEW: u64 = 3;
+
 tokio::task_local! {
-    static BY_REDIS: ();
+    static BY_REDIS: Metrics;
 }
 
-/// Runs a case whose pools ask Redis for jobs.
+/// Runs a case whose pools ask Redis for jobs, and have them from there.
 pub(crate) async fn by_redis(case: impl Future<Output = ()>) {
-    BY_REDIS.scope((), case).await;
+    let metrics = Metrics::new();
+    BY_REDIS.scope(metrics.clone(), case).await;
+    let count = |counter: &IntCounterVec| -> u64 {
+        Role::ALL.iter().map(|role| counter.with_label_values(&[role.as_str()]).get()).sum()
+    };
+    let (through, past) = (count(&metrics.dispatch_hints), count(&metrics.dispatch_fallbacks));
+    assert!(through > 0 && past <= FEW, "{through} jobs came through Redis, {past} claims went past it");
 }
 
 /// Ends with this.
@@ -29,13 +40,14 @@ pub(crate) struct Server {
     child: Child,
     redis: Redis,
     breakers: Board,
+    metrics: Metrics,
     _kept: DropGuard,
 }
 
 impl Server {
     /// One that is connected, if this case wants one.
     pub(crate) async fn if_wanted() -> Option<Self> {
-        BY_REDIS.try_get().ok()?;
+        let metrics = BY_REDIS.try_with(Clone::clone).ok()?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("redis-server")
             .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--port", &port.to_string()])
@@ -44,14 +56,15 @@ impl Server {
             .expect("redis-server is not there; `tests/services up` installs Debian's");
         let redis = Redis::new(format!("redis://127.0.0.1:{port}").parse().unwrap());
         let shutdown = CancellationToken::new();
-        let breakers = Board::new(breakers::Options::default(), Metrics::new());
+        let breakers = Board::new(breakers::Options::default(), metrics.clone());
         tokio::spawn(redis.clone().keep(breakers.clone(), shutdown.clone()));
         redis.connected().await;
-        Some(Self { child, redis, breakers, _kept: shutdown.drop_guard() })
+        Some(Self { child, redis, breakers, metrics, _kept: shutdown.drop_guard() })
     }
 
     pub(crate) fn dispatch(&self, store: &SharedStore) -> Arc<dyn Dispatch> {
-        Arc::new(ThroughRedis::new(self.redis.clone(), Arc::clone(store), self.breakers.clone(), Metrics::new()))
+        let (breakers, metrics) = (self.breakers.clone(), self.metrics.clone());
+        Arc::new(ThroughRedis::new(self.redis.clone(), Arc::clone(store), breakers, metrics))
     }
 }
 
