@@ -91,7 +91,8 @@ CREATE INDEX jobs_by_parent ON jobs (parent_id, id) WHERE parent_id IS NOT NULL;
 -- and removes one stretch of one tree; what is parked is out of its way.
 CREATE TABLE ready (
     role      TEXT    NOT NULL,
-    -- Held back while its queue is gated (see `queues`): not to be claimed.
+    -- Held back while its queue is gated (see `queues`): not to be claimed. Asked for as `parked = 0`: of `NOT parked`
+    -- the key knows nothing, and the whole role would be read and sorted.
     parked    INTEGER NOT NULL DEFAULT 0 CHECK (parked IN (0, 1)),
     priority  INTEGER NOT NULL,
     fair_tag  INTEGER NOT NULL,

@@ -10,7 +10,7 @@ use golden_jobs::{
 use sqlx::Row;
 
 use crate::{
-    bed::{ALL, Bed, Sql, on_postgres},
+    bed::{ALL, Bed, Sql, on_postgres, on_sqlite},
     both_stores,
     given::{MINUTE, SECOND, TENANT, by, job, job_of, json, succeeded},
 };
@@ -242,6 +242,31 @@ async fn many_claimers_of_the_same_jobs_never_share_one(store: Bed) {
 
     assert_eq!(claimed.len(), JOBS);
     assert_eq!(claimed.into_iter().collect::<HashSet<_>>(), told.into_iter().collect());
+}
+
+/// A claim reads the first jobs of its line, and not the whole of it to sort them.
+#[tokio::test]
+async fn sqlite_claims_from_the_front_of_the_line() {
+    on_sqlite(async |store: Bed| {
+        let Sql::Sqlite(pool) = &store.sql else { unreachable!("a bed on SQLite") };
+        let first = concat!(
+            "EXPLAIN QUERY PLAN ",
+            include_str!("../../src/sql/sqlite/claim/first.sql"),
+            include_str!("../../src/sql/sqlite/claimable.sql")
+        );
+        let ready = concat!(
+            "EXPLAIN QUERY PLAN ",
+            include_str!("../../src/sql/sqlite/ready.sql"),
+            include_str!("../../src/sql/sqlite/claimable.sql")
+        );
+        for explain in [first, ready] {
+            let plan = sqlx::raw_sql(explain).fetch_all(pool).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|line| line.get("detail")).collect();
+            assert!(plan.iter().any(|line| line.contains("ready USING PRIMARY KEY (role=? AND parked=?")), "{plan:#?}");
+            assert!(plan.iter().all(|line| !line.contains("FOR ORDER BY")), "{plan:#?}");
+        }
+    })
+    .await;
 }
 
 /// However little the planner knows of the table: a claim of given jobs must not read the role's backlog.

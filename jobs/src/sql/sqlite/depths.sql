@@ -30,7 +30,7 @@ SELECT asked.role, asked.ready, asked.held,
        COALESCE((SELECT runs FROM in_pools WHERE in_pools.role = asked.role), 0) AS capacity,
        asked.ready >= ?2 OR asked.held >= ?2 OR COALESCE((SELECT sum(jobs) FROM in_scheduled), 0) >= ?2 AS at_least,
        (SELECT min((SELECT j.run_at FROM ready q CROSS JOIN jobs j ON j.id = q.id
-                    WHERE q.role = asked.role AND NOT q.parked AND q.priority = p.value
+                    WHERE q.role = asked.role AND q.parked = 0 AND q.priority = p.value
                     ORDER BY q.fair_tag, q.id LIMIT 1))
         FROM json_each('[0,1,2,3,4,5,6,7,8,9]') AS p) AS oldest,
        (SELECT oldest FROM in_running WHERE in_running.role = asked.role) AS oldest_run

@@ -8,7 +8,7 @@ RETURNING id, role, priority, tenant_id
 
 -- step: waiting
 -- Which of the roles ?1 have ready jobs.
-SELECT value FROM json_each(?1) AS asked WHERE EXISTS (SELECT 1 FROM ready WHERE role = asked.value AND NOT parked)
+SELECT value FROM json_each(?1) AS asked WHERE EXISTS (SELECT 1 FROM ready WHERE role = asked.value AND parked = 0)
 
 -- step: next
 -- When the next job is due after ?1.

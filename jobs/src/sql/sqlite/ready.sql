@@ -1,3 +1,3 @@
 -- Up to ?2 of the first ready rows of role ?1: what a claim would take now. Before `claimable.sql`.
 SELECT priority, fair_tag, id FROM ready
-WHERE role = ?1 AND NOT parked
+WHERE role = ?1 AND parked = 0
