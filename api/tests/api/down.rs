@@ -336,7 +336,7 @@ impl Schedules for Down {
 
 #[async_trait]
 impl Ready for Down {
-    async fn ready(&self, _: Role, _: u32) -> Result<Vec<ReadyJob>> {
+    async fn ready(&self, _: Role, _: Option<ReadyJob>, _: u32) -> Result<Vec<ReadyJob>> {
         down()
     }
 

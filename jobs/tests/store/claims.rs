@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use golden_jobs::{
     JobId, Role, State, WorkerId,
     outcome::Verdict,
-    store::{Claimed, Due, NewJob, QueueName, Quota},
+    store::{Claimed, Due, NewJob, QueueName, Quota, ReadyJob},
 };
 use sqlx::Row;
 
@@ -145,7 +145,7 @@ async fn many_claimers_never_share_a_job(store: Bed) {
 }
 
 async fn ready(store: &Bed, limit: u32) -> Vec<JobId> {
-    store.ready(Role::Orchestrator, limit).await.unwrap().into_iter().map(|ready| ready.id).collect()
+    store.ready(Role::Orchestrator, None, limit).await.unwrap().into_iter().map(|ready| ready.id).collect()
 }
 
 fn ids(claimed: &[Claimed]) -> Vec<JobId> {
@@ -163,9 +163,16 @@ async fn what_is_ready_is_told_in_claim_order(store: Bed) {
         .await
         .unwrap();
 
-    let told = store.ready(Role::Orchestrator, ALL).await.unwrap();
+    let told = store.ready(Role::Orchestrator, None, ALL).await.unwrap();
 
     assert!(told.is_sorted(), "{told:?}");
+    for place in 0..told.len() {
+        let after = store.ready(Role::Orchestrator, Some(told[place]), 2).await.unwrap();
+        assert_eq!(after, told[place + 1..].iter().take(2).copied().collect::<Vec<_>>());
+    }
+    // It need not be a job's.
+    let place = ReadyJob { id: JobId::new(), ..told[2] };
+    assert_eq!(store.ready(Role::Orchestrator, Some(place), ALL).await.unwrap(), told[3..]);
     assert_eq!(ready(&store, 2).await, ready(&store, ALL).await[..2]);
     let told: Vec<_> = told.into_iter().map(|ready| ready.id).collect();
     let claimed = store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap();
@@ -259,10 +266,13 @@ async fn sqlite_claims_from_the_front_of_the_line() {
             include_str!("../../src/sql/sqlite/ready.sql"),
             include_str!("../../src/sql/sqlite/claimable.sql")
         );
-        for explain in [first, ready] {
+        for (explain, by) in [
+            (first, "ready USING PRIMARY KEY (role=? AND parked=?)"),
+            (ready, "ready USING PRIMARY KEY (role=? AND parked=? AND (priority,fair_tag,id)>(?,?,?))"),
+        ] {
             let plan = sqlx::raw_sql(explain).fetch_all(pool).await.unwrap();
             let plan: Vec<String> = plan.iter().map(|line| line.get("detail")).collect();
-            assert!(plan.iter().any(|line| line.contains("ready USING PRIMARY KEY (role=? AND parked=?")), "{plan:#?}");
+            assert!(plan.iter().any(|line| line.contains(by)), "{plan:#?}");
             assert!(plan.iter().all(|line| !line.contains("FOR ORDER BY")), "{plan:#?}");
         }
     })
@@ -299,10 +309,9 @@ async fn postgres_finds_given_jobs_by_their_ids() {
                 store.insert((0..2_000).map(|_| job()).collect()).await.unwrap();
                 sqlx::raw_sql("ANALYZE ready").execute(&mut *connection).await.unwrap();
             }
+            let ready = "EXPLAIN EXECUTE ready('orchestrator', 1000, 5, 7, gen_random_uuid())";
             let given = "EXPLAIN EXECUTE given('orchestrator', 1000, gen_random_uuid(), NULL, '{}')";
-            for (explain, index) in
-                [(given, "ready_id_key"), ("EXPLAIN EXECUTE ready('orchestrator', 1000)", "ready_in_claim_order")]
-            {
+            for (explain, index) in [(given, "ready_id_key"), (ready, "ready_in_claim_order")] {
                 let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
                 let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
                 let looks: Vec<_> =

@@ -235,7 +235,12 @@ impl Pair<'_> {
 
     async fn claim(&mut self, role: Role, limit: u32, told: bool) -> Result<(), TestCaseError> {
         let expected = self.model.most_urgent(role, limit as usize);
-        let ready: Vec<_> = self.store.ready(role, limit).await.unwrap().into_iter().map(|ready| ready.id).collect();
+        let ready = self.store.ready(role, None, limit).await.unwrap();
+        // Read on from any place, it is the same line.
+        if let [first, rest @ ..] = &ready[..] {
+            prop_assert_eq!(&*self.store.ready(role, Some(*first), limit - 1).await.unwrap(), rest);
+        }
+        let ready: Vec<_> = ready.into_iter().map(|ready| ready.id).collect();
         let claimed = if told {
             self.store.claim_ready(role, &ready, self.store.worker).await.unwrap()
         } else {

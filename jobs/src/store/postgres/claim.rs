@@ -59,9 +59,11 @@ impl PostgresStore {
 
 #[async_trait]
 impl Ready for PostgresStore {
-    async fn ready(&self, role: Role, limit: u32) -> Result<Vec<ReadyJob>, StoreError> {
+    async fn ready(&self, role: Role, after: Option<ReadyJob>, limit: u32) -> Result<Vec<ReadyJob>, StoreError> {
+        let (priority, fair_tag, id) = ReadyJob::place(after);
         self.in_time(|| async {
-            let rows = sqlx::query(READY).bind(role.as_str()).bind(i64::from(limit)).fetch_all(&self.pool).await?;
+            let query = sqlx::query(READY).bind(role.as_str()).bind(i64::from(limit));
+            let rows = query.bind(priority).bind(fair_tag).bind(id).fetch_all(&self.pool).await?;
             rows.iter().map(rows::ready).collect()
         })
         .await

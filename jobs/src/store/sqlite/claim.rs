@@ -70,9 +70,11 @@ impl Verb for Claim {
 
 #[async_trait]
 impl Ready for SqliteStore {
-    async fn ready(&self, role: Role, limit: u32) -> Result<Vec<ReadyJob>, StoreError> {
+    async fn ready(&self, role: Role, after: Option<ReadyJob>, limit: u32) -> Result<Vec<ReadyJob>, StoreError> {
+        let (priority, fair_tag, id) = ReadyJob::place(after);
         self.read(async {
-            let rows = sqlx::query(READY).bind(role.as_str()).bind(limit).fetch_all(&self.readers).await?;
+            let query = sqlx::query(READY).bind(role.as_str()).bind(limit);
+            let rows = query.bind(priority).bind(fair_tag).bind(id).fetch_all(&self.readers).await?;
             rows.iter().map(rows::ready).collect()
         })
         .await

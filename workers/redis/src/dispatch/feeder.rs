@@ -33,6 +33,9 @@ const IDLE: Duration = Duration::from_millis(500);
 const SAFETY: Duration = Duration::from_secs(5);
 /// After Redis or the store failed.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How often at least to read from the first on where nobody said that there is something: what nobody spoke of, and what
+/// got lost, is before what is read otherwise.
+const WHOLE: Duration = Duration::from_millis(500);
 /// How many of the first to look at while enough wait, since one may be more urgent than these; and how often.
 const URGENT: usize = 32;
 const URGENTLY: Duration = Duration::from_millis(100);
@@ -62,6 +65,11 @@ struct Course {
     recent: Recent,
     /// Whether the store had more than it was asked for.
     backlog: bool,
+    /// The last that was given, where all before it were, too. It is where to read on, until something new is heard of:
+    /// that may belong before it.
+    given: Option<ReadyJob>,
+    /// When it was last read from the first on.
+    whole: Instant,
     /// Whether it was said that there is something since it was asked.
     hinted: bool,
     asked: Instant,
@@ -104,6 +112,8 @@ impl Feeder {
             depth: Depth::new(),
             recent: Recent::default(),
             backlog: false,
+            given: None,
+            whole: Instant::now(),
             hinted: true,
             asked: Instant::now(),
             wait: SOON,
@@ -134,14 +144,20 @@ impl Feeder {
         if level.known == 0 {
             // It was wiped, or all of it was claimed: whatever is ready is new.
             course.recent.forget();
+            course.given = None;
         }
         let wants = course.depth.wants(level.waiting, course.backlog, Instant::now());
         let since = course.asked.elapsed();
+        if course.hinted || course.whole.elapsed() >= WHOLE {
+            course.given = None;
+        }
         let ask = match wants {
             0 if course.hinted && since >= URGENTLY => URGENT,
             0 => 0,
-            _ if course.hinted || course.backlog || since >= SAFETY => wants + level.known,
-            _ => 0,
+            _ if !course.hinted && !course.backlog && since < SAFETY => 0,
+            _ if course.given.is_some() => wants,
+            // Those that are there already come first.
+            _ => wants + level.known,
         };
         if ask == 0 {
             let most = if course.backlog || course.hinted { LATE } else { IDLE };
@@ -149,13 +165,24 @@ impl Feeder {
             return Ok(());
         }
         (course.hinted, course.asked) = (false, Instant::now());
-        let ready = self.store.ready(self.role, u32::try_from(ask).unwrap_or(u32::MAX)).await?;
+        if course.given.is_none() {
+            course.whole = Instant::now();
+        }
+        let ready = self.store.ready(self.role, course.given, u32::try_from(ask).unwrap_or(u32::MAX)).await?;
+        let (last, is_all) = (ready.last().copied(), ready.len() < ask);
         if wants > 0 {
-            course.backlog = ready.len() == ask;
+            // What is before the place that was read on from may be more.
+            course.backlog = !is_all || course.given.is_some();
         }
         let mut jobs = course.recent.new_among(ready, Instant::now());
         jobs.truncate(if wants > 0 { wants } else { URGENT });
+        if jobs.is_empty() {
+            course.given = last.or(course.given);
+        }
         let gave = self.give(course, &jobs, level).await?;
+        if wants == 0 || is_all {
+            course.given = None;
+        }
         course.wait = if gave { SOON } else { (2 * course.wait).min(LATE) };
         Ok(())
     }
@@ -168,6 +195,7 @@ impl Feeder {
             let (chunk, rest) = left.split_at(left.len().min(room).min(CHUNK));
             added += self.line.window.push(chunk).await?;
             course.recent.gave(chunk);
+            course.given = chunk.last().copied();
             left = rest;
         }
         if added > 0 {

@@ -157,7 +157,7 @@ async fn jobs_are_handed_out_in_claim_order() {
     site.submit("big", 300, 5).await;
     site.submit("small", 5, 5).await;
     let urgent = site.submit("big", 3, 0).await;
-    let told = site.store.ready(ROLE, 1000).await.unwrap();
+    let told = site.store.ready(ROLE, None, 1000).await.unwrap();
     let process = site.process().await;
 
     let first = process.claim_all(30).await;
