@@ -1,12 +1,7 @@
 //! A Redis of the benchmark's own.
 
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use anyhow::Context;
 use golden_jobs::{
     Role,
     breakers::{self, Board},
@@ -17,9 +12,14 @@ use golden_jobs::{
 use golden_redis::{Redis, ThroughRedis};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+#[path = "../../workers/redis/tests/redis/server.rs"]
+#[expect(clippy::unwrap_used, reason = "without it there is nothing to measure")]
+#[expect(dead_code, reason = "tests do more to it")]
+mod server;
+
 /// Ends with this.
 pub(crate) struct Server {
-    child: Child,
+    _server: server::Server,
     redis: Redis,
     breakers: Board,
     metrics: Metrics,
@@ -28,19 +28,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let child = Command::new("redis-server")
-            .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--port", &port.to_string()])
-            .stdout(Stdio::null())
-            .spawn()
-            .context("redis-server is not there; `tests/services up` installs Debian's")?;
-        let redis = Redis::new(format!("redis://127.0.0.1:{port}").parse()?);
+        let server = server::Server::start();
+        let redis = Redis::new(server.url().parse()?);
         let shutdown = CancellationToken::new();
         let metrics = Metrics::new();
         let breakers = Board::new(breakers::Options::default(), metrics.clone());
         tokio::spawn(redis.clone().keep(breakers.clone(), shutdown.clone()));
         redis.connected().await;
-        Ok(Self { child, redis, breakers, metrics, _kept: shutdown.drop_guard() })
+        Ok(Self { _server: server, redis, breakers, metrics, _kept: shutdown.drop_guard() })
     }
 
     /// What hands out a store's jobs through it.
@@ -57,12 +52,5 @@ impl Server {
         let enough = jobs as u64 * 99 / 100;
         anyhow::ensure!(through >= enough, "{through} of {jobs} jobs came through Redis: {past} claims went past it");
         Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,9 +1,6 @@
 //! The processes: three workers and two APIs of Golden, and the servers that they use.
 
-use std::{
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -13,6 +10,7 @@ use crate::{
     load::Clients,
     plan::{LISTENING, TENANTS},
     postgres::Postgres,
+    redis,
     server::{PATIENCE, Server},
     support::{Golden, Process, TestStore, free_port},
 };
@@ -27,7 +25,8 @@ pub(crate) struct Cluster {
     golden: Golden,
     second_address: String,
     pub(crate) nats: Server,
-    pub(crate) redis: Redis,
+    /// It keeps nothing when it ends: each start is a wiped one.
+    pub(crate) redis: redis::Server,
     pub(crate) postgres: Postgres,
 }
 
@@ -37,44 +36,13 @@ pub(crate) struct Worker {
     probes: String,
 }
 
-/// A server that keeps nothing when it ends: each start is a wiped one.
-pub(crate) struct Redis {
-    process: Option<Process>,
-    port: u16,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let mut redis = Self { process: None, port: free_port() };
-        redis.start_again();
-        redis
-    }
-
-    pub(crate) fn kill(&mut self) {
-        self.process = None;
-    }
-
-    /// Has a server that runs forget everything.
-    pub(crate) fn wipe(&self) {
-        let mut client = Command::new("redis-cli");
-        let wiped = client.args(["-p", &self.port.to_string(), "FLUSHALL"]).output().unwrap();
-        assert!(wiped.status.success(), "{wiped:?}");
-    }
-
-    pub(crate) fn start_again(&mut self) {
-        let mut server = Command::new("redis-server");
-        server.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--appendonly", "no"]);
-        self.process = Some(Process::start("redis-server", server));
-    }
-}
-
 impl Cluster {
     pub(crate) async fn start() -> Self {
         let postgres = Postgres::start().await;
-        let (nats, redis) = (Server::start(), Redis::start());
+        let (nats, redis) = (Server::start(), redis::Server::start());
         let settings = [
             ("NATS_URL", &*nats.url()),
-            ("REDIS_URL", &*format!("redis://127.0.0.1:{}", redis.port)),
+            ("REDIS_URL", &*redis.url()),
             ("GOLDEN_DISPATCH", "redis"),
             // So many requests are counted, and none is refused.
             ("GOLDEN_RATE_LIMITS", "admin=100000"),

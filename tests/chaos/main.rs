@@ -21,6 +21,9 @@ mod ledger;
 mod load;
 mod plan;
 mod postgres;
+#[path = "../../workers/redis/tests/redis/server.rs"]
+#[expect(dead_code, reason = "tests do more to it")]
+mod redis;
 #[path = "../../workers/nats/tests/nats/server.rs"]
 #[expect(dead_code, reason = "tests wait with it, too")]
 mod server;

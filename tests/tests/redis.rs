@@ -1,10 +1,16 @@
 //! Golden with Redis: the processes of the API count together, and each by itself while Redis is away.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::{Golden, PATIENCE, Process, TestStore, free_port};
+
+#[path = "../../workers/redis/tests/redis/server.rs"]
+#[expect(dead_code, reason = "tests of Redis alone do more to it")]
+mod server;
+
+use server::Server;
 
 const QUOTA: usize = 40;
 
@@ -16,14 +22,6 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         }
     };
     tokio::time::timeout(PATIENCE, waited).await.unwrap_or_else(|_| panic!("it never came that {what}"));
-}
-
-async fn start_redis(port: u16) -> Process {
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
-    let mut redis = Process::start("redis-server", command);
-    redis.says("Ready to accept connections").await;
-    redis
 }
 
 /// Another process of the API, as clients see it.
@@ -101,9 +99,8 @@ async fn breaker(golden: &Golden) -> Value {
 
 #[tokio::test]
 async fn processes_of_the_api_limit_together_and_each_by_itself_without_redis() {
-    let port = free_port();
-    let redis = start_redis(port).await;
-    let url = format!("redis://127.0.0.1:{port}");
+    let mut redis = Server::start();
+    let url = redis.url();
     let limits = format!("developer={QUOTA},admin=100000,anonymous=100000");
     let settings = [("REDIS_URL", url.as_str()), ("GOLDEN_RATE_LIMITS", &limits), ("GOLDEN_BREAKER_OPEN", "1m")];
     let golden = Golden::start(TestStore::postgres().await, "api", &settings).await;
@@ -118,12 +115,11 @@ async fn processes_of_the_api_limit_together_and_each_by_itself_without_redis() 
     assert_eq!(metric(&golden, "golden_rate_limits_local_total").await, 0.0);
 
     // Wiped: who used up the limit with one process is refused by that one still, and begins anew with the other.
-    let wiped = Command::new("redis-cli").args(["-p", &port.to_string(), "FLUSHALL"]).status().unwrap();
-    assert!(wiped.success());
+    redis.wipe();
     assert_eq!(let_through(&golden, &other, "two", [3, QUOTA + 3]).await, [0, QUOTA]);
     assert_eq!(metric(&golden, "golden_rate_limits_local_total").await, 0.0);
 
-    drop(redis);
+    redis.kill();
     let alone = let_through(&golden, &other, "three", [QUOTA + 5; 2]).await;
     assert_eq!(alone, [QUOTA; 2], "each lets its own quota through");
     assert!(metric(&golden, "golden_rate_limits_local_total").await >= 40.0);
@@ -132,7 +128,7 @@ async fn processes_of_the_api_limit_together_and_each_by_itself_without_redis() 
     until("it is said", async || ready(&golden).await == (200, json!("degraded"), json!(false))).await;
 
     // Long before a minute is over.
-    let _redis = start_redis(port).await;
+    redis.start_again();
     until("Redis is asked again", async || breaker(&golden).await == "closed").await;
     until("the other asks it, too", async || other.is_ready().await).await;
     let both = let_through(&golden, &other, "four", [QUOTA, QUOTA]).await;

@@ -1,10 +1,6 @@
 //! A Redis of a test's own, by which its pools have their jobs.
 
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use golden_jobs::{
     Role,
@@ -16,6 +12,10 @@ use golden_jobs::{
 use golden_redis::{Redis, ThroughRedis};
 use prometheus::IntCounterVec;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+#[path = "../../redis/tests/redis/server.rs"]
+#[expect(dead_code, reason = "tests of Redis alone do more to it")]
+mod server;
 
 /// How many claims may go straight to the store: on a busy machine Redis may be late with an answer.
 const FEW: u64 = 3;
@@ -37,7 +37,7 @@ pub(crate) async fn by_redis(case: impl Future<Output = ()>) {
 
 /// Ends with this.
 pub(crate) struct Server {
-    child: Child,
+    _server: server::Server,
     redis: Redis,
     breakers: Board,
     metrics: Metrics,
@@ -48,29 +48,17 @@ impl Server {
     /// One that is connected, if this case wants one.
     pub(crate) async fn if_wanted() -> Option<Self> {
         let metrics = BY_REDIS.try_with(Clone::clone).ok()?;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("redis-server")
-            .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--port", &port.to_string()])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is not there; `tests/services up` installs Debian's");
-        let redis = Redis::new(format!("redis://127.0.0.1:{port}").parse().unwrap());
+        let server = server::Server::start();
+        let redis = Redis::new(server.url().parse().unwrap());
         let shutdown = CancellationToken::new();
         let breakers = Board::new(breakers::Options::default(), metrics.clone());
         tokio::spawn(redis.clone().keep(breakers.clone(), shutdown.clone()));
         redis.connected().await;
-        Some(Self { child, redis, breakers, metrics, _kept: shutdown.drop_guard() })
+        Some(Self { _server: server, redis, breakers, metrics, _kept: shutdown.drop_guard() })
     }
 
     pub(crate) fn dispatch(&self, store: &SharedStore) -> Arc<dyn Dispatch> {
         let (breakers, metrics) = (self.breakers.clone(), self.metrics.clone());
         Arc::new(ThroughRedis::new(self.redis.clone(), Arc::clone(store), breakers, metrics))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -9,7 +9,10 @@ use golden_jobs::{
 use golden_redis::{Address, Connection, Redis};
 use redis::{AsyncCommands, RedisResult};
 
-use crate::server::{Kept, PATIENCE, Server, until};
+use crate::{
+    kept::{Kept, PATIENCE, until},
+    server::Server,
+};
 
 const SOON: Duration = Duration::from_millis(300);
 

@@ -27,7 +27,8 @@ use redis::{AsyncCommands, aio::MultiplexedConnection};
 use tokio::task::JoinHandle;
 
 use crate::{
-    server::{Kept, Server, until},
+    kept::{Kept, until},
+    server::Server,
     windows::forced_open,
 };
 
@@ -299,7 +300,7 @@ async fn whatever_becomes_of_redis_every_job_ends_once() {
         })
         .await;
         match fault {
-            "FLUSHALL" => redis::cmd("FLUSHALL").exec_async(&mut client).await.unwrap(),
+            "FLUSHALL" => site.server.wipe(),
             "STOP" => site.server.signal("-STOP"),
             _ => site.server.kill(),
         }

@@ -4,5 +4,6 @@
 
 mod connection;
 mod dispatch;
+mod kept;
 mod server;
 mod windows;

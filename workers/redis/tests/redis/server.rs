@@ -1,23 +1,11 @@
-//! A server of a test's own, to be killed and wiped.
+//! A server of a test's own, to be killed and wiped. Whoever else needs one has this file as a module, too.
 
 use std::{
     fs::File,
     net::TcpListener,
     path::PathBuf,
     process::{Child, Command},
-    time::Duration,
 };
-
-use golden_jobs::{
-    breakers::{self, Board},
-    metrics::Metrics,
-};
-use golden_redis::Redis;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-/// How long anything may take before a test gives up on it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Server {
     child: Option<Child>,
@@ -77,6 +65,12 @@ impl Server {
         }
     }
 
+    /// Has it forget everything.
+    pub(crate) fn wipe(&self) {
+        let wiped = Command::new("redis-cli").args(["-p", &self.port.to_string(), "FLUSHALL"]).output().unwrap();
+        assert!(wiped.status.success(), "{wiped:?}");
+    }
+
     /// Has it neither answer nor end, or go on.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.as_ref().unwrap().id().to_string();
@@ -86,18 +80,6 @@ impl Server {
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
-
-    /// A client that knows nothing of Golden.
-    pub(crate) async fn client(&self) -> redis::aio::MultiplexedConnection {
-        let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = None;
-        until("the server answers", async || {
-            connection = client.get_multiplexed_async_connection().await.ok();
-            connection.is_some()
-        })
-        .await;
-        connection.unwrap()
-    }
 }
 
 impl Drop for Server {
@@ -105,38 +87,4 @@ impl Drop for Server {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.dir);
     }
-}
-
-/// Golden's connection to an address, kept until it is dropped.
-pub(crate) struct Kept {
-    pub(crate) redis: Redis,
-    task: JoinHandle<()>,
-}
-
-impl Kept {
-    pub(crate) fn to(address: &str) -> Self {
-        Self::with(address, Board::new(breakers::Options::default(), Metrics::new()))
-    }
-
-    pub(crate) fn with(address: &str, board: Board) -> Self {
-        let redis = Redis::new(address.parse().unwrap());
-        let task = tokio::spawn(redis.clone().keep(board, CancellationToken::new()));
-        Self { redis, task }
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// Waits until something is so.
-pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let waited = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waited).await.unwrap_or_else(|_| panic!("it never came that {what}"));
 }

@@ -11,13 +11,12 @@ use golden_redis::{Taken, Uncounted, Windows};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use redis::{Script, aio::MultiplexedConnection};
 
-use crate::server::{Kept, PATIENCE, Server, until};
+use crate::{
+    kept::{Kept, PATIENCE, until},
+    server::Server,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-async fn flush(client: &mut MultiplexedConnection) {
-    let _: () = redis::cmd("FLUSHALL").query_async(client).await.unwrap();
-}
 
 async fn keys(client: &mut MultiplexedConnection) -> Vec<String> {
     redis::cmd("KEYS").arg("*").query_async(client).await.unwrap()
@@ -57,7 +56,7 @@ async fn random_traffic_is_let_through_exactly_as_the_definition_says() {
     assert_eq!(kept, through[&4].len(), "no more is kept than counts");
 
     // A clock that is set back a little lets nobody through twice; after much, it begins anew.
-    flush(&mut client).await;
+    server.wipe();
     for (at, admitted) in [(100_000_000, true), (99_000_000, false), (160_000_000, true), (1_000_000, true)] {
         let taken: (bool, u64, u64) =
             script.key("back").arg(1).arg(60_000_000).arg(at).invoke_async(&mut client).await.unwrap();
@@ -101,7 +100,7 @@ async fn two_processes_let_exactly_the_quota_through_and_a_wiped_redis_begins_an
         assert!(key.starts_with("golden:limit:{") && !key.contains("acme"), "{key}");
         let lives: u64 = redis::cmd("PTTL").arg(key).query_async(&mut client).await.unwrap();
         assert!((1..=60_000).contains(&lives), "{lives}");
-        flush(&mut client).await;
+        server.wipe();
         let _: () = redis::cmd("SCRIPT").arg("FLUSH").query_async(&mut client).await.unwrap();
     }
 }
