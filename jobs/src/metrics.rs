@@ -2,6 +2,8 @@
 //!
 //! The names without `golden_` are those that operators of this system already know.
 
+use std::{ops::Deref, sync::Arc};
+
 use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     core::Collector,
@@ -29,9 +31,20 @@ const RUN_SECONDS: [f64; 24] = [
 /// The one metric with hosts in it, which users named.
 const BREAKERS: &str = "circuit_breaker_state";
 
-/// All metrics of a process. Cheap to clone; clones share their values.
+/// All metrics of a process. A clone costs one count, since every run has one; clones share their values.
 #[derive(Clone)]
-pub struct Metrics {
+pub struct Metrics(Arc<Families>);
+
+impl Deref for Metrics {
+    type Target = Families;
+
+    fn deref(&self) -> &Families {
+        &self.0
+    }
+}
+
+/// What [`Metrics`] has.
+pub struct Families {
     registry: Registry,
     /// `golden_jobs_total{role,kind,outcome}`: runs that ended.
     pub jobs: IntCounterVec,
@@ -129,7 +142,7 @@ impl Metrics {
         // CPU time, memory and open files of the process, by the names that every client library gives them.
         #[cfg(target_os = "linux")]
         table.own(ProcessCollector::for_self());
-        let metrics = Self {
+        let metrics = Self(Arc::new(Families {
             jobs: table.counters("golden_jobs_total", "Runs that ended.", &["role", "kind", "outcome"]),
             job_duration: table.seconds("golden_job_duration_seconds", "A run's duration.", &["role", "kind"]),
             job_wait: table.seconds("golden_job_wait_seconds", "Due to start of run.", &["role"]),
@@ -216,7 +229,7 @@ impl Metrics {
             ),
             sandbox_warm_age: table.histogram("golden_sandbox_warm_age_seconds", "Wait of a sandbox for its program."),
             registry,
-        };
+        }));
         metrics.begin();
         metrics
     }
