@@ -19,6 +19,7 @@
 //! | [`backoff`] | how long to wait before the next attempt |
 //! | [`breakers`] | what does not answer is left alone for a while |
 //! | [`budgets`], [`spending`] | what tenants and trees of jobs may spend, and how a run does |
+//! | [`models`] | what models write: how it is asked for, and whether it can be used |
 //! | [`schedules`] | jobs that come back by the clock: when, what, and what a slot comes to |
 //! | [`store`] | the record of everything, on PostgreSQL or SQLite |
 //! | [`terms`] | what a tenant may have, remembered for a moment |
@@ -50,6 +51,7 @@ pub mod job;
 pub mod journal;
 pub mod kinds;
 pub mod metrics;
+pub mod models;
 pub mod outbound;
 pub mod outcome;
 pub mod record;

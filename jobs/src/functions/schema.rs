@@ -72,7 +72,7 @@ pub fn compile(schema: &Value) -> Result<Compiled, Vec<Invalid>> {
 impl Compiled {
     /// Everything that is wrong with a payload.
     pub fn validate(&self, payload: &Value) -> Result<(), Vec<Invalid>> {
-        if count(payload).saturating_mul(self.values) > WORK {
+        if self.is_too_much(payload) {
             let detail = "there is too much of it to be held against the schema of its function";
             return Err(vec![Invalid::new("", detail)]);
         }
@@ -82,6 +82,19 @@ impl Compiled {
             .map(|error| Invalid::new(error.instance_path().to_string(), error.to_string()))
             .collect();
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
+    /// The same without a word of what is in the value: where it does not fit, and by which keyword.
+    pub(crate) fn breaches(&self, value: &Value) -> Vec<(String, String)> {
+        if self.is_too_much(value) {
+            return vec![(String::new(), "too_much".to_owned())];
+        }
+        let errors = self.validator.iter_errors(value);
+        errors.map(|error| (error.instance_path().to_string(), error.kind().keyword().to_owned())).collect()
+    }
+
+    fn is_too_much(&self, value: &Value) -> bool {
+        count(value).saturating_mul(self.values) > WORK
     }
 }
 
@@ -138,9 +151,7 @@ impl Survey<'_> {
             }
             // The name of the whole schema changes nothing about it.
             ("$id", Value::String(_)) if depth == 0 => {}
-            (name, Value::String(_)) if REFUSED.contains(&name) => {
-                refuse(format!("{name} is not for schemas of functions"))
-            }
+            (name, Value::String(_)) if REFUSED.contains(&name) => refuse(format!("{name} is not for schemas here")),
             ("pattern", Value::String(_)) => self.patterns += 1,
             ("patternProperties", Value::Object(patterns)) => self.patterns += patterns.len(),
             _ => {}
@@ -149,7 +160,7 @@ impl Survey<'_> {
 }
 
 /// Where a reference leads.
-fn target<'a>(schema: &'a Value, reference: &str) -> Option<&'a Value> {
+pub(crate) fn target<'a>(schema: &'a Value, reference: &str) -> Option<&'a Value> {
     let pointer = percent_decoded(reference.strip_prefix('#')?)?;
     schema.pointer(&pointer)
 }
