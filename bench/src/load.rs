@@ -151,6 +151,7 @@ fn start_workers(store: &SharedStore, dispatch: By, keep: Keep) -> (Metrics, Wor
         metrics: metrics.clone(),
         outbound: Arc::new(NoOutbound),
         executor: Err("benchmarks run no sandbox".to_owned()),
+        models: Err("benchmarks ask no model".to_owned()),
         breakers: Board::new(breakers::Options::default(), metrics.clone()),
         functions: KnownFunctions::new(Arc::clone(store)),
     };

@@ -19,6 +19,7 @@ pub(crate) mod example;
 mod file;
 mod images;
 mod layers;
+mod models;
 mod near;
 #[cfg(test)]
 mod page;
@@ -29,6 +30,7 @@ mod values;
 
 pub(crate) use audit_key::AuditKey;
 pub(crate) use layers::Layers;
+pub(crate) use models::{Answerer, Roles};
 pub(crate) use setting::{AnySetting, Setting, without_password};
 pub(crate) use traces::Collector;
 pub(crate) use values::{DispatchBy, Jwks, LogFormat, Secret};
@@ -77,6 +79,12 @@ pub(crate) struct Settings {
     pub(crate) sandbox_limits: Limits,
     /// How many sandboxes wait for programs.
     pub(crate) sandbox_warm: KeepWarm,
+    /// Who answers agents, if anybody does.
+    pub(crate) models: Option<Answerer>,
+    /// Shows whoever it is that we may ask.
+    pub(crate) models_key: Option<Secret>,
+    /// Which model a role of agents has, where anybody said.
+    pub(crate) model_roles: Option<Roles>,
     /// What servers log.
     pub(crate) log: EnvFilter,
     pub(crate) log_format: LogFormat,
@@ -170,6 +178,9 @@ impl Settings {
             sandbox_images: layers.get(&table::SANDBOX_IMAGES)?.unwrap_or_else(Image::defaults),
             sandbox_limits: layers.value(&table::SANDBOX_LIMITS)?,
             sandbox_warm: layers.value(&table::SANDBOX_WARM)?,
+            models: layers.get(&table::LLM_BASE_URL)?,
+            models_key: layers.get(&table::LLM_API_KEY)?,
+            model_roles: layers.get(&table::MODELS)?,
             log: layers.value(&table::LOG)?,
             log_format: layers.value(&table::LOG_FORMAT)?,
             traces: traces::collector(layers)?,
@@ -219,6 +230,12 @@ impl Settings {
             return Err(SettingsError::Missing {
                 name: table::REDIS_URL.about.name,
                 hint: "GOLDEN_DISPATCH is `redis`: say where Redis is, or let workers ask the store",
+            });
+        }
+        if matches!(self.models, Some(Answerer::At(_))) && self.model_roles.is_none() {
+            return Err(SettingsError::Missing {
+                name: table::MODELS.about.name,
+                hint: "LLM_BASE_URL says where models are: say which, for example [{\"model\": \"gpt-5\"}]",
             });
         }
         Ok(())

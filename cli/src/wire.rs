@@ -15,6 +15,7 @@ use golden_jobs::{
     functions::KnownFunctions,
     kinds::SandboxRun,
     metrics::Metrics,
+    models::{Models, Offline},
     outbound::Outbound,
     sandbox::Executor,
     store::{ConnectOptions, SharedStore},
@@ -23,12 +24,15 @@ use golden_jobs::{
 use golden_nats::{Nats, NatsOptions};
 use golden_redis::{Redis, ThroughRedis};
 use golden_sandbox::{GvisorExecutor, Image, Missing, SandboxOptions};
-use golden_workers::outbound::HttpOutbound;
+use golden_workers::{
+    models::{ChatCompletions, Provider},
+    outbound::HttpOutbound,
+};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    config::{self, AnySetting, DispatchBy, Jwks, Secret, Setting, Settings, Verifier, table},
+    config::{self, Answerer, AnySetting, DispatchBy, Jwks, Secret, Setting, Settings, Verifier, table},
     exit::Exit,
     keys::{KeyFile, KeyUrl},
     machine,
@@ -220,6 +224,7 @@ impl Process {
             store: Arc::clone(&self.store),
             metrics: self.metrics.clone(),
             outbound,
+            models: self.models(roles)?,
             executor: sandbox.clone().map(|executor| executor as Arc<dyn Executor>),
             breakers: self.breakers.clone(),
             functions: KnownFunctions::new(Arc::clone(&self.store)),
@@ -260,6 +265,31 @@ impl Process {
             });
         }
         Ok(())
+    }
+
+    /// What answers agents, or why nothing does.
+    fn models(&self, roles: &[Role]) -> anyhow::Result<Result<Models, String>> {
+        if !roles.iter().any(|role| matches!(role, Role::Orchestrator | Role::PeerHub)) {
+            return Ok(Err("this worker has no role that asks models".to_owned()));
+        }
+        let settings = &self.settings;
+        let named = settings.model_roles.as_ref();
+        Ok(match &settings.models {
+            None => Err("no model is configured: set LLM_BASE_URL and GOLDEN_MODELS".to_owned()),
+            Some(Answerer::Offline) => {
+                tracing::info!("the offline model answers, which is built in and goes by rule (LLM_BASE_URL)");
+                Ok(Models::new(Arc::new(Offline), config::Roles::offline()))
+            }
+            Some(Answerer::At(url)) => {
+                let key = settings.models_key.as_ref().map(|key| key.reveal().to_owned());
+                if key.is_some() && url.scheme() == "http" {
+                    tracing::warn!("LLM_BASE_URL is no https address: whoever is in between can read LLM_API_KEY");
+                }
+                let provider = ChatCompletions::new(Provider { base_url: url.clone(), key }).context("LLM_BASE_URL")?;
+                let terms = named.map(|roles| roles.0.clone()).unwrap_or_default();
+                Ok(Models::new(Arc::new(provider), terms))
+            }
+        })
     }
 
     /// What hands jobs to the pools, where it is not the store.

@@ -13,6 +13,7 @@ use crate::{
     functions::KnownFunctions,
     journal::Journal,
     metrics::Metrics,
+    models::Models,
     outbound::Outbound,
     outcome::Failure,
     record::JobRecord,
@@ -29,6 +30,8 @@ pub struct Ports {
     pub outbound: Arc<dyn Outbound>,
     /// Why there is none is what a job that needs it is told.
     pub executor: Result<Arc<dyn Executor>, String>,
+    /// What answers agents; likewise.
+    pub models: Result<Models, String>,
     /// What stands in front of everything that may not answer.
     pub breakers: Board,
     /// Versions of functions that were run before.
@@ -112,6 +115,11 @@ impl Context {
             Ok(executor) => Ok(&**executor),
             Err(reason) => Err(ExecutorError::Unavailable(reason.clone())),
         }
+    }
+
+    /// What answers agents, or a failure that says why this process has none.
+    pub fn models(&self) -> Result<&Models, Failure> {
+        self.ports.models.as_ref().map_err(|missing| Failure::retry("no_model", missing))
     }
 
     /// On what terms this job's tenant is served, as of now.

@@ -3,7 +3,7 @@
 //! This crate decides; it neither listens (`golden-api`), nor runs (`golden-workers`),
 //! nor starts containers (`golden-sandbox`). Whatever it needs of the outside is a
 //! port: [`Store`](store::Store), [`Executor`](sandbox::Executor),
-//! [`Outbound`](outbound::Outbound), [`Broker`](broker::Broker),
+//! [`Outbound`](outbound::Outbound), [`Model`](models::Model), [`Broker`](broker::Broker),
 //! [`Intake`](intake::Intake), [`Dispatch`](dispatch::Dispatch), [`Tracer`](trace::Tracer).
 //!
 //! | module | holds |
@@ -19,7 +19,7 @@
 //! | [`backoff`] | how long to wait before the next attempt |
 //! | [`breakers`] | what does not answer is left alone for a while |
 //! | [`budgets`], [`spending`] | what tenants and trees of jobs may spend, and how a run does |
-//! | [`models`] | what models write: how it is asked for, and whether it can be used |
+//! | [`models`] | language models: how they are asked, and whether what they answer can be used |
 //! | [`schedules`] | jobs that come back by the clock: when, what, and what a slot comes to |
 //! | [`store`] | the record of everything, on PostgreSQL or SQLite |
 //! | [`terms`] | what a tenant may have, remembered for a moment |

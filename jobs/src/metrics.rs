@@ -11,7 +11,15 @@ use prometheus::{
     proto::{Metric, MetricFamily},
 };
 
-use crate::{record::State, role::Role, sandbox::Cause};
+use crate::{
+    models::{
+        exchange::AgentRole,
+        validation::{Reason, RepairName},
+    },
+    record::State,
+    role::Role,
+    sandbox::Cause,
+};
 
 /// Buckets for times from 1 ms to an hour, in seconds.
 const SECONDS: [f64; 16] =
@@ -111,8 +119,10 @@ pub struct Families {
     pub consensus: Histogram,
     /// `golden_escalations_open`: what waits for a human's decision.
     pub escalations_open: IntGauge,
-    /// `llm_validation_failures_total`: answers of models that did not fit their schema.
-    pub llm_validation_failures: IntCounter,
+    /// `llm_validation_failures_total{role,schema,stage,reason}`: answers of models that could not be used.
+    pub llm_validation_failures: IntCounterVec,
+    /// `llm_validation_repairs_total{op}`: what was repaired in answers of models.
+    pub llm_validation_repairs: IntCounterVec,
     /// `golden_cpu_limit`: CPUs this process may use.
     pub cpu_limit: Gauge,
     /// `golden_memory_limit_bytes`: memory this process may use.
@@ -205,8 +215,16 @@ impl Metrics {
             sandbox_runs: table.counters("golden_sandbox_runs_total", "Programs run, by why they ended.", &["cause"]),
             consensus: table.histogram_of("golden_consensus_seconds", "Opening to consensus.", &CONSENSUS_SECONDS),
             escalations_open: table.gauge("golden_escalations_open", "Escalations that nobody has resolved."),
-            llm_validation_failures: table
-                .counter("llm_validation_failures_total", "Answers of models that did not fit their schema."),
+            llm_validation_failures: table.counters(
+                "llm_validation_failures_total",
+                "Answers of models that could not be used.",
+                &["role", "schema", "stage", "reason"],
+            ),
+            llm_validation_repairs: table.counters(
+                "llm_validation_repairs_total",
+                "Repairs of answers of models.",
+                &["op"],
+            ),
             cpu_limit: table.add(Gauge::new("golden_cpu_limit", "CPUs this process may use.")),
             memory_limit: table.add(Gauge::new("golden_memory_limit_bytes", "Memory this process may use.")),
             sandbox_run: table.add(HistogramVec::new(
@@ -251,6 +269,13 @@ impl Metrics {
         }
         for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
             self.pruned.with_label_values(&[state.as_str()]);
+        }
+        for repair in RepairName::ALL {
+            self.llm_validation_repairs.with_label_values(&[repair.as_str()]);
+        }
+        for (role, reason) in AgentRole::ALL.iter().flat_map(|role| Reason::ALL.map(|reason| (role, reason))) {
+            let labels = [role.as_str(), "given", reason.stage(), reason.as_str()];
+            self.llm_validation_failures.with_label_values(&labels);
         }
         for outcome in ["fired", "skipped", "failed"] {
             self.schedule_slots.with_label_values(&[outcome]);
@@ -340,7 +365,8 @@ mod tests {
         for name in [
             "dlq_message_count 0",
             "idempotency_cache_hits_total 0",
-            "llm_validation_failures_total 0",
+            "llm_validation_failures_total{reason=\"mismatch\",role=\"tester\",schema=\"given\",stage=\"schema\"} 0",
+            "llm_validation_repairs_total{op=\"code_fence\"} 0",
             "sandbox_execution_failures_total{cause=\"start_failed\"} 0",
             "golden_sandbox_runs_total{cause=\"timeout\"} 0",
             "golden_webhook_attempts_total{outcome=\"failed\"} 0",

@@ -17,11 +17,13 @@
 //! | `clockwork` | what is due, what was cancelled, what went astray |
 //! | `retention` | what is past its time is removed |
 //! | [`outbound`] | HTTP to addresses that users name, guarded |
+//! | [`models`] | language models over HTTP, at an address that the operator names |
 
 pub mod attempt;
 mod clockwork;
 mod heartbeat;
 mod journals;
+pub mod models;
 pub mod outbound;
 mod pool;
 mod recorder;

@@ -41,8 +41,21 @@ pub struct HttpOutbound {
 
 /// There is no HTTPS client, most likely for want of root certificates.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot make an HTTPS client: {0} (root certificates are in the package ca-certificates)")]
+#[error("cannot make an HTTPS client: {0}")]
 pub struct NoClient(String);
+
+impl NoClient {
+    /// A key with characters that no header has.
+    pub(crate) fn key() -> Self {
+        Self("the key cannot be sent in a header".to_owned())
+    }
+}
+
+impl From<&reqwest::Error> for NoClient {
+    fn from(error: &reqwest::Error) -> Self {
+        Self(format!("{} (root certificates are in the package ca-certificates)", root_cause(error)))
+    }
+}
 
 impl HttpOutbound {
     /// Resolves names as the system does, and trusts the roots that the system trusts.
@@ -64,7 +77,7 @@ impl HttpOutbound {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .build()
-            .map_err(|error| NoClient(root_cause(&error)))?;
+            .map_err(|error| NoClient::from(&error))?;
         Ok(Self { client, egress })
     }
 
@@ -130,7 +143,7 @@ impl Outbound for HttpOutbound {
 }
 
 /// Reads a body up to `cap`, and no further: what is left goes with the connection.
-async fn read(response: &mut Response, cap: usize) -> Result<(Bytes, bool), reqwest::Error> {
+pub(crate) async fn read(response: &mut Response, cap: usize) -> Result<(Bytes, bool), reqwest::Error> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await? {
         let room = cap - body.len();
@@ -143,7 +156,7 @@ async fn read(response: &mut Response, cap: usize) -> Result<(Bytes, bool), reqw
     Ok((body.freeze(), false))
 }
 
-fn headers(response: &Response) -> Vec<(String, String)> {
+pub(crate) fn headers(response: &Response) -> Vec<(String, String)> {
     response
         .headers()
         .iter()
@@ -171,7 +184,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 }
 
 /// The innermost error, which is the one that says what happened and does not hold the URL.
-fn root_cause(error: &reqwest::Error) -> String {
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
     causes(error).skip(1).last().map_or_else(|| "malformed".to_owned(), ToString::to_string)
 }
 

@@ -11,7 +11,7 @@ use golden_jobs::{Registry, Role, metrics::Metrics, store};
 
 use super::ProcessArgs;
 use crate::{
-    config::{Settings, SettingsError, Verifier, table},
+    config::{Answerer, Settings, SettingsError, Verifier, table},
     exit::Exit,
     output::Output,
     signals::Signals,
@@ -72,6 +72,8 @@ pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::R
     let limits = *settings.rate_limits.get_or_insert(RateLimits::Off);
     let welcome = welcome(listener.local_addr()?, &token, &database, limits, missing.as_deref());
 
+    // Everything can be tried without a provider of models.
+    settings.models.get_or_insert(Answerer::Offline);
     // What developers call back is on their own machine.
     settings.egress.allow_loopback = true;
     let mut process = Process::start(settings, registry, metrics, &database_url).await?;

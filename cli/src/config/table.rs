@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     audit_key::{self, AuditKey},
     images,
+    models::{self, Answerer, Roles},
     setting::{
         About, AnySetting, Setting,
         Shown::{Address, Addresses, Nothing, Whole},
@@ -22,7 +23,7 @@ use super::{
 };
 
 /// The settings by what they are about, as people are shown them.
-pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 13] = [
+pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 14] = [
     ("Database", &[&DATABASE_URL]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     (
@@ -39,6 +40,7 @@ pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 13] = [
     ),
     ("Workers", &[&CONCURRENCY, &DRAIN_TIMEOUT, &LOST_AFTER, &RETENTION, &PROBES_LISTEN, &BREAKER_OPEN]),
     ("Sandbox", &[&DOCKER_HOST, &SANDBOX_IMAGES, &SANDBOX_LIMITS, &SANDBOX_WARM]),
+    ("Models", &[&LLM_BASE_URL, &LLM_API_KEY, &MODELS]),
     ("Webhooks", &[&WEBHOOK_SCHEDULE, &WEBHOOK_PER_HOST]),
     ("Redis", &[&REDIS_URL, &DISPATCH]),
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
@@ -303,6 +305,42 @@ pub(crate) static SANDBOX_LIMITS: Setting<Limits> = Setting {
         shown: Whole,
     },
     parse: values::sandbox_limits,
+};
+
+pub(crate) static LLM_BASE_URL: Setting<Answerer> = Setting {
+    about: About {
+        name: "LLM_BASE_URL",
+        what: "where language models are: what /chat/completions is below, or `offline`",
+        takes: "An http or https address of OpenAI's API or one like it (vLLM, Ollama, LiteLLM); `offline` is the model that is built in, which answers by rule. See [models.md](models.md).",
+        unset: Otherwise("`golden dev` takes `offline`; with others, jobs that ask a model fail"),
+        example: "https://api.openai.com/v1",
+        shown: Address,
+    },
+    parse: models::answerer,
+};
+
+pub(crate) static LLM_API_KEY: Setting<Secret> = Setting {
+    about: About {
+        name: "LLM_API_KEY",
+        what: "the key of that API",
+        takes: "Sent as a bearer token.",
+        unset: Otherwise("none is sent"),
+        example: "the key that the provider shows once",
+        shown: Nothing,
+    },
+    parse: values::secret,
+};
+
+pub(crate) static MODELS: Setting<Roles> = Setting {
+    about: About {
+        name: "GOLDEN_MODELS",
+        what: "which model each role of agents has, and on what terms",
+        takes: "JSON, and tables in the file: `model`, and if wanted `role` (all others, where absent), `temperature`, `max_tokens` (8192), and `input_price` and `output_price` in dollars for a million tokens, without which nothing is asked of it. See [models.md](models.md#which-model).",
+        unset: Otherwise("no role has one, except with `offline`"),
+        example: r#"[{"model": "gpt-5", "input_price": "1.25", "output_price": "10"}]"#,
+        shown: Whole,
+    },
+    parse: models::roles,
 };
 
 pub(crate) static SANDBOX_WARM: Setting<KeepWarm> = Setting {

@@ -1,13 +1,14 @@
 //! What of a span leaves the process, and under which names.
 //!
 //! In the code, spans are named and described with Golden's own words. Here they get the names of OpenTelemetry's
-//! semantic conventions for [HTTP](https://opentelemetry.io/docs/specs/semconv/http/http-spans/) and
-//! [messaging](https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/). It is a closed list: a field
+//! semantic conventions for [HTTP](https://opentelemetry.io/docs/specs/semconv/http/http-spans/)
+//! [messaging](https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/) and
+//! [generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/). It is a closed list: a field
 //! that is not in it goes nowhere, so that nothing gets out because somebody logged it. Paths and queries of
 //! URLs are not in it, though the conventions would have them: both may hold what only the receiver should know.
 
 use opentelemetry::{
-    Key, KeyValue, Value,
+    Array, Key, KeyValue, Value,
     trace::{SpanKind, Status},
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents};
@@ -31,7 +32,7 @@ const KEPT: [&str; 11] = [
 ];
 
 /// Fields that have a name in the conventions, by the span that has them.
-const RENAMED: [(&str, &str, &str); 13] = [
+const RENAMED: [(&str, &str, &str); 22] = [
     ("request", "method", "http.request.method"),
     ("request", "route", "http.route"),
     ("request", "status", "http.response.status_code"),
@@ -41,6 +42,15 @@ const RENAMED: [(&str, &str, &str); 13] = [
     ("run", "role", "messaging.destination.name"),
     ("run", "job.id", "messaging.message.id"),
     ("run", "error.code", "error.type"),
+    ("chat", "model", "gen_ai.request.model"),
+    ("chat", "max_tokens", "gen_ai.request.max_tokens"),
+    ("chat", "temperature", "gen_ai.request.temperature"),
+    ("chat", "answered_by", "gen_ai.response.model"),
+    ("chat", "finish", "gen_ai.response.finish_reasons"),
+    ("chat", "input_tokens", "gen_ai.usage.input_tokens"),
+    ("chat", "output_tokens", "gen_ai.usage.output_tokens"),
+    ("chat", "host", "server.address"),
+    ("chat", "port", "server.port"),
     ("call", "method", "http.request.method"),
     ("call", "host", "server.address"),
     ("call", "port", "server.port"),
@@ -48,7 +58,7 @@ const RENAMED: [(&str, &str, &str); 13] = [
 ];
 
 /// What is said of every span of a name.
-const ALWAYS: [(&str, &str, &str); 11] = [
+const ALWAYS: [(&str, &str, &str); 13] = [
     ("send", "messaging.system", "golden"),
     ("send", "messaging.operation.name", "send"),
     ("send", "messaging.operation.type", "send"),
@@ -58,6 +68,9 @@ const ALWAYS: [(&str, &str, &str); 11] = [
     ("run", "messaging.system", "golden"),
     ("run", "messaging.operation.name", "process"),
     ("run", "messaging.operation.type", "process"),
+    ("chat", "gen_ai.operation.name", "chat"),
+    // Whoever it is, this is the API it speaks.
+    ("chat", "gen_ai.provider.name", "openai"),
     ("message", "messaging.system", "nats"),
     ("message", "messaging.operation.type", "process"),
 ];
@@ -85,6 +98,7 @@ pub(super) fn spoken(mut span: SpanData) -> Option<SpanData> {
         "message" => (SpanKind::Consumer, "process golden.submit".to_owned()),
         "run" => (SpanKind::Consumer, format!("process {role}")),
         "call" => (SpanKind::Client, method),
+        "chat" => (SpanKind::Client, format!("chat {}", text("model").unwrap_or_default())),
         other => (SpanKind::Internal, other.replace('_', " ")),
     };
     let failure = match &*name {
@@ -93,6 +107,7 @@ pub(super) fn spoken(mut span: SpanData) -> Option<SpanData> {
             let refused = number("status").filter(|status| *status >= 400).map(|status| status.to_string());
             text("error.code").or(refused)
         }
+        "chat" => text("error.code"),
         "run" => text("error.code").or_else(|| text("outcome").filter(|outcome| outcome == "lost")),
         _ => None,
     };
@@ -121,10 +136,18 @@ fn conventional(name: &str, value: &Value) -> Option<Value> {
     match (name, &*value.as_str()) {
         ("http.route", "none") => None,
         ("http.request.method", "other") => Some("_OTHER".into()),
+        // There is one for each answer, and one answer.
+        ("gen_ai.response.finish_reasons", finish) => Some(Value::Array(Array::String(vec![finish.to_owned().into()]))),
         // What is unsigned comes as a text.
-        ("http.response.status_code" | "server.port" | "messaging.batch.message_count", number) => {
-            Some(number.parse::<i64>().map_or_else(|_| value.clone(), Value::from))
-        }
+        (
+            "http.response.status_code"
+            | "server.port"
+            | "messaging.batch.message_count"
+            | "gen_ai.request.max_tokens"
+            | "gen_ai.usage.input_tokens"
+            | "gen_ai.usage.output_tokens",
+            number,
+        ) => Some(number.parse::<i64>().map_or_else(|_| value.clone(), Value::from)),
         _ => Some(value.clone()),
     }
 }
@@ -208,6 +231,11 @@ mod tests {
         let told = spoken(call).unwrap();
         assert_eq!((&*told.name, &told.span_kind, &told.status), ("POST", &SpanKind::Client, &Status::error("")));
         assert_eq!(said(&told), ["error.type=timeout", "http.request.method=POST", "server.address=example.com"]);
+        let chat = span("chat", &[("model", "m".into()), ("finish", "stop".into()), ("prompt", "secret".into())]);
+        let told = spoken(chat).unwrap();
+        assert_eq!((&*told.name, &told.span_kind, &told.status), ("chat m", &SpanKind::Client, &Status::Unset));
+        assert!(said(&told).contains(&"gen_ai.response.finish_reasons=[\"stop\"]".to_owned()), "{:?}", said(&told));
+        assert!(!said(&told).iter().any(|said| said.contains("secret")));
         let run = spoken(span("run", &[("outcome", "dead".into()), ("error.code", "oom".into())])).unwrap();
         assert_eq!(said(&run).iter().filter(|said| said.starts_with("error.type")).count(), 1);
         assert_eq!(run.status, Status::error(""));

@@ -2,7 +2,7 @@
 
 use golden_api::{Quotas, RateLimits};
 
-use crate::support::{Dir, run};
+use crate::support::{Dev, Dir, run};
 
 const PAGE: &str = include_str!("../../../docs/auth.md");
 
@@ -58,4 +58,17 @@ fn the_commands_about_webhooks_are_commands() {
         let ran = run(&mut dir.golden(&args));
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{command}");
     }
+}
+
+#[test]
+fn the_question_to_a_model_is_answered_by_the_one_that_is_built_in() {
+    let page = include_str!("../../../docs/models.md");
+    let (_, rest) = page.split_once("--wait 60s '").unwrap();
+    let (payload, _) = rest.split_once("'\n```").unwrap();
+    let dev = Dev::start();
+    let ran = dev.run(&["jobs", "submit", "llm.complete", payload, "--wait", "20", "--json"]);
+    let job: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let result = &job["result"];
+    assert_eq!((&result["model"], &result["outcome"]), (&"offline".into(), &"ok_strict".into()), "{job}");
+    assert!(result["answer"]["tested"].is_array() && result["cost"] == 0, "{job}");
 }

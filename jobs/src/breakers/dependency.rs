@@ -18,6 +18,8 @@ pub enum Dependency {
     Redis,
     /// A host that `http.call` jobs go to, with its port where the URL names one.
     Http(String),
+    /// The host of a provider of language models, likewise.
+    Llm(String),
     /// A host that webhooks are delivered to, likewise.
     Webhook(String),
 }
@@ -34,6 +36,11 @@ impl Dependency {
         Self::Http(host(url))
     }
 
+    /// Where calls of models go whose API is at `url`.
+    pub fn llm(url: &str) -> Self {
+        Self::Llm(host(url))
+    }
+
     /// Where a webhook to `url` goes.
     pub fn webhook(url: &str) -> Self {
         Self::Webhook(host(url))
@@ -46,15 +53,16 @@ impl Dependency {
             Self::Nats => "nats",
             Self::Redis => "redis",
             Self::Http(_) => "http",
+            Self::Llm(_) => "llm",
             Self::Webhook(_) => "webhook",
         }
     }
 
-    /// The host, which some tenant named and others have no business to know of.
+    /// The host. Some tenant or the operator named it, and others have no business to know of it.
     pub fn host(&self) -> Option<&str> {
         match self {
             Self::Docker | Self::Nats | Self::Redis => None,
-            Self::Http(host) | Self::Webhook(host) => Some(host),
+            Self::Http(host) | Self::Llm(host) | Self::Webhook(host) => Some(host),
         }
     }
 
@@ -63,7 +71,7 @@ impl Dependency {
         match self {
             Self::Docker => Some(Role::Sandbox),
             Self::Nats | Self::Redis => None,
-            Self::Http(_) => Some(Role::Orchestrator),
+            Self::Http(_) | Self::Llm(_) => Some(Role::Orchestrator),
             Self::Webhook(_) => Some(Role::Webhook),
         }
     }
@@ -102,7 +110,7 @@ impl JsonSchema for Dependency {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": "^(docker|nats|redis|(http|webhook):[a-z0-9.-]{1,250}(:[0-9]{1,5})?)$",
+            "pattern": "^(docker|nats|redis|(http|llm|webhook):[a-z0-9.-]{1,250}(:[0-9]{1,5})?)$",
             "examples": ["http:api.example.com"],
         })
     }
@@ -110,7 +118,7 @@ impl JsonSchema for Dependency {
 
 /// Not the name of a breaker.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no breaker: expected docker, nats, redis, http:HOST or webhook:HOST")]
+#[error("`{0}` is no breaker: expected docker, nats, redis, http:HOST, llm:HOST or webhook:HOST")]
 pub struct UnknownDependency(String);
 
 impl FromStr for Dependency {
@@ -128,6 +136,7 @@ impl FromStr for Dependency {
         };
         match name.split_once(':') {
             Some(("http", host)) => of_url(host).map(Self::Http),
+            Some(("llm", host)) => of_url(host).map(Self::Llm),
             Some(("webhook", host)) => of_url(host).map(Self::Webhook),
             _ => Err(UnknownDependency(name.to_owned())),
         }
@@ -140,7 +149,15 @@ mod tests {
 
     #[test]
     fn a_name_says_what_and_where_and_is_read_as_it_is_written() {
-        let names = ["docker", "nats", "redis", "http:example.com", "webhook:example.com:8443", "http:[::1]:81"];
+        let names = [
+            "docker",
+            "nats",
+            "redis",
+            "http:example.com",
+            "webhook:example.com:8443",
+            "http:[::1]:81",
+            "llm:example.com",
+        ];
         for name in names {
             assert_eq!(name.parse::<Dependency>().unwrap().to_string(), name);
         }

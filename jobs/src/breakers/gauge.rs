@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 const HOSTS: usize = 20;
 
 /// What all hosts of a family are shown as together: as the worst of them.
-const FAMILIES: [&str; 5] = ["docker", "http", "nats", "redis", "webhook"];
+const FAMILIES: [&str; 6] = ["docker", "http", "llm", "nats", "redis", "webhook"];
 
 /// Shows the states of all breakers: those of which every installation has one and the families of hosts
 /// always, hosts while they are not closed.

@@ -1,4 +1,4 @@
-//! Requests to addresses that users name, over real sockets.
+//! Requests to addresses that users name and to providers of models, over real sockets.
 
 #![expect(clippy::unwrap_used, reason = "a test says by failing that it cannot go on")]
 
@@ -7,6 +7,7 @@ use golden_workers::outbound::HttpOutbound;
 
 mod guard;
 mod kinds;
+mod models;
 mod server;
 mod webhooks;
 

@@ -32,8 +32,8 @@ use crate::{
 };
 
 /// A store in a folder of its own, which goes away with it.
-struct Fresh {
-    store: SharedStore,
+pub(crate) struct Fresh {
+    pub(crate) store: SharedStore,
     folder: PathBuf,
 }
 
@@ -44,7 +44,7 @@ impl Drop for Fresh {
 }
 
 impl Fresh {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let folder = std::env::temp_dir().join(format!("golden-outbound-{}", uuid::Uuid::now_v7()));
         let url = format!("sqlite://{}/golden.db", folder.display());
         migrate(&url).await.unwrap();
@@ -94,6 +94,7 @@ impl Fresh {
             metrics: Metrics::new(),
             outbound: Arc::new(dev()),
             executor: Err("not here".to_owned()),
+            models: Err("no model here".to_owned()),
             breakers,
             functions: KnownFunctions::new(Arc::clone(&self.store)),
         };

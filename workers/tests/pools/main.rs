@@ -161,6 +161,7 @@ impl Pools {
             metrics,
             outbound,
             executor: Err("no sandbox here".to_owned()),
+            models: Err("no model here".to_owned()),
             functions: KnownFunctions::new(Arc::clone(&store)),
         };
         let registry = Arc::new(

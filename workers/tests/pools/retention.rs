@@ -57,6 +57,7 @@ async fn a_worker_removes_what_is_past_its_time() {
         metrics: metrics.clone(),
         outbound: Arc::new(Nobody),
         executor: Err("no sandbox here".to_owned()),
+        models: Err("no model here".to_owned()),
         breakers: Board::new(breakers::Options::default(), metrics.clone()),
         functions: KnownFunctions::new(Arc::clone(&store)),
     };

@@ -1,0 +1,207 @@
+//! Asks a model until an answer can be used, or it is clear that none will be.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::to_raw_value};
+
+use super::{
+    exchange::{AgentRole, Finish, Message, Reply, Request, Speaker, Usage},
+    port::ModelError,
+    prompt,
+    roster::{ModelTerms, Models, Price},
+    secrets::redact,
+    validation::{AnswerSchema, Canary, Failing, Fitting, Outcome, Reason, Repair, judge},
+};
+use crate::{budgets::Micros, context::Context, outcome::Failure};
+
+/// How often an answer that cannot be used is asked for again.
+const REASKS: usize = 2;
+/// From connecting to the last byte of an answer.
+pub const CALL_LIMIT: std::time::Duration = std::time::Duration::from_secs(120);
+/// Tokens that a message takes besides its text.
+const ROUND_A_MESSAGE: u64 = 16;
+
+/// What a model is asked.
+pub struct Question<'a> {
+    /// Whose model it is.
+    pub role: AgentRole,
+    /// Sets it apart from what else the job asks.
+    pub step: &'a str,
+    pub instructions: Option<&'a str>,
+    /// What went before, and last what is asked.
+    pub messages: &'a [Message],
+    /// Whether there are [blocks of material](prompt::data) in it.
+    pub has_data: bool,
+    /// What the answer must fit. Without, it is text.
+    pub schema: Option<&'a AnswerSchema>,
+    /// Fewer than the role's answers may have.
+    pub max_tokens: Option<u32>,
+}
+
+/// What was asked so far. Kept in the job's checkpoint, so that what was paid for is not asked for again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Progress {
+    pub calls: Vec<CallMade>,
+    /// What the model is told of its last answer.
+    told: Option<String>,
+}
+
+/// One call that was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallMade {
+    /// Which model it was, by its provider's word.
+    pub model: String,
+    pub finish: Finish,
+    /// Why the answer could not be used, if it could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// `None` where the provider does not say.
+    pub usage: Option<Usage>,
+    /// In micro-USD; `None` where the tokens are not known. Its reservation then counts as a whole.
+    pub cost: Option<u64>,
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub struct Answered {
+    pub outcome: Outcome,
+    /// Where it can be used, without what looks like a secret.
+    pub answer: Option<Value>,
+    /// Why it cannot.
+    pub reason: Option<Reason>,
+    pub repairs: Vec<Repair>,
+    /// Secrets that were taken out.
+    pub redacted: u64,
+}
+
+/// Asks, and asks again where that may help. What the model says is in the answer and nowhere else: not in errors, and
+/// not in logs.
+pub async fn ask(cx: &Context, question: &Question<'_>, progress: &mut Progress) -> Result<Answered, Failure> {
+    let models = cx.models()?;
+    let terms = models
+        .terms(question.role)
+        .ok_or_else(|| Failure::retry("no_model", format!("no model is configured for the role {}", question.role)))?;
+    let schema = question.schema.map_or("none", AnswerSchema::name);
+    loop {
+        let reasks = progress.calls.len();
+        let canary = Canary::fresh();
+        let (reply, cost) = call(cx, models, terms, question, progress, &canary).await?;
+        let judged = judge(&reply, question.schema, &canary, models.may_repair(question.role));
+        let reason = judged.as_ref().err().map(|failing| failing.reason);
+        if reply.finish == Finish::Stop {
+            let repaired = judged.as_ref().is_ok_and(|fitting| !fitting.repairs.is_empty());
+            models.answered(question.role, repaired || reason == Some(Reason::RepairIsOff));
+        }
+        progress.calls.push(CallMade {
+            model: reply.model,
+            finish: reply.finish,
+            reason: reason.map(|reason| reason.as_str().to_owned()),
+            usage: reply.usage,
+            cost,
+        });
+        let failing = match judged {
+            Ok(fitting) => return Ok(usable(cx, fitting, reasks)),
+            Err(failing) => failing,
+        };
+        let labels = [question.role.as_str(), schema, failing.reason.stage(), failing.reason.as_str()];
+        cx.metrics().llm_validation_failures.with_label_values(&labels).inc();
+        let outcome = Outcome::of(failing.reason);
+        if !outcome.may_be_reasked() || reasks >= REASKS {
+            let reason = Some(failing.reason);
+            return Ok(Answered { outcome, answer: None, reason, repairs: Vec::new(), redacted: 0 });
+        }
+        keep(cx, progress, &failing).await?;
+    }
+}
+
+fn usable(cx: &Context, fitting: Fitting, reasks: usize) -> Answered {
+    let Fitting { mut answer, mut repairs } = fitting;
+    let outcome = match (reasks, repairs.is_empty()) {
+        (0, true) => Outcome::OkStrict,
+        (0, false) => Outcome::OkRepaired,
+        _ => Outcome::OkReasked,
+    };
+    for repair in &mut repairs {
+        cx.metrics().llm_validation_repairs.with_label_values(&[repair.name.as_str()]).inc();
+        for operation in &mut repair.patch {
+            redact(&mut operation.value);
+        }
+    }
+    let redacted = redact(&mut answer);
+    Answered { outcome, answer: Some(answer), reason: None, repairs, redacted }
+}
+
+async fn keep(cx: &Context, progress: &mut Progress, failing: &Failing) -> Result<(), Failure> {
+    progress.told = Some(failing.told());
+    let kept = to_raw_value(progress)
+        .map_err(|error| Failure::fatal("checkpoint_unencodable", format!("the calls made are not JSON: {error}")))?;
+    Ok(cx.save(kept).await?)
+}
+
+/// One call, and what it cost where that is known.
+async fn call(
+    cx: &Context,
+    models: &Models,
+    terms: &ModelTerms,
+    question: &Question<'_>,
+    progress: &Progress,
+    canary: &Canary,
+) -> Result<(Reply, Option<u64>), Failure> {
+    let request = request(terms, question, progress.told.as_deref(), canary);
+    let price = terms.price.ok_or_else(|| {
+        Failure::fatal("model_without_price", format!("nobody said what the model `{}` costs", terms.model))
+    })?;
+    let breaker = match models.provider().provider() {
+        Some(provider) => Some(cx.call(provider).await?),
+        None => None,
+    };
+    let reask = u32::try_from(progress.calls.len()).unwrap_or(u32::MAX);
+    // What costs nothing takes nobody's money, and needs no record of it.
+    let spending = match price.of(worst(&request)) {
+        0 => None,
+        worst => Some(cx.reserve(question.step, reask, micros(worst)).await?.dispatch().await?),
+    };
+    let answer = models.provider().complete(&request).await;
+    if let Some(breaker) = breaker {
+        breaker.ended(answer.as_ref().is_err_and(ModelError::is_fault));
+    }
+    let cost = charged(&answer, price);
+    if let (Some(spending), Some(cost)) = (spending, cost) {
+        spending.settle(micros(cost)).await;
+    }
+    Ok((answer?, cost))
+}
+
+fn request(terms: &ModelTerms, question: &Question<'_>, told: Option<&str>, canary: &Canary) -> Request {
+    let schema = question.schema.map(AnswerSchema::text);
+    let system = prompt::instructions(question.instructions, schema, question.has_data, canary);
+    let told = told.map(|told| Message { speaker: Speaker::User, content: told.to_owned() });
+    let first = Message { speaker: Speaker::System, content: system };
+    Request {
+        model: terms.model.clone(),
+        messages: [first].into_iter().chain(question.messages.iter().cloned()).chain(told).collect(),
+        schema: schema.cloned(),
+        temperature: terms.temperature,
+        max_tokens: question.max_tokens.map_or(terms.max_tokens, |asked| asked.min(terms.max_tokens)),
+        timeout: CALL_LIMIT,
+    }
+}
+
+/// The most tokens that a call may come to: no tokenizer makes more of a text than it has bytes. The schema is in the
+/// instructions, and counts again as what it is.
+fn worst(request: &Request) -> Usage {
+    let said: u64 = request.messages.iter().map(|message| message.content.len() as u64 + ROUND_A_MESSAGE).sum();
+    let schema = request.schema.as_ref().map_or(0, |schema| schema.to_string().len() as u64);
+    Usage { input_tokens: said + schema, output_tokens: u64::from(request.max_tokens) }
+}
+
+/// What a call cost, where that is certain.
+fn charged(answer: &Result<Reply, ModelError>, price: Price) -> Option<u64> {
+    match answer {
+        Ok(reply) => reply.usage.map(|usage| price.of(usage)),
+        Err(error) => error.is_free().then_some(0),
+    }
+}
+
+fn micros(amount: u64) -> Micros {
+    i64::try_from(amount).ok().and_then(Micros::new).unwrap_or(Micros::MAX)
+}
