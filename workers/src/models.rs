@@ -4,7 +4,9 @@
 //! and answered is in no log and no span, and neither is the key.
 
 use std::{
+    collections::BTreeSet,
     fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -58,6 +60,9 @@ pub struct ChatCompletions {
     url: Url,
     authorization: Option<HeaderValue>,
     provider: Dependency,
+    /// Models that want the limit of an answer by its newer name. OpenAI's own refuse the older one; of the others, some
+    /// do not heed the newer one, and would answer beyond what was reserved.
+    newer: Mutex<BTreeSet<String>>,
 }
 
 impl ChatCompletions {
@@ -75,13 +80,23 @@ impl ChatCompletions {
         let mut url = provider.base_url;
         url.set_path(&format!("{}/chat/completions", url.path().trim_end_matches('/')));
         let authorization = provider.key.map(|key| bearer(&key)).transpose()?;
-        Ok(Self { client, provider: Dependency::llm(url.as_str()), url, authorization })
+        Ok(Self { client, provider: Dependency::llm(url.as_str()), url, authorization, newer: Mutex::default() })
     }
 
-    /// The answer, of whatever status.
+    /// The answer, of whatever status. Once a model refused one name of the limit, it is called by the other.
     async fn exchange(&self, request: &Request) -> Result<OutboundResponse, reqwest::Error> {
+        let newer = self.newer().contains(&request.model);
+        let answer = self.exchange_once(request, newer).await?;
+        if newer || !wire::refuses_max_tokens(answer.status, &answer.body) {
+            return Ok(answer);
+        }
+        self.newer().insert(request.model.clone());
+        self.exchange_once(request, true).await
+    }
+
+    async fn exchange_once(&self, request: &Request, newer: bool) -> Result<OutboundResponse, reqwest::Error> {
         let started = Instant::now();
-        let mut response = self.post(request).send().await?;
+        let mut response = self.post(request, newer).send().await?;
         let (body, truncated) = read(&mut response, BODY_LIMIT).await?;
         Ok(OutboundResponse {
             status: response.status().as_u16(),
@@ -92,8 +107,12 @@ impl ChatCompletions {
         })
     }
 
-    fn post(&self, request: &Request) -> RequestBuilder {
-        let mut builder = self.client.post(self.url.clone()).json(&wire::Asked::from(request));
+    fn newer(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.newer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn post(&self, request: &Request, newer: bool) -> RequestBuilder {
+        let mut builder = self.client.post(self.url.clone()).json(&wire::Asked::new(request, newer));
         if let Some(authorization) = &self.authorization {
             builder = builder.header(AUTHORIZATION, authorization);
         }

@@ -153,6 +153,7 @@ fn wrong(name: &str, text: &str, expected: &dyn Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Layers, Settings};
 
     #[test]
     fn a_role_has_its_own_model_or_that_of_all_others() {
@@ -185,6 +186,16 @@ mod tests {
             let told = roles(text).unwrap_err();
             assert!(told.contains(why) && !told.contains("hunter2"), "{text}: {told}");
         }
+    }
+
+    #[test]
+    fn a_provider_without_a_model_is_told_before_anything_is_started() {
+        let mut layers = Layers::default();
+        layers.environment.insert("LLM_BASE_URL".to_owned(), "http://localhost:11434/v1".to_owned());
+        let missing = Settings::from_layers(&layers).unwrap().is_complete().unwrap_err();
+        assert!(missing.to_string().contains("GOLDEN_MODELS"), "{missing}");
+        layers.environment.insert("LLM_BASE_URL".to_owned(), "offline".to_owned());
+        assert_eq!(Settings::from_layers(&layers).unwrap().is_complete(), Ok(()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     port::ModelError,
     prompt,
     roster::{ModelTerms, Models, Price},
-    secrets::redact,
+    secrets::{redact, redact_text},
     validation::{AnswerSchema, Canary, Failing, Fitting, Outcome, Reason, Repair, judge},
 };
 use crate::{budgets::Micros, context::Context, outcome::Failure};
@@ -122,8 +122,10 @@ fn usable(cx: &Context, fitting: Fitting, reasks: usize) -> Answered {
     };
     for repair in &mut repairs {
         cx.metrics().llm_validation_repairs.with_label_values(&[repair.name.as_str()]).inc();
+        redact_text(&mut repair.at);
         for operation in &mut repair.patch {
             redact(&mut operation.value);
+            redact_text(&mut operation.path);
         }
     }
     let redacted = redact(&mut answer);

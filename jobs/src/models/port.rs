@@ -72,6 +72,8 @@ impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         let (code, message) = (error.code(), error.to_string());
         match error {
+            // The key is the operator's to mend, and no fault of the job.
+            ModelError::Rejected { status: 401 | 403, .. } => Self::retry(code, message),
             ModelError::Rejected { .. } | ModelError::Unable(_) => Self::fatal(code, message),
             ModelError::Unavailable { after: Some(wait), .. } | ModelError::Busy { after: Some(wait), .. } => {
                 Self::retry_after(code, message, wait)

@@ -47,7 +47,8 @@ pub fn redact(value: &mut Value) -> u64 {
     }
 }
 
-fn redact_text(text: &mut String) -> u64 {
+/// The same for one text.
+pub fn redact_text(text: &mut String) -> u64 {
     let mut found = 0;
     let clean = SECRETS.replace_all(text, |secret: &Captures<'_>| {
         found += 1;

@@ -12,7 +12,10 @@ use serde_json::Value;
 pub(super) struct Asked<'a> {
     model: &'a str,
     messages: &'a [Message],
-    max_tokens: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,14 +36,16 @@ struct Named<'a> {
     strict: bool,
 }
 
-impl<'a> From<&'a Request> for Asked<'a> {
-    fn from(request: &'a Request) -> Self {
+impl<'a> Asked<'a> {
+    /// With the limit of the answer by its older name, or by its newer one.
+    pub(super) fn new(request: &'a Request, newer: bool) -> Self {
         let format =
             |schema| Format { r#type: "json_schema", json_schema: Named { name: "answer", schema, strict: false } };
         Self {
             model: &request.model,
             messages: &request.messages,
-            max_tokens: request.max_tokens,
+            max_tokens: (!newer).then_some(request.max_tokens),
+            max_completion_tokens: newer.then_some(request.max_tokens),
             temperature: request.temperature,
             response_format: request.schema.as_ref().map(format),
         }
@@ -99,6 +104,12 @@ pub(super) fn read(body: &[u8]) -> Result<Reply, ModelError> {
         .map(|tokens| Usage { input_tokens: tokens.prompt_tokens, output_tokens: tokens.completion_tokens });
     let model = answer.model.chars().filter(|c| !c.is_control()).take(NAME_LIMIT).collect();
     Ok(Reply { model, text: choice.message.content.unwrap_or_default(), finish, usage })
+}
+
+/// Whether a model refuses the limit of its answer by its older name.
+pub(super) fn refuses_max_tokens(status: u16, body: &[u8]) -> bool {
+    let told: Option<Value> = (status == 400).then(|| serde_json::from_slice(body).ok()).flatten();
+    told.is_some_and(|told| told.pointer("/error/param").is_some_and(|param| param == "max_tokens"))
 }
 
 /// The provider's word for what is wrong with a request. Its sentence may quote what was asked.

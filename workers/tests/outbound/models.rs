@@ -322,6 +322,23 @@ async fn a_slow_large_or_garbled_answer_is_none() {
 }
 
 #[tokio::test]
+async fn a_model_that_refuses_one_name_of_the_limit_gets_the_other() {
+    let told = r#"{"error": {"message": "Use 'max_completion_tokens'.", "param": "max_tokens", "code": "unsupported_parameter"}}"#;
+    let refused = answer("400 Bad Request", "", told);
+    let server = answering([refused, said("a", "stop"), said("b", "stop"), answer("401 Unauthorized", "", "{}")]).await;
+    let provider = provider(&server);
+    let request = request(Duration::from_secs(20));
+    assert_eq!(provider.complete(&request).await.unwrap().text, "a");
+    assert_eq!(provider.complete(&request).await.unwrap().text, "b");
+    let sent: Vec<_> = server.requests().iter().map(|request| body(request)).collect();
+    let limits = |sent: &Value| [sent["max_tokens"].as_u64(), sent["max_completion_tokens"].as_u64()];
+    assert_eq!(sent.iter().map(limits).collect::<Vec<_>>(), [[Some(1), None], [None, Some(1)], [None, Some(1)]]);
+
+    let key = Failure::from(provider.complete(&request).await.unwrap_err());
+    assert!(matches!(key, Failure::Retry { .. }), "the key is the operator's to mend: {key}");
+}
+
+#[tokio::test]
 async fn without_a_provider_the_offline_model_answers_and_says_so() {
     let mut bed = Bed::answering([]).await;
     let free = terms(OFFLINE, Some(Price::default()));
