@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use golden_jobs::{
     DeadLetterId, JobId, Role, State,
+    budgets::Micros,
     record::{JobRecord, RecordedError},
     store::{DeadLetter, Due, NewJob},
 };
@@ -58,8 +59,10 @@ pub(crate) struct JobResource {
     timeout: u64,
     /// Told by a webhook when the job ends.
     callback_url: Option<String>,
-    /// What it has cost, in millionths of a US dollar.
+    /// What its runs have cost, in millionths of a US dollar.
     cost_micros: i64,
+    /// What it may cost with all jobs that it makes, likewise.
+    max_cost: Option<i64>,
     links: JobLinks,
 }
 
@@ -115,6 +118,7 @@ impl From<JobRecord> for JobResource {
             timeout: job.timeout_ms,
             callback_url: job.callback_url,
             cost_micros: job.cost_micros,
+            max_cost: job.max_cost,
         }
     }
 }
@@ -145,6 +149,7 @@ pub(crate) fn accepted(id: JobId, job: NewJob, run_at: DateTime<Utc>, created_at
         started_at: None,
         finished_at: None,
         cost_micros: 0,
+        max_cost: job.max_cost.map(Micros::get),
     })
 }
 

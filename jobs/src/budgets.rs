@@ -10,9 +10,12 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
 mod accounts;
+mod gauge;
 mod money;
 
 pub(crate) use accounts::{Accounts, TenantAccount, TreeAccount};
+pub(crate) use gauge::REST;
+pub use gauge::{SHOWN, show};
 pub use money::{MalformedMicros, Micros};
 
 /// Per cent of a limit at which its tenant is told, once a period.

@@ -63,6 +63,9 @@ pub struct Policy {
     pub timeout_limit: Duration,
     /// The wait between attempts.
     pub backoff: Backoff,
+    /// Whether its runs [reserve](Context::reserve) money. New jobs of such a kind are refused while the tenant's
+    /// budget is gone.
+    pub spends: bool,
 }
 
 impl Policy {
@@ -73,6 +76,7 @@ impl Policy {
         timeout: Duration::from_secs(300),
         timeout_limit: Duration::from_secs(3600),
         backoff: Backoff::DEFAULT,
+        spends: false,
     };
 
     /// The policy with so many attempts by default. What a submission may ask for stays.
@@ -87,6 +91,13 @@ impl Policy {
     #[must_use]
     pub const fn timeout_secs(mut self, secs: u64) -> Self {
         self.timeout = Duration::from_secs(secs);
+        self
+    }
+
+    /// The policy of a kind whose runs spend money.
+    #[must_use]
+    pub const fn spends(mut self) -> Self {
+        self.spends = true;
         self
     }
 

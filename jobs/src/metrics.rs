@@ -12,6 +12,7 @@ use prometheus::{
 };
 
 use crate::{
+    budgets::REST,
     models::{
         exchange::AgentRole,
         validation::{Reason, RepairName},
@@ -38,6 +39,9 @@ const RUN_SECONDS: [f64; 24] = [
 
 /// The one metric with hosts in it, which users named.
 const BREAKERS: &str = "circuit_breaker_state";
+
+/// What those begin with that have tenants in them.
+const BUDGETS: &str = "golden_budget_";
 
 /// All metrics of a process. A clone costs one count, since every run has one; clones share their values.
 #[derive(Clone)]
@@ -123,6 +127,15 @@ pub struct Families {
     pub llm_validation_failures: IntCounterVec,
     /// `llm_validation_repairs_total{op}`: what was repaired in answers of models.
     pub llm_validation_repairs: IntCounterVec,
+    /// `golden_budget_limit_micros{tenant}`: what tenants may spend in their period, in micro-USD. Written by
+    /// [`budgets::show`](crate::budgets::show) alone, like the three below, which keeps tenants few.
+    pub budget_limit: IntGaugeVec,
+    /// `golden_budget_spent_micros{tenant}`: what they have spent in it.
+    pub budget_spent: IntGaugeVec,
+    /// `golden_budget_reserved_micros{tenant}`: what is kept back for calls under way.
+    pub budget_reserved: IntGaugeVec,
+    /// `golden_budget_waiting_jobs{tenant}`: jobs that wait for money.
+    pub budget_waiting: IntGaugeVec,
     /// `golden_cpu_limit`: CPUs this process may use.
     pub cpu_limit: Gauge,
     /// `golden_memory_limit_bytes`: memory this process may use.
@@ -225,6 +238,14 @@ impl Metrics {
                 "Repairs of answers of models.",
                 &["op"],
             ),
+            budget_limit: table.gauges("golden_budget_limit_micros", "Micro-USD to spend in a period.", &["tenant"]),
+            budget_spent: table.gauges("golden_budget_spent_micros", "Micro-USD spent in this period.", &["tenant"]),
+            budget_reserved: table.gauges(
+                "golden_budget_reserved_micros",
+                "Micro-USD kept back for calls under way.",
+                &["tenant"],
+            ),
+            budget_waiting: table.gauges("golden_budget_waiting_jobs", "Jobs that wait for money.", &["tenant"]),
             cpu_limit: table.add(Gauge::new("golden_cpu_limit", "CPUs this process may use.")),
             memory_limit: table.add(Gauge::new("golden_memory_limit_bytes", "Memory this process may use.")),
             sandbox_run: table.add(HistogramVec::new(
@@ -293,12 +314,17 @@ impl Metrics {
         text(&self.registry.gather())
     }
 
-    /// The same without the hosts that users named, for those who speak for one tenant.
+    /// The same without the hosts that users named and without what tenants spend, for those who speak for one tenant.
     pub fn render_without_hosts(&self) -> String {
         let mut families = self.registry.gather();
         for family in families.iter_mut().filter(|family| family.name() == BREAKERS) {
             let named = std::mem::take(family.mut_metric());
             let of_all = |metric: &Metric| !metric.get_label().iter().any(|label| label.value().contains(':'));
+            *family.mut_metric() = named.into_iter().filter(of_all).collect();
+        }
+        for family in families.iter_mut().filter(|family| family.name().starts_with(BUDGETS)) {
+            let named = std::mem::take(family.mut_metric());
+            let of_all = |metric: &Metric| metric.get_label().iter().all(|label| label.value() == REST);
             *family.mut_metric() = named.into_iter().filter(of_all).collect();
         }
         text(&families)

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde_json::value::RawValue;
 
-use crate::{backoff::Backoff, store::NewJob};
+use crate::{backoff::Backoff, budgets::Micros, store::NewJob};
 
 /// What a handler returns. `?` works on every error that is `Into<Failure>`.
 pub type Outcome<T> = Result<End<T>, Failure>;
@@ -70,6 +70,10 @@ pub enum Failure {
     /// spending an attempt.
     #[error("not for another {0:?}")]
     Later(Duration),
+    /// There is no money for it: run again when there is so much, without spending an attempt. The error says so to
+    /// the job's owner.
+    #[error("{error}")]
+    Unfunded { need: Micros, error: JobError },
 }
 
 impl Failure {
@@ -104,6 +108,8 @@ pub enum Verdict {
     Release,
     /// No attempt spent; claimable when the last child has ended.
     Await { children: Vec<NewJob>, checkpoint: Option<Box<RawValue>> },
+    /// No attempt spent; claimable when its tenant's budget has so much left. The error is on record meanwhile.
+    Unfunded { need: Micros, error: JobError },
     /// The run stopped because its job was cancelled.
     Cancelled,
     /// The worker fell silent: the attempt is spent, and `dead` says whether it was one too many.
@@ -120,6 +126,7 @@ impl Verdict {
             Self::Snooze { .. } => "snoozed",
             Self::Release => "released",
             Self::Await { .. } => "waiting",
+            Self::Unfunded { .. } => "unfunded",
             Self::Cancelled => "cancelled",
             Self::Lost { .. } => "lost",
         }
@@ -143,6 +150,7 @@ pub fn verdict(
         Ok(End::Done(result)) => Verdict::Succeeded { result },
         Ok(End::Snooze(delay)) | Err(Failure::Later(delay)) => Verdict::Snooze { delay },
         Ok(End::Await { children, checkpoint }) => Verdict::Await { children, checkpoint },
+        Err(Failure::Unfunded { need, error }) => Verdict::Unfunded { need, error },
         Err(Failure::Fatal(error)) => Verdict::Dead { error },
         Err(Failure::Retry { error, .. }) if attempt >= max_attempts => Verdict::Dead { error },
         Err(Failure::Retry { error, after }) => {

@@ -26,7 +26,7 @@ pub enum State {
     Running,
     /// Its last run failed; due again after the backoff.
     Retrying,
-    /// Waits for its children, and holds no worker meanwhile.
+    /// Waits for its children or for its tenant's budget, and holds no worker meanwhile.
     Waiting,
     /// Ended with its result.
     Succeeded,
@@ -52,7 +52,7 @@ pub enum Move {
     Snooze,
     /// The worker gave it back, or fell silent.
     Release,
-    /// The run waits for children.
+    /// The run waits for children, or for money.
     Await,
     /// The last child ended, or a human or a budget allowed it to go on.
     Resume,
@@ -181,8 +181,10 @@ pub struct JobRecord {
     pub started_at: Option<DateTime<Utc>>,
     /// When it reached a terminal state.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Millionths of a US dollar.
+    /// What its runs cost, in millionths of a US dollar.
     pub cost_micros: i64,
+    /// What it may cost with all jobs below it, likewise.
+    pub max_cost: Option<i64>,
 }
 
 /// A [`JobError`](crate::outcome::JobError) of a run, and when it was recorded.

@@ -15,15 +15,12 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     budgets::Micros,
-    outcome::Failure,
+    outcome::{Failure, JobError},
     store::{
         Store, StoreError,
         budgets::{Ask, Reservation, Reserved, Shortfall},
     },
 };
-
-/// How long a job waits until it asks again for money that was not there.
-const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// The waits between attempts to record what a call cost.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3)];
@@ -104,7 +101,10 @@ impl From<Unfunded> for Failure {
     fn from(unfunded: Unfunded) -> Self {
         match unfunded {
             Unfunded::Short(short) if short.for_good() => Self::fatal("max_cost_reached", short.to_string()),
-            Unfunded::Short(_) => Self::Later(ASK_AGAIN),
+            Unfunded::Short(short) => Self::Unfunded {
+                need: Micros::new(short.amount).unwrap_or(Micros::MAX),
+                error: JobError::new("budget_exhausted", short.to_string()),
+            },
             Unfunded::Store(error) => error.into(),
         }
     }

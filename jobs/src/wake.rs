@@ -180,6 +180,8 @@ impl Wakes {
                 // By whose clock is for the promoter to find out.
                 Due::At(_) => self.due_in(Duration::ZERO),
             }),
+            // Whoever has money for it says so.
+            Verdict::Unfunded { .. } => {}
             Verdict::Succeeded { .. } | Verdict::Dead { .. } | Verdict::Cancelled | Verdict::Lost { dead: true } => {
                 self.ended(id)
             }

@@ -463,6 +463,15 @@ CREATE INDEX budget_reservations_by_job ON budget_reservations (job_id);
 -- For those which nobody settled; few at any time.
 CREATE INDEX budget_reservations_open ON budget_reservations (id) WHERE state IN ('held', 'unsettled');
 
+-- Jobs that wait for money: each for so much of its tenant's budget. Few, and none where nobody is short.
+CREATE TABLE budget_waits (
+    job_id    BLOB    NOT NULL PRIMARY KEY CHECK (length(job_id) = 16),
+    tenant_id TEXT    NOT NULL,
+    need      INTEGER NOT NULL CHECK (need >= 0),
+    since     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX budget_waits_by_tenant ON budget_waits (tenant_id, since, job_id);
+
 -- What was spent: a row for each account that a settled reservation was on.
 CREATE TABLE budget_ledger (
     reservation_id BLOB    NOT NULL,

@@ -15,11 +15,13 @@
 //! | `heartbeat` | the process's sign of life; the rescue of those who fell silent |
 //! | `schedules` | jobs that come back by the clock |
 //! | `clockwork` | what is due, what was cancelled, what went astray |
+//! | `budgets` | what waits for money, and money that nobody settles |
 //! | `retention` | what is past its time is removed |
 //! | [`outbound`] | HTTP to addresses that users name, guarded |
 //! | [`models`] | language models over HTTP, at an address that the operator names |
 
 pub mod attempt;
+mod budgets;
 mod clockwork;
 mod heartbeat;
 mod journals;
@@ -127,6 +129,7 @@ pub async fn run(
     keepers.spawn(clockwork::keep_promoting(Arc::clone(&store)));
     let (keep, metrics) = (options.keep, ports.metrics.clone());
     keepers.spawn(retention::keep_pruning(Arc::clone(&store), Arc::clone(&heartbeat), keep, metrics));
+    keepers.spawn(budgets::keep_funding(Arc::clone(&store), Arc::clone(&heartbeat)));
     keepers.spawn(clockwork::keep_reconciling(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
 
     let itself = Arc::clone(&heartbeat);

@@ -26,6 +26,7 @@ pub(crate) fn job() -> Value {
         "timeout": 60,
         "callback_url": null,
         "cost_micros": 0,
+        "max_cost": null,
         "links": {
             "self": "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41",
             "attempts": "/v1/jobs/job_01981d2a-6c1b-7e53-9a0c-3d5f8e2b7a41/attempts",

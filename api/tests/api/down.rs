@@ -22,7 +22,7 @@ use golden_jobs::{
         Terms, TermsChange, UnderWay, Watch, WorkerInfo, Workers,
         audit::{Audit, AuditEntries, AuditFilter, AuditPage, ChainName, DueHead},
         breakers::{Breakers, Said, SharedBreakers, Vote},
-        budgets::{Ask, Budget, BudgetTerms, Budgets, Reaped, Reserved},
+        budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Budgets, Reaped, Reserved},
         callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
@@ -198,6 +198,10 @@ impl Budgets for Down {
         down()
     }
 
+    async fn budget_figures(&self, _: u32) -> Result<Vec<BudgetFigures>> {
+        down()
+    }
+
     async fn set_budget(&self, _: &str, _: &BudgetTerms, _: &Actor) -> Result<Budget> {
         down()
     }
@@ -215,6 +219,10 @@ impl Budgets for Down {
     }
 
     async fn release(&self, _: Run, _: ReservationId) -> Result<bool> {
+        down()
+    }
+
+    async fn fund(&self, _: u32) -> Result<u64> {
         down()
     }
 

@@ -41,6 +41,7 @@ async fn a_job_is_accepted_and_can_be_read() {
         ("finished_at", Value::Null),
         ("callback_url", Value::Null),
         ("cost_micros", json!(0)),
+        ("max_cost", json!(null)),
     ] {
         assert_eq!(job.remove(name), Some(expected), "{name}");
     }

@@ -78,7 +78,12 @@ impl TenantAccount {
         self.total_limit.unwrap_or(defaults.limit.get())
     }
 
-    /// As its readers see it.
+    /// What may be reserved; less than nothing where the limit was lowered.
+    pub(crate) fn room(&self, defaults: Allowance) -> i64 {
+        self.limit(defaults).saturating_sub(self.spent).saturating_sub(self.reserved)
+    }
+
+    /// As its readers see it, who do not wait for it.
     pub(crate) fn budget(&self, tenant: &str, defaults: Allowance, now: DateTime<Utc>) -> Budget {
         let period = self.period.unwrap_or(defaults.period);
         Budget {
@@ -90,6 +95,8 @@ impl TenantAccount {
             period,
             since: self.period_start,
             turns_at: period.next(now),
+            waiting: 0,
+            least_need: None,
         }
     }
 }
@@ -105,14 +112,15 @@ impl Accounts {
         let room = |limit: i64, spent: i64, reserved: i64| {
             spent.checked_add(reserved).and_then(|used| used.checked_add(amount)).is_some_and(|all| all <= limit)
         };
+        // The trees first: what is in vain there need not wait for the tenant's.
+        if let Some(tree) = self.trees.iter().find(|tree| !room(tree.max_cost, tree.spent, tree.reserved)) {
+            let TreeAccount { job, max_cost: limit, spent, reserved } = *tree;
+            return Err(Shortfall { account: Account::Tree(job), amount, limit, spent, reserved });
+        }
         let TenantAccount { spent, reserved, .. } = self.tenant;
         let limit = self.tenant.limit(self.defaults);
         if !room(limit, spent, reserved) {
             return Err(Shortfall { account: Account::Tenant, amount, limit, spent, reserved });
-        }
-        if let Some(tree) = self.trees.iter().find(|tree| !room(tree.max_cost, tree.spent, tree.reserved)) {
-            let TreeAccount { job, max_cost: limit, spent, reserved } = *tree;
-            return Err(Shortfall { account: Account::Tree(job), amount, limit, spent, reserved });
         }
         self.tenant.reserved += amount;
         self.trees.iter_mut().for_each(|tree| tree.reserved += amount);

@@ -1,16 +1,16 @@
 //! Money: whole millionths of a US dollar, since sums of fractions drift.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Millionths of a US dollar, from nothing to a billion dollars.
 ///
 /// The bound keeps every sum of two within an `i64`, and a slip of the keyboard out of the books.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
-pub struct Micros(#[schemars(range(min = 0, max = 1_000_000_000_000_000_i64))] i64);
+pub struct Micros(i64);
 
 const DOLLAR: i64 = 1_000_000;
 
@@ -31,6 +31,20 @@ impl Micros {
 
     pub const fn get(self) -> i64 {
         self.0
+    }
+}
+
+impl JsonSchema for Micros {
+    fn schema_name() -> Cow<'static, str> {
+        "Micros".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0, "maximum": Self::MAX.0 })
     }
 }
 

@@ -103,7 +103,7 @@ impl Job for LlmComplete {
     const KIND: &'static str = "llm.complete";
     const ROLE: Role = Role::Orchestrator;
     // Three calls of two minutes each.
-    const POLICY: Policy = Policy::DEFAULT.timeout_secs(390);
+    const POLICY: Policy = Policy::DEFAULT.timeout_secs(390).spends();
     type Output = Completion;
 
     fn check(&self) -> Result<(), Invalid> {

@@ -162,7 +162,7 @@ impl Job for WebhookDeliver {
         let outcome = settle(&answer, now);
         let label = match &outcome {
             Ok(_) => "delivered",
-            Err(Failure::Retry { .. } | Failure::Later(_)) => "failed",
+            Err(Failure::Retry { .. } | Failure::Later(_) | Failure::Unfunded { .. }) => "failed",
             Err(Failure::Fatal(_)) => "refused",
         };
         cx.metrics().webhook_attempts.with_label_values(&[label]).inc();

@@ -11,6 +11,7 @@ use serde_json::{
 };
 
 use crate::{
+    budgets::Micros,
     functions::{Called, Callee},
     id::{JobId, ScheduleId},
     job::Invalid,
@@ -36,6 +37,9 @@ pub struct Template {
     #[schemars(with = "f64")]
     #[serde(serialize_with = "as_seconds", deserialize_with = "from_seconds")]
     pub timeout: Duration,
+    /// What it may cost with all jobs below it, in millionths of a US dollar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost: Option<Micros>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,8 +72,8 @@ pub enum Unfit {
 
 impl Template {
     pub fn of(job: NewJob) -> Self {
-        let NewJob { kind, payload, priority, max_attempts, timeout, callback_url, metadata, .. } = job;
-        Self { kind, payload, priority, max_attempts, timeout, callback_url, metadata }
+        let NewJob { kind, payload, priority, max_attempts, timeout, max_cost, callback_url, metadata, .. } = job;
+        Self { kind, payload, priority, max_attempts, timeout, max_cost, callback_url, metadata }
     }
 
     /// The kind of what a schedule submits; `None` where it cannot be read.
@@ -123,7 +127,7 @@ impl Template {
             metadata: Some(metadata),
             callback_url: template.callback_url,
             parent_id: None,
-            max_cost: None,
+            max_cost: template.max_cost,
             trace: None,
             idempotency: None,
         })

@@ -28,6 +28,9 @@ pub trait Budgets: Send + Sync {
     /// The budgets on record, in the order of their tenants' names, those after `after`.
     async fn budgets(&self, after: Option<&str>, limit: u32) -> Result<Vec<Budget>, StoreError>;
 
+    /// The `top` tenants that have spent and reserved the most, and all others together, where there are any.
+    async fn budget_figures(&self, top: u32) -> Result<Vec<BudgetFigures>, StoreError>;
+
     /// Sets what a tenant may spend, and answers its budget as it is then. Less than is spent already is allowed:
     /// nothing more is spent then.
     async fn set_budget(&self, tenant: &str, terms: &BudgetTerms, by: &Actor) -> Result<Budget, StoreError>;
@@ -47,6 +50,10 @@ pub trait Budgets: Send + Sync {
     /// Gives back what was reserved for a call that was never made. Answers `false`, and changes nothing, where it was
     /// dispatched, or is another run's by now.
     async fn release(&self, run: Run, reservation: ReservationId) -> Result<bool, StoreError>;
+
+    /// Puts up to `limit` jobs back to work that waited for money which is there by now: those that waited the longest
+    /// first, as many of a tenant as its budget is enough for. Answers how many.
+    async fn fund(&self, limit: u32) -> Result<u64, StoreError>;
 
     /// Sees to up to `limit` reservations whose runs are gone: one that was not dispatched is released, and one that
     /// was dispatched `bound` ago is settled at its worst.
@@ -76,6 +83,10 @@ pub struct Budget {
     pub since: DateTime<Utc>,
     /// When the next one does.
     pub turns_at: Option<DateTime<Utc>>,
+    /// Jobs that wait for it.
+    pub waiting: u64,
+    /// What the most modest of them needs.
+    pub least_need: Option<i64>,
 }
 
 impl Budget {
@@ -84,11 +95,23 @@ impl Budget {
         self.limit.saturating_sub(self.spent).saturating_sub(self.reserved).max(0)
     }
 
-    /// Whether so much is spent that nothing more will be, until the limit is raised or the period turns. What is
-    /// reserved for calls under way may come back, and does not count.
+    /// Whether new work would only wait: all is spent, or too much for what waits already, until the limit is raised or
+    /// the period turns. What is reserved for calls under way may come back, and does not count.
     pub fn is_exhausted(&self) -> bool {
-        self.spent >= self.limit
+        self.spent >= self.limit || self.least_need.is_some_and(|need| self.spent.saturating_add(need) > self.limit)
     }
+}
+
+/// An account, or several summed, for those who watch. Amounts are micro-USD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetFigures {
+    /// `None` stands for all that are not named.
+    pub tenant_id: Option<String>,
+    pub limit: i64,
+    pub spent: i64,
+    pub reserved: i64,
+    /// Jobs that wait for it.
+    pub waiting: u64,
 }
 
 /// What a run asks to spend.

@@ -48,6 +48,8 @@ pub enum Chore {
     Retention,
     /// Handing to the broker what it has not taken.
     Publishing,
+    /// Seeing to jobs that wait for money, and to money that nobody will settle.
+    Budgets,
 }
 
 impl Chore {
@@ -55,6 +57,7 @@ impl Chore {
         match self {
             Self::Retention => "retention",
             Self::Publishing => "publishing",
+            Self::Budgets => "budgets",
         }
     }
 }

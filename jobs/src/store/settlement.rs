@@ -29,6 +29,8 @@ pub(super) struct Settlement<'a> {
     pub checkpoint: Option<&'a RawValue>,
     /// The jobs to wait for.
     pub awaited: &'a [NewJob],
+    /// The money to wait for, in micro-USD.
+    pub need: Option<i64>,
 }
 
 impl<'a> Settlement<'a> {
@@ -42,6 +44,7 @@ impl<'a> Settlement<'a> {
             error: None,
             checkpoint: None,
             awaited: &[],
+            need: None,
         };
         let spent = |state, outcome| Self { state, spent: true, outcome: Some(outcome), ..plain };
         let later = |delay: &Duration, state| if delay.is_zero() { "queued" } else { state };
@@ -61,6 +64,9 @@ impl<'a> Settlement<'a> {
                 awaited: children,
                 ..plain
             },
+            Verdict::Unfunded { need, error } => {
+                Self { state: "waiting", error: Some((&error.code, &error.message)), need: Some(need.get()), ..plain }
+            }
             Verdict::Cancelled => spent("cancelled", "cancelled"),
             Verdict::Lost { dead } => {
                 Self { lost: true, error: Some(WORKER_LOST), ..spent(if *dead { "dead" } else { "queued" }, "lost") }
@@ -72,7 +78,7 @@ impl<'a> Settlement<'a> {
     pub(super) fn stopped(self) -> Self {
         match self.state {
             "dead" => self,
-            _ => Self { state: "cancelled", spent: true, outcome: Some("cancelled"), awaited: &[], ..self },
+            _ => Self { state: "cancelled", spent: true, outcome: Some("cancelled"), awaited: &[], need: None, ..self },
         }
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn finished_job() -> JobRecord {
         started_at: Some(then()),
         finished_at: Some(then()),
         cost_micros: 0,
+        max_cost: None,
     }
 }
 

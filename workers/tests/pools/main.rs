@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod breakers_open;
+mod budgets;
 mod functions;
 mod journals;
 mod redis;
@@ -171,6 +172,7 @@ impl Pools {
                 .with::<Noop>()
                 .with::<WebhookDeliver>()
                 .with::<Sore>()
+                .with::<budgets::Buyer>()
                 .with::<journals::Chatter>()
                 .with::<terms::Big>(),
         );

@@ -23,6 +23,8 @@ WITH RECURSIVE tree AS (
       -- A waiting job may have been resumed a moment ago: then it is found in `ready` next time.
       AND (j.state = 'waiting' OR j.id IN (SELECT id FROM unqueued UNION ALL SELECT id FROM unscheduled))
     RETURNING j.id, j.tenant_id, j.kind, j.callback_url, j.parent_id, j.awaited
+), unfunded AS (
+    DELETE FROM budget_waits WHERE job_id IN (SELECT id FROM ended)
 ), orphaned AS (
     -- Their parent has ended: should it be run again, it waits for its new children only.
     UPDATE jobs SET awaited = false WHERE id IN (SELECT id FROM flagged) AND id <> $2

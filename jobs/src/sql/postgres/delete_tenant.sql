@@ -5,6 +5,7 @@ WITH gone AS (
     WHERE t.id = $1
       AND NOT EXISTS (SELECT 1 FROM running WHERE tenant_id = $1)
       AND NOT EXISTS (SELECT 1 FROM scheduled WHERE tenant_id = $1)
+      AND NOT EXISTS (SELECT 1 FROM budget_waits WHERE tenant_id = $1)
       AND NOT EXISTS (SELECT 1 FROM ready WHERE role = ANY ($2::text[]) AND tenant_id = $1 AND parked)
       AND NOT EXISTS (SELECT 1 FROM ready WHERE role = ANY ($2::text[]) AND tenant_id = $1 AND NOT parked)
     RETURNING t.id

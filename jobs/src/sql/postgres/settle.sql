@@ -3,19 +3,20 @@
 -- is spent. A run that was asked to stop ends as cancelled, unless it died anyway.
 -- $1 ids, $2 leases, $3 states, $4 delays in ms, $5 attempt spent, $6 worker lost,
 -- $7 the attempt's outcome for the record, $8 error codes, $9 error messages,
--- $10 checkpoints, $11 children awaited, $12 the held clock. Answers as succeed.sql does;
+-- $10 checkpoints, $11 children awaited, $12 the held clock, $13 money needed. Answers as succeed.sql does;
 -- parents are counted by the caller, with those of the batch's successes.
 WITH freed AS (
     DELETE FROM running r
     USING unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::boolean[], $6::boolean[],
-                 $7::text[], $8::text[], $9::text[], $10::text[], $11::integer[])
-          AS e(id, run_lease, state, delay_ms, spent, lost, outcome, error_code, error_message, checkpoint, children)
+                 $7::text[], $8::text[], $9::text[], $10::text[], $11::integer[], $13::bigint[])
+          AS e(id, run_lease, state, delay_ms, spent, lost, outcome, error_code, error_message, checkpoint, children,
+               need)
     WHERE r.id = e.id AND r.run_lease = e.run_lease
     RETURNING r.id, r.run_lease, r.worker_id, r.started_at, COALESCE($12, now()) AS now,
               CASE WHEN r.cancel AND e.state <> 'dead' THEN 'cancelled' ELSE e.state END AS state,
               CASE WHEN r.cancel AND e.state <> 'dead' THEN 'cancelled' ELSE e.outcome END AS outcome,
               e.spent OR r.cancel AS spent, e.lost, e.delay_ms,
-              e.error_code, e.error_message, e.checkpoint, e.children
+              e.error_code, e.error_message, e.checkpoint, e.children, e.need
 ), settled AS (
     UPDATE jobs j
     SET state = f.state,
@@ -34,7 +35,7 @@ WITH freed AS (
     FROM freed f WHERE j.id = f.id
     RETURNING j.id, j.tenant_id, j.kind, j.role, j.state, j.priority, j.attempt, j.payload, j.run_at,
               j.callback_url, j.parent_id, j.awaited, f.run_lease, f.outcome, f.error_code, f.error_message,
-              f.worker_id, f.started_at, f.now
+              f.worker_id, f.started_at, f.now, f.need
 ), kept AS (
     INSERT INTO job_attempts (job_id, run_lease, attempt, outcome, error_code, error_message, worker_id,
                               started_at, finished_at)
@@ -46,6 +47,10 @@ WITH freed AS (
 ), made_scheduled AS (
     INSERT INTO scheduled (id, run_at, role, priority, tenant_id)
     SELECT id, run_at, role, priority, tenant_id FROM settled WHERE state IN ('retrying', 'scheduled')
+), unfunded AS (
+    INSERT INTO budget_waits (job_id, tenant_id, need, since)
+    SELECT id, tenant_id, need, now FROM settled WHERE state = 'waiting' AND need IS NOT NULL
+    ON CONFLICT (job_id) DO UPDATE SET need = excluded.need, since = excluded.since
 ), buried AS (
     INSERT INTO dlq_messages (id, tenant_id, job_id, original_subject, kind, role, payload, error_code, error,
                               attempts, created_at)

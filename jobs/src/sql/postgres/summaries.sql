@@ -4,5 +4,5 @@ SELECT id, tenant_id, kind, role, state, priority, attempt, max_attempts, timeou
        COALESCE(octet_length(result::text) > $2, false) AS result_omitted,
        NULL AS progress, metadata::text AS metadata, callback_url, parent_id,
        error_code, error_message, error_at, worker_id, cancel_requested, run_at, created_at, started_at,
-       finished_at, cost_micros, trace_context
+       finished_at, cost_micros, max_cost, trace_context
 FROM job_view WHERE id = ANY ($1::uuid[])

@@ -17,6 +17,10 @@ LEFT JOIN running r ON r.id = j.id
 -- ?1: ids.
 UPDATE running SET cancel = 1 WHERE id IN (SELECT unhex(value) FROM json_each(?1))
 
+-- step: unfunded
+-- ?1: ids.
+DELETE FROM budget_waits WHERE job_id IN (SELECT unhex(value) FROM json_each(?1))
+
 -- step: ended
 -- ?1: ids, ?2: now.
 UPDATE jobs SET state = 'cancelled', finished_at = ?2, pending_children = 0

@@ -6,6 +6,7 @@ DELETE FROM tenants
 WHERE id = ?1
   AND NOT EXISTS (SELECT 1 FROM running WHERE tenant_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM scheduled WHERE tenant_id = ?1)
+  AND NOT EXISTS (SELECT 1 FROM budget_waits WHERE tenant_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM ready WHERE tenant_id = ?1)
 
 -- step: known

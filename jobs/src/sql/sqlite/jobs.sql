@@ -32,7 +32,7 @@
 SELECT e.looked_to, v.id, v.tenant_id, v.kind, v.role, v.state, v.priority, v.attempt, v.max_attempts, v.timeout_ms,
        v.payload, v.result, v.progress, v.metadata, v.callback_url, v.parent_id, v.error_code, v.error_message,
        v.error_at, v.worker_id, v.cancel_requested, v.run_at, v.created_at, v.started_at, v.finished_at,
-       v.cost_micros
+       v.cost_micros, v.max_cost
 FROM (SELECT CASE WHEN (SELECT count(*) FROM page) < ?9
              THEN (SELECT id FROM horizon) END AS looked_to) e
 -- Within brackets, or the view would be laid over all jobs there are.

@@ -42,6 +42,11 @@ CROSS JOIN running r ON r.run_lease = e.value ->> 1
 CROSS JOIN jobs j ON j.id = r.id
 WHERE e.value ->> 10 IS NOT NULL
 
+-- step: unfunded
+-- The jobs that wait for money. ?1: [[job, tenant, need], …], ?2: now.
+INSERT OR REPLACE INTO budget_waits (job_id, tenant_id, need, since)
+SELECT unhex(value ->> 0), value ->> 1, value ->> 2, ?2 FROM json_each(?1)
+
 -- step: buried
 -- ?1: [[dead letter, job], …], ?2: now.
 INSERT INTO dlq_messages (id, tenant_id, job_id, original_subject, kind, role, payload, error_code, error, attempts,

@@ -14,7 +14,7 @@ use crate::{
     id::{JobId, ReservationId},
     store::{
         Budgets, Run, StoreError,
-        budgets::{Ask, Budget, BudgetTerms, Reaped, Reservation, Reserved},
+        budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Reaped, Reservation, Reserved},
     },
     webhooks::BUDGET_THRESHOLD,
 };
@@ -44,6 +44,10 @@ const UNRESERVE: &str = include_str!("../../sql/postgres/unreserve.sql");
 const UNUSED: &str = step(UNRESERVE, "unused");
 const RELEASED: &str = step(UNRESERVE, "released");
 
+const FUND: &str = include_str!("../../sql/postgres/fund.sql");
+const SHORT: &str = step(FUND, "short");
+const FUNDED: &str = step(FUND, "funded");
+
 #[async_trait]
 impl Budgets for PostgresStore {
     async fn budget(&self, tenant: &str) -> Result<Budget, StoreError> {
@@ -56,7 +60,7 @@ impl Budgets for PostgresStore {
             let at = row.try_get("at")?;
             let known = row.try_get::<Option<&str>, _>("tenant_id")?.is_some();
             let account = if known { account(&row)? } else { TenantAccount::fresh(at) };
-            Ok(account.turned(self.allowance, at).budget(tenant, self.allowance, at))
+            waited_for(&row, account.turned(self.allowance, at).budget(tenant, self.allowance, at))
         })
         .await
     }
@@ -72,9 +76,32 @@ impl Budgets for PostgresStore {
             let budget = |row: &PgRow| {
                 let at = row.try_get("at")?;
                 let account = account(row)?.turned(self.allowance, at);
-                Ok(account.budget(row.try_get("tenant_id")?, self.allowance, at))
+                waited_for(row, account.budget(row.try_get("tenant_id")?, self.allowance, at))
             };
             found.iter().map(budget).collect()
+        })
+        .await
+    }
+
+    async fn budget_figures(&self, top: u32) -> Result<Vec<BudgetFigures>, StoreError> {
+        self.in_time(|| async {
+            let found = sqlx::query(include_str!("../../sql/postgres/budget_figures.sql"))
+                .bind(i64::from(top))
+                .bind(self.allowance.limit.get())
+                .bind(self.allowance.period.as_str())
+                .bind(self.now())
+                .fetch_all(&self.pool)
+                .await?;
+            let figures = |row: &PgRow| {
+                Ok(BudgetFigures {
+                    tenant_id: row.try_get("tenant_id")?,
+                    limit: row.try_get("most")?,
+                    spent: row.try_get("spent")?,
+                    reserved: row.try_get("reserved")?,
+                    waiting: rows::count(row, "waiting")?,
+                })
+            };
+            found.iter().map(figures).collect()
         })
         .await
     }
@@ -174,6 +201,32 @@ impl Budgets for PostgresStore {
             Ok(true)
         })
         .await
+    }
+
+    async fn fund(&self, limit: u32) -> Result<u64, StoreError> {
+        let roles = self
+            .in_time(|| async {
+                let short = sqlx::query(SHORT).bind(self.now()).fetch_all(&self.pool).await?;
+                let (mut tenants, mut rooms) = (Vec::new(), Vec::new());
+                for row in &short {
+                    rooms.push(account(row)?.turned(self.allowance, row.try_get("at")?).room(self.allowance));
+                    tenants.push(row.try_get::<&str, _>("tenant_id")?);
+                }
+                if rooms.iter().all(|room| *room < 0) {
+                    return Ok(Vec::new());
+                }
+                let resumed = sqlx::query(FUNDED)
+                    .bind(tenants)
+                    .bind(rooms)
+                    .bind(i64::from(limit))
+                    .bind(self.now())
+                    .fetch_all(&self.pool)
+                    .await?;
+                resumed.iter().map(|row| rows::role(row, "role")).collect()
+            })
+            .await?;
+        self.wake(roles.iter().copied());
+        Ok(roles.len() as u64)
     }
 
     async fn reap_reservations(&self, bound: Duration, limit: u32) -> Result<Reaped, StoreError> {
@@ -324,6 +377,10 @@ impl PostgresStore {
             self.notifier.tell();
         }
     }
+}
+
+fn waited_for(row: &PgRow, budget: Budget) -> Result<Budget, sqlx::Error> {
+    Ok(Budget { waiting: rows::count(row, "waiting")?, least_need: row.try_get("least_need")?, ..budget })
 }
 
 fn account(row: &PgRow) -> Result<TenantAccount, sqlx::Error> {

@@ -232,6 +232,7 @@ pub(super) fn job(row: &PgRow) -> Read<JobRecord> {
         started_at: row.try_get("started_at")?,
         finished_at: row.try_get("finished_at")?,
         cost_micros: row.try_get("cost_micros")?,
+        max_cost: row.try_get("max_cost")?,
     })
 }
 

@@ -163,6 +163,7 @@ impl PostgresStore {
             .bind(columns.iter().map(|c| c.checkpoint.map(|checkpoint| checkpoint.get())).collect::<Vec<_>>())
             .bind(columns.iter().map(|c| i32::try_from(c.awaited.len()).unwrap_or(i32::MAX)).collect::<Vec<_>>())
             .bind(self.now())
+            .bind(columns.iter().map(|c| c.need).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
         settled.read(&rows)

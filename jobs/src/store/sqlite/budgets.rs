@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use sqlx::{Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
     SqliteStore,
     audit::audit,
+    entry::{self, Arrival},
     now,
     params::{after, hex, list, micros},
     rows,
@@ -21,7 +23,7 @@ use crate::{
     id::{MessageId, ReservationId},
     store::{
         Budgets, Run, StoreError,
-        budgets::{Ask, Budget, BudgetTerms, Reaped, Reservation, Reserved},
+        budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Reaped, Reservation, Reserved},
     },
     webhooks::BUDGET_THRESHOLD,
 };
@@ -51,6 +53,11 @@ const UNRESERVE: &str = include_str!("../../sql/sqlite/unreserve.sql");
 const UNUSED: &str = step(UNRESERVE, "unused");
 const RELEASED: &str = step(UNRESERVE, "released");
 
+const FUND: &str = include_str!("../../sql/sqlite/fund.sql");
+const SHORT: &str = step(FUND, "short");
+const FUNDED: &str = step(FUND, "funded");
+const RESUMED: &str = step(FUND, "resumed");
+
 #[async_trait]
 impl Budgets for SqliteStore {
     async fn budget(&self, tenant: &str) -> Result<Budget, StoreError> {
@@ -60,8 +67,8 @@ impl Budgets for SqliteStore {
                 .bind(tenant)
                 .fetch_optional(&self.readers)
                 .await?;
-            let account = row.as_ref().map_or_else(|| Ok(TenantAccount::fresh(at)), account)?;
-            Ok(account.turned(self.allowance, at).budget(tenant, self.allowance, at))
+            let fresh = || TenantAccount::fresh(at).budget(tenant, self.allowance, at);
+            row.as_ref().map_or_else(|| Ok(fresh()), |row| budget(row, self.allowance, at))
         })
         .await
     }
@@ -74,11 +81,32 @@ impl Budgets for SqliteStore {
                 .bind(limit)
                 .fetch_all(&self.readers)
                 .await?;
-            let budget = |row: &SqliteRow| {
-                let account = account(row)?.turned(self.allowance, at);
-                Ok(account.budget(row.try_get("tenant_id")?, self.allowance, at))
+            found.iter().map(|row| budget(row, self.allowance, at)).collect()
+        })
+        .await
+    }
+
+    async fn budget_figures(&self, top: u32) -> Result<Vec<BudgetFigures>, StoreError> {
+        let at = now(&self.clock);
+        self.read(async {
+            let found = sqlx::query(include_str!("../../sql/sqlite/budget_figures.sql"))
+                .bind(top)
+                .bind(self.allowance.limit.get())
+                .bind(self.allowance.period.as_str())
+                .bind(Period::Day.begun(at).map(micros))
+                .bind(Period::Month.begun(at).map(micros))
+                .fetch_all(&self.readers)
+                .await?;
+            let figures = |row: &SqliteRow| {
+                Ok(BudgetFigures {
+                    tenant_id: row.try_get("tenant_id")?,
+                    limit: row.try_get("most")?,
+                    spent: row.try_get("spent")?,
+                    reserved: row.try_get("reserved")?,
+                    waiting: rows::count(row, "waiting")?,
+                })
             };
-            found.iter().map(budget).collect()
+            found.iter().map(figures).collect()
         })
         .await
     }
@@ -106,6 +134,10 @@ impl Budgets for SqliteStore {
 
     async fn release(&self, run: Run, reservation: ReservationId) -> Result<bool, StoreError> {
         self.writer.call(Release { run, reservation, allowance: self.allowance }).await
+    }
+
+    async fn fund(&self, limit: u32) -> Result<u64, StoreError> {
+        self.writer.call(Fund { limit, allowance: self.allowance }).await
     }
 
     async fn reap_reservations(&self, bound: Duration, limit: u32) -> Result<Reaped, StoreError> {
@@ -240,6 +272,36 @@ impl Verb for Release {
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, sqlx::Error> {
         release(tx, self.run.lease, self.reservation, self.allowance).await
+    }
+}
+
+struct Fund {
+    limit: u32,
+    allowance: Allowance,
+}
+
+#[async_trait]
+impl Verb for Fund {
+    type Answer = u64;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<u64, sqlx::Error> {
+        let short = sqlx::query(SHORT).bind(tx.now).fetch_all(&mut *tx.connection).await?;
+        let at = rows::time(tx.now);
+        let room = |row: &SqliteRow| {
+            let room = account(row)?.turned(self.allowance, at).room(self.allowance);
+            Ok::<(String, i64), sqlx::Error>((row.try_get("tenant_id")?, room))
+        };
+        let rooms = short.iter().map(room).collect::<Result<Vec<_>, _>>()?;
+        if rooms.iter().all(|(_, room)| *room < 0) {
+            return Ok(0);
+        }
+        let funded: Vec<Uuid> =
+            sqlx::query_scalar(FUNDED).bind(list(rooms)?).bind(self.limit).fetch_all(&mut *tx.connection).await?;
+        let funded = list(funded.into_iter().map(hex))?;
+        let resumed = sqlx::query(RESUMED).bind(funded).bind(tx.now).fetch_all(&mut *tx.connection).await?;
+        let due = resumed.iter().map(rows::entry).collect::<Result<Vec<_>, _>>()?;
+        entry::ready(tx, due, Arrival::Returning).await?;
+        Ok(resumed.len() as u64)
     }
 }
 
@@ -380,6 +442,12 @@ async fn tell(tx: &mut Tx<'_>, tenant: &str, accounts: &mut Accounts, refused: b
         tx.hints.tell();
     }
     Ok(())
+}
+
+fn budget(row: &SqliteRow, allowance: Allowance, at: DateTime<Utc>) -> Result<Budget, sqlx::Error> {
+    let account = account(row)?.turned(allowance, at);
+    let budget = account.budget(row.try_get("tenant_id")?, allowance, at);
+    Ok(Budget { waiting: rows::count(row, "waiting")?, least_need: row.try_get("least_need")?, ..budget })
 }
 
 /// The trees of a reservation.

@@ -219,6 +219,7 @@ pub(super) fn job(row: &SqliteRow) -> Read<JobRecord> {
         started_at: perhaps_at(row, "started_at")?,
         finished_at: perhaps_at(row, "finished_at")?,
         cost_micros: row.try_get("cost_micros")?,
+        max_cost: row.try_get("max_cost")?,
     })
 }
 

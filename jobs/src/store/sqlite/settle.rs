@@ -22,6 +22,7 @@ const FILE: &str = include_str!("../../sql/sqlite/settle.sql");
 const HELD: &str = step(FILE, "held");
 const JOBS: &str = step(FILE, "jobs");
 const KEPT: &str = step(FILE, "kept");
+const UNFUNDED: &str = step(FILE, "unfunded");
 const BURIED: &str = step(FILE, "buried");
 
 /// Records ends other than success. Answers the runs whose lease was lost.
@@ -131,6 +132,12 @@ async fn record(tx: &mut Tx<'_>, endings: &[Ending<'_>]) -> Result<(), sqlx::Err
     let later = state("retrying").chain(state("scheduled"));
     let later = later.map(|e| (e.run.id, after(now, e.delay), e.role, e.priority, e.tenant_id.as_str()));
     moves::scheduled(tx, later).await?;
+
+    let unfunded = endings.iter().filter_map(|e| Some((hex(e.run.id.0), &e.tenant_id, e.need?)));
+    let unfunded: Vec<_> = unfunded.collect();
+    if !unfunded.is_empty() {
+        sqlx::query(UNFUNDED).bind(list(unfunded)?).bind(now).execute(&mut *tx.connection).await?;
+    }
 
     let dead = list(state("dead").map(|e| (hex(DeadLetterId::new().0), hex(e.run.id.0))))?;
     let ended: Vec<JobId> = state("dead").chain(state("cancelled")).map(|e| e.run.id).collect();

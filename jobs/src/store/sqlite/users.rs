@@ -27,6 +27,7 @@ use crate::{
 const CANCEL: &str = include_str!("../../sql/sqlite/cancel.sql");
 const TREE: &str = step(CANCEL, "tree");
 const FLAGGED: &str = step(CANCEL, "flagged");
+const UNFUNDED: &str = step(CANCEL, "unfunded");
 const ENDED: &str = step(CANCEL, "ended");
 
 const RETRY: &str = include_str!("../../sql/sqlite/retry.sql");
@@ -82,6 +83,7 @@ impl Verb for Cancel {
         if !waiting.is_empty() {
             moves::withdraw(tx, &self.tenant, &waiting).await?;
             let ids = list(waiting.iter().map(|id| hex(id.0)))?;
+            sqlx::query(UNFUNDED).bind(&ids).execute(&mut *tx.connection).await?;
             sqlx::query(ENDED).bind(ids).bind(tx.now).execute(&mut *tx.connection).await?;
             moves::ended(tx, &waiting).await?;
             entry::admit(tx, entry::ASIDE).await?;
