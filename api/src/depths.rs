@@ -2,11 +2,16 @@
 
 use std::{future::Future, time::Duration};
 
-use golden_jobs::store::{Depths, SharedStore, StoreError, breakers::SharedBreakers};
+use golden_jobs::{
+    budgets,
+    store::{Depths, SharedStore, StoreError, breakers::SharedBreakers, budgets::BudgetFigures},
+};
 use tokio::{sync::Mutex, time::Instant};
 
 /// How old the figures may be that are shown.
 const FRESH: Duration = Duration::from_secs(1);
+/// And those of budgets, for which every account is looked at.
+const BUDGETS_FRESH: Duration = Duration::from_secs(5);
 
 /// The depths as they were a moment ago.
 pub(crate) struct KnownDepths {
@@ -43,6 +48,22 @@ impl KnownBreakers {
 
     pub(crate) async fn last(&self) -> Result<SharedBreakers, StoreError> {
         self.lately.or_ask(FRESH, self.store.breakers(None)).await
+    }
+}
+
+/// The budgets of those who spend the most, as they were a moment ago.
+pub(crate) struct KnownBudgets {
+    store: SharedStore,
+    lately: Lately<Vec<BudgetFigures>>,
+}
+
+impl KnownBudgets {
+    pub(crate) fn new(store: SharedStore) -> Self {
+        Self { store, lately: Lately::new() }
+    }
+
+    pub(crate) async fn last(&self) -> Result<Vec<BudgetFigures>, StoreError> {
+        self.lately.or_ask(BUDGETS_FRESH, self.store.budget_figures(budgets::SHOWN)).await
     }
 }
 

@@ -41,8 +41,10 @@ impl Intake for Service {
         );
         let submitted = trace::within(span, message.trace.clone(), submit(&self.0, message));
         submitted.await.map_err(|problem| {
-            // A queue empties, a suspension ends, and what is ours is mended.
-            if problem.is_ours() || matches!(problem.code(), Code::QueueFull | Code::TenantSuspended) {
+            // A queue empties, a suspension ends, money comes, and what is ours is mended.
+            if problem.is_ours()
+                || matches!(problem.code(), Code::QueueFull | Code::TenantSuspended | Code::BudgetExhausted)
+            {
                 Refused::Later(problem.in_words())
             } else {
                 Refused::Invalid { code: problem.code().as_str().to_owned(), message: problem.in_words() }

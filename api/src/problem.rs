@@ -12,7 +12,10 @@ use axum::{
     response::IntoResponse,
 };
 use chrono::{DateTime, Utc};
-use golden_jobs::{batch::Dropped, store::StoreError};
+use golden_jobs::{
+    batch::Dropped,
+    store::{StoreError, budgets::Budget},
+};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
@@ -61,6 +64,9 @@ problems! {
         "Send one Idempotency-Key of 1 to 255 visible ASCII characters, for example a UUID.";
     Unauthenticated "unauthenticated" UNAUTHORIZED "A valid token is needed"
         "Send `Authorization: Bearer TOKEN` with a token that has not expired; `golden token mint` makes one.";
+    BudgetExhausted "budget-exhausted" PAYMENT_REQUIRED "The tenant's budget is gone"
+        "Have an admin raise it (`golden budgets set`, `PUT /v1/budgets/TENANT`), or wait until its period turns, which \
+         is at `retry_at`. Jobs that were accepted wait for it and keep their attempts; kinds that spend nothing run.";
     Forbidden "forbidden" FORBIDDEN "The token's role may not do this"
         "Use a token of the role that the detail names.";
     TenantSuspended "tenant-suspended" FORBIDDEN "The tenant is suspended"
@@ -179,6 +185,20 @@ impl Problem {
     pub(crate) fn queue_full(max_queued: u64) -> Self {
         let detail = format!("{max_queued} jobs of this role may be queued, which is the tenant's quota");
         Self::new(Code::QueueFull, detail).retry_after(Duration::from_secs(1))
+    }
+
+    /// Why new work that spends is refused, where the budget is gone.
+    pub(crate) fn budget_gone(budget: &Budget) -> Option<Self> {
+        if !budget.is_exhausted() {
+            return None;
+        }
+        let Budget { limit, spent, reserved, waiting, .. } = budget;
+        let detail = format!(
+            "of a limit of {limit} micro-USD {spent} are spent and {reserved} reserved; {waiting} jobs wait for more"
+        );
+        let problem = Self::new(Code::BudgetExhausted, detail);
+        let wait = budget.turns_at.and_then(|turns_at| (turns_at - clock::now()).to_std().ok());
+        Some(wait.map_or(problem.clone(), |wait| problem.retry_after(wait)))
     }
 
     pub(crate) fn key_reused() -> Self {

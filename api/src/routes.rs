@@ -48,6 +48,7 @@ use crate::{
 mod audit;
 mod batch;
 mod breakers;
+mod budgets;
 mod deliveries;
 mod dlq;
 mod docs;
@@ -151,6 +152,9 @@ fn table() -> Vec<Route> {
         post("/v1/tenants/{tenant}/suspend", Platform, tenants::suspend),
         post("/v1/tenants/{tenant}/resume", Platform, tenants::resume),
         post("/v1/tenants/{tenant}/tokens", Platform, tenants::token),
+        get("/v1/budgets", Platform, budgets::list),
+        get("/v1/budgets/{tenant}", Read, budgets::show),
+        put("/v1/budgets/{tenant}", Platform, budgets::set),
         get("/v1/audit", Audit, audit::list),
         get("/v1/audit/head", Audit, audit::head),
         get("/v1/audit/export", Audit, audit::export),

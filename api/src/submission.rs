@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use golden_jobs::{
     JobId, Registry, Role,
+    budgets::Micros,
     egress::Egress,
     functions::{Call, Called, Callee},
     store::{Due, NewJob},
@@ -65,6 +66,9 @@ pub(crate) struct Submission {
     /// Of one run, in seconds, within the kind's limit.
     #[schemars(range(min = 0.001))]
     timeout: Option<f64>,
+    /// What it may cost with all jobs that it makes, in millionths of a US dollar; as much as the tenant's budget has
+    /// where absent.
+    max_cost: Option<Micros>,
     /// Told by a webhook when the job ends. `https`, port 443 and a global address, unless the
     /// operator allows more.
     #[schemars(url)]
@@ -74,8 +78,18 @@ pub(crate) struct Submission {
     metadata: Option<BTreeMap<String, String>>,
 }
 
-const FIELDS: [&str; 9] =
-    ["kind", "payload", "priority", "run_at", "delay", "max_attempts", "timeout", "callback_url", "metadata"];
+const FIELDS: [&str; 10] = [
+    "kind",
+    "payload",
+    "priority",
+    "run_at",
+    "delay",
+    "max_attempts",
+    "timeout",
+    "max_cost",
+    "callback_url",
+    "metadata",
+];
 
 /// What a submission is held against.
 pub(crate) struct Rules<'a> {
@@ -87,6 +101,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) now: DateTime<Utc>,
     /// Of a payload, in bytes.
     pub(crate) payload_limit: usize,
+    /// Why new work that spends money is refused, where it is.
+    pub(crate) budget_gone: Option<Problem>,
 }
 
 impl<'a> Rules<'a> {
@@ -95,6 +111,11 @@ impl<'a> Rules<'a> {
         let kinds = submissions.iter().filter_map(|submission| submission.get("kind")?.as_str());
         let kinds: Vec<_> = kinds.map(|kind| (tenant, kind)).collect();
         let called = app.functions.called(&kinds).await?;
+        let spends = |(_, kind): &(_, &str)| app.registry.get(kind).is_some_and(|kind| kind.policy.spends);
+        let budget_gone = match kinds.iter().any(spends) {
+            true => Problem::budget_gone(&app.store.budget(tenant).await?),
+            false => None,
+        };
         Ok(Self {
             registry: &app.registry,
             called,
@@ -102,6 +123,7 @@ impl<'a> Rules<'a> {
             sandbox_missing: app.sandbox_missing.as_deref(),
             now: clock::now(),
             payload_limit: app.terms.last(tenant).payload_limit(),
+            budget_gone,
         })
     }
 }
@@ -131,13 +153,16 @@ pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<
         metadata: fields.metadata(),
         callback_url: fields.callback_url(rules.egress),
         parent_id: None,
-        max_cost: None,
+        max_cost: fields.micros("max_cost"),
         trace: None,
         idempotency: None,
         payload: payload.text,
     };
     if !fields.errors.is_empty() {
         return Err(Problem::invalid(fields.errors));
+    }
+    if let Some(gone) = rules.budget_gone.as_ref().filter(|_| policy.spends) {
+        return Err(gone.clone());
     }
     match rules.sandbox_missing {
         Some(missing) if kind.role == Role::Sandbox => Err(Problem::new(Code::SandboxUnavailable, missing)),
@@ -282,6 +307,16 @@ impl<'a> Fields<'a> {
             self.wrong(name, format!("an integer from {} to {}", range.start(), range.end()));
         }
         number
+    }
+
+    /// An amount of money.
+    fn micros(&mut self, name: &str) -> Option<Micros> {
+        let value = self.get(name)?;
+        let micros = value.as_i64().and_then(Micros::new);
+        if micros.is_none() {
+            self.wrong(name, format!("millionths of a US dollar, an integer from 0 to {}", Micros::MAX.get()));
+        }
+        micros
     }
 
     /// A number of seconds, to the millisecond.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     connections,
-    depths::{KnownBreakers, KnownDepths},
+    depths::{KnownBreakers, KnownBudgets, KnownDepths},
     part::Part,
     routes::health::{self, PartStatus},
 };
@@ -34,6 +34,7 @@ struct Signs {
     metrics: Metrics,
     depths: KnownDepths,
     breakers: KnownBreakers,
+    budgets: KnownBudgets,
     /// What this process itself found.
     board: Board,
     /// Why there is no sandbox role, where there could be one.
@@ -63,9 +64,10 @@ impl Vitals {
     ) -> Self {
         let depths = KnownDepths::new(Arc::clone(&store));
         let breakers = KnownBreakers::new(Arc::clone(&store));
+        let budgets = KnownBudgets::new(Arc::clone(&store));
         let parts = std::iter::once(Part::store(store)).chain(parts).collect();
         let checked = Mutex::default();
-        Self(Arc::new(Signs { parts, checked, metrics, depths, breakers, board, sandbox_missing, closing }))
+        Self(Arc::new(Signs { parts, checked, metrics, depths, breakers, budgets, board, sandbox_missing, closing }))
     }
 
     pub(crate) async fn parts(&self) -> Vec<PartStatus> {
@@ -95,6 +97,10 @@ impl Vitals {
 
     pub(crate) fn breakers(&self) -> &KnownBreakers {
         &self.0.breakers
+    }
+
+    pub(crate) fn budgets(&self) -> &KnownBudgets {
+        &self.0.budgets
     }
 
     pub(crate) fn board(&self) -> &Board {

@@ -16,6 +16,7 @@ use crate::{
 mod api;
 mod audit;
 mod breakers;
+mod budgets;
 mod completions;
 mod dev;
 mod dlq;
@@ -83,6 +84,7 @@ enum Command {
     Queues(queues::QueuesArgs),
     Workers(workers::WorkersArgs),
     Breakers(breakers::BreakersArgs),
+    Budgets(budgets::BudgetsArgs),
     Audit(audit::AuditArgs),
     Tenants(tenants::TenantsArgs),
     Webhooks(webhooks::WebhooksArgs),
@@ -123,6 +125,7 @@ impl Cli {
             Command::Queues(args) => queues::run(args, &settings()?).await,
             Command::Workers(args) => workers::run(args, &settings()?).await,
             Command::Breakers(args) => breakers::run(args, &settings()?).await,
+            Command::Budgets(args) => budgets::run(args, &settings()?).await,
             Command::Audit(args) => audit::run(args, &settings()?).await,
             Command::Tenants(args) => tenants::run(args, &settings()?).await,
             Command::Webhooks(args) => webhooks::run(args, &settings()?).await,
@@ -165,6 +168,7 @@ impl Command {
             Self::Queues(args) => args.client.flags(),
             Self::Workers(args) => args.client.flags(),
             Self::Breakers(args) => args.client.flags(),
+            Self::Budgets(args) => args.client.flags(),
             Self::Audit(args) => args.client.flags(),
             Self::Tenants(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),

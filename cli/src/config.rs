@@ -8,7 +8,7 @@
 use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use golden_api::{RateLimits, TlsFiles, auth::Expected};
-use golden_jobs::{egress::Egress, sandbox::Limits, store::Keep};
+use golden_jobs::{budgets::Allowance, egress::Egress, sandbox::Limits, store::Keep};
 use golden_nats::StreamLimits;
 use golden_sandbox::{Image, KeepWarm};
 use reqwest::Url;
@@ -94,6 +94,8 @@ pub(crate) struct Settings {
     pub(crate) lost_after: Duration,
     /// How long jobs stay on record after they ended.
     pub(crate) keep: Keep,
+    /// What a tenant may spend for which nothing else was set.
+    pub(crate) budget: Allowance,
     /// The wait before each attempt to deliver a webhook; the first is always zero.
     pub(crate) webhook_schedule: Option<Vec<Duration>>,
     /// Webhooks that a process delivers to one host at the same time.
@@ -187,6 +189,7 @@ impl Settings {
             drain_timeout: layers.value(&table::DRAIN_TIMEOUT)?,
             lost_after: layers.value(&table::LOST_AFTER)?,
             keep: layers.value(&table::RETENTION)?,
+            budget: layers.value(&table::BUDGET)?,
             webhook_schedule: layers.get(&table::WEBHOOK_SCHEDULE)?,
             webhook_per_host: layers.value(&table::WEBHOOK_PER_HOST)?,
             redis: layers.get(&table::REDIS_URL)?,

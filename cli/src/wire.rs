@@ -74,7 +74,11 @@ impl Process {
         database_url: &str,
     ) -> anyhow::Result<Self> {
         settings.is_complete()?;
-        let store = golden_jobs::store::connect(ConnectOptions::new(database_url)).await?;
+        let store = golden_jobs::store::connect(ConnectOptions {
+            allowance: settings.budget,
+            ..ConnectOptions::new(database_url)
+        })
+        .await?;
         machine::show_limits(&metrics);
         let redis = settings.redis.as_ref().map(redis_address).transpose()?.map(Redis::new);
         let nats = match &settings.nats {

@@ -9,6 +9,7 @@ use axum::{
 use golden_jobs::{
     Role, State as JobState,
     breakers::{self, Dependency, Standing, show},
+    budgets,
     metrics::Metrics,
     store::{Depths, breakers::SharedBreakers},
 };
@@ -135,6 +136,10 @@ async fn scraped(vitals: &Vitals, with_hosts: bool) -> Response {
     match vitals.breakers().last().await {
         Ok(shared) => show(metrics, states(&shared).chain(vitals.board().own())),
         Err(error) => tracing::warn!(%error, "the state of circuit breakers is not known"),
+    }
+    match vitals.budgets().last().await {
+        Ok(figures) => budgets::show(metrics, &figures),
+        Err(error) => tracing::warn!(%error, "the state of budgets is not known"),
     }
     let text = if with_hosts { metrics.render() } else { metrics.render_without_hosts() };
     ([(header::CONTENT_TYPE, METRICS_TEXT)], text).into_response()

@@ -9,7 +9,7 @@ use axum::{
 };
 use golden_api::{Api, ApiOptions, Auth, CallerRole, Grant, RateLimits, Service, auth::Expected};
 use golden_jobs::{
-    Context, Job, JobId, Outcome, Registry, Role, WorkerId,
+    Context, Job, JobId, Outcome, Policy, Registry, Role, WorkerId,
     breakers::{self, Board},
     done,
     egress::Egress,
@@ -266,9 +266,9 @@ pub(crate) fn minted(grant: &Grant) -> String {
     auth().mint(grant, Duration::from_secs(600)).unwrap()
 }
 
-/// The kinds of this build, and three for the tests.
+/// The kinds of this build, and four for the tests.
 fn registry() -> Registry {
-    golden_jobs::kinds::registry().with::<Internal>().with::<Panics>().with::<Picky>()
+    golden_jobs::kinds::registry().with::<Internal>().with::<Panics>().with::<Picky>().with::<Spends>()
 }
 
 /// A kind that clients may not submit.
@@ -298,6 +298,21 @@ impl Job for Panics {
     fn check(&self) -> Result<(), golden_jobs::job::Invalid> {
         panic!("the secret text of a panic")
     }
+
+    async fn run(self, _: &Context) -> Outcome<()> {
+        done(())
+    }
+}
+
+/// A kind whose runs cost money.
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
+struct Spends {}
+
+impl Job for Spends {
+    const KIND: &'static str = "spends";
+    const ROLE: Role = Role::Orchestrator;
+    const POLICY: Policy = Policy::DEFAULT.spends();
+    type Output = ();
 
     async fn run(self, _: &Context) -> Outcome<()> {
         done(())

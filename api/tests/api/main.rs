@@ -5,6 +5,7 @@
 mod audit;
 mod batch;
 mod breakers;
+mod budgets;
 mod dlq;
 mod docs;
 mod down;

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::harness::{Golden, request, text, token, worker};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 86] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 89] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -82,6 +82,9 @@ const TABLE: [(&str, &str, Option<CallerRole>); 86] = [
     ("POST", "/v1/tenants/{tenant}/suspend", Some(Admin)),
     ("POST", "/v1/tenants/{tenant}/resume", Some(Admin)),
     ("POST", "/v1/tenants/{tenant}/tokens", Some(Admin)),
+    ("GET", "/v1/budgets", Some(Admin)),
+    ("GET", "/v1/budgets/{tenant}", Some(Observer)),
+    ("PUT", "/v1/budgets/{tenant}", Some(Admin)),
     ("GET", "/v1/audit", Some(Operator)),
     ("GET", "/v1/audit/head", Some(Operator)),
     ("GET", "/v1/audit/export", Some(Operator)),
@@ -164,6 +167,7 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
                 .unwrap();
             (never.to_string(), format!("not-{never}"))
         }
+        "/v1/budgets" => return (path.replace("{tenant}", "acme"), path.replace("{tenant}", "nobody")),
         // Nobody's either, and set by whoever may.
         "/v1/breakers" => ("docker".to_owned(), "docker".to_owned()),
         // Workers are nobody's: both are read, and drained, by whoever may.
@@ -263,12 +267,15 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
 }
 
 /// What says the same to all tenants, because it belongs to none.
-const COMMON: [&str; 6] = ["/v1/breakers", "/metrics", "/v1/queues", "/v1/scaling", "/v1/workers", "/v1/tenants"];
+const COMMON: [&str; 7] =
+    ["/v1/breakers", "/v1/budgets", "/metrics", "/v1/queues", "/v1/scaling", "/v1/workers", "/v1/tenants"];
 
 /// Whether an admin, who runs the installation, reaches these things of every tenant. Its own tests show that
 /// nobody else does.
 fn run_by_admins(pattern: &str) -> bool {
-    pattern.starts_with("/v1/queues/{role}/tenants/") || pattern.starts_with("/v1/tenants/")
+    pattern.starts_with("/v1/queues/{role}/tenants/")
+        || pattern.starts_with("/v1/budgets/")
+        || pattern.starts_with("/v1/tenants/")
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use golden_jobs::{
 use serde_json::json;
 
 use crate::{
+    budgets,
     down::Down,
     harness::{Answer, Golden, request, token},
     issuer::Published,
@@ -58,6 +59,7 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         golden.send(submit().header("idempotency-key", "a b").json(&noop)).await,
         golden.send(submit().token(None).json(&noop)).await,
         golden.send(submit().token(Some(token("acme", CallerRole::Observer))).json(&noop)).await,
+        budgets::broke(&golden).await,
         suspended(&golden).await,
         golden.get("/nowhere").await,
         golden.send(request(Method::DELETE, "/v1/jobs").empty()).await,

@@ -110,6 +110,7 @@ fn what_is_said_of_defaults_is_what_the_code_does() {
     assert_eq!(settings.webhook_per_host, breakers.webhooks_per_host);
     assert_eq!(settings.breaker_open, breakers.open);
     assert_eq!(settings.keep, golden_jobs::store::Keep::default());
+    assert_eq!(settings.budget, golden_jobs::budgets::Allowance::default());
     let Unset::Otherwise(schedule) = table::WEBHOOK_SCHEDULE.about.unset else { panic!("it depends on the kind") };
     let waits = values::webhook_schedule(schedule).unwrap();
     let delivery = golden_jobs::kinds::registry().get("webhook.deliver").unwrap().policy;

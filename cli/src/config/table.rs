@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use golden_api::RateLimits;
-use golden_jobs::{address::Network, egress::Ports, sandbox::Limits, store::Keep};
+use golden_jobs::{address::Network, budgets::Allowance, egress::Ports, sandbox::Limits, store::Keep};
 use golden_nats::StreamLimits;
 use golden_sandbox::{Image, KeepWarm};
 use reqwest::Url;
@@ -23,7 +23,7 @@ use super::{
 };
 
 /// The settings by what they are about, as people are shown them.
-pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 14] = [
+pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 15] = [
     ("Database", &[&DATABASE_URL]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     (
@@ -45,6 +45,7 @@ pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 14] = [
     ("Redis", &[&REDIS_URL, &DISPATCH]),
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
     ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
+    ("Budgets", &[&BUDGET]),
     ("Audit log", &[&AUDIT_KEY]),
     ("Log", &[&LOG, &LOG_FORMAT]),
     ("Traces", &[&OTLP_ENDPOINT]),
@@ -245,6 +246,18 @@ pub(crate) static RETENTION: Setting<Keep> = Setting {
         shown: Whole,
     },
     parse: values::retention,
+};
+
+pub(crate) static BUDGET: Setting<Allowance> = Setting {
+    about: About {
+        name: "GOLDEN_BUDGET",
+        what: "what a tenant may spend for which nothing else was set",
+        takes: "US dollars with up to six decimals, and `day`, `month` or `none` (for good). The same for all processes.",
+        unset: Value("10/month"),
+        example: "0.50/day",
+        shown: Whole,
+    },
+    parse: values::budget,
 };
 
 pub(crate) static BREAKER_OPEN: Setting<Duration> = Setting {

@@ -11,6 +11,7 @@ use std::{
 
 use golden_jobs::{
     address::{MalformedNetwork, Network},
+    budgets::{Allowance, MalformedAllowance},
     egress::Ports,
     sandbox::Limits,
     store::{IDEMPOTENCY_WINDOW, Keep},
@@ -164,6 +165,10 @@ pub(super) fn collector(text: &str) -> Result<Url, String> {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err(format!("`{}` is not an address like http://localhost:4318", without_password(text))),
     }
+}
+
+pub(super) fn budget(text: &str) -> Result<Allowance, String> {
+    text.parse().map_err(|wrong: MalformedAllowance| wrong.to_string())
 }
 
 pub(super) fn lost_after(text: &str) -> Result<Duration, String> {

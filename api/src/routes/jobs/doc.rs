@@ -62,6 +62,7 @@ pub(in crate::routes) fn submit() -> Doc {
         Code::BadIdempotencyKey,
         Code::UnknownKind,
         Code::KeyReused,
+        Code::BudgetExhausted,
         Code::QueueFull,
         Code::SandboxUnavailable,
     ])

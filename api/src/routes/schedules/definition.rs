@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use golden_jobs::{
     ScheduleId,
+    budgets::Micros,
     schedules::{RESERVED, Template, cron, zone},
     store::schedules::CatchUp,
     text,
@@ -92,6 +93,8 @@ struct ScheduledJob {
     /// Of one run, in seconds, within the kind's limit.
     #[schemars(range(min = 0.001))]
     timeout: Option<f64>,
+    /// What it may cost with all jobs that it makes, in millionths of a US dollar.
+    max_cost: Option<Micros>,
     /// Told by a webhook when the job ends.
     #[schemars(url)]
     callback_url: Option<String>,
@@ -120,7 +123,7 @@ impl Definition {
                 fields.wrong(name, why);
             }
         }
-        let rules = Rules::of(app, tenant, submitted(&object.value).as_slice()).await?;
+        let rules = rules(app, tenant, &object.value).await?;
         Self::read(&object.text, fields, tenant, &rules)
     }
 
@@ -128,7 +131,7 @@ impl Definition {
     pub(super) async fn partial(object: &JsonObject<ScheduleChange>, tenant: &str, app: &App) -> Result<Self, Problem> {
         let mut fields = Fields::of(&object.value);
         fields.known(&CHANGEABLE);
-        let rules = Rules::of(app, tenant, submitted(&object.value).as_slice()).await?;
+        let rules = rules(app, tenant, &object.value).await?;
         Self::read(&object.text, fields, tenant, &rules)
     }
 
@@ -172,6 +175,12 @@ impl Definition {
 /// An expression with one space between its fields.
 fn spaced(cron: &str) -> String {
     cron.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A schedule spends nothing yet, whatever it submits.
+async fn rules<'a>(app: &'a App, tenant: &str, object: &Map<String, Value>) -> Result<Rules<'a>, Problem> {
+    let rules = Rules::of(app, tenant, submitted(object).as_slice()).await?;
+    Ok(Rules { budget_gone: None, ..rules })
 }
 
 /// What is to be submitted, if that is an object.

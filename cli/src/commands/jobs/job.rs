@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
+use golden_jobs::budgets::Micros;
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -25,6 +26,9 @@ pub(in crate::commands) struct JobArgs {
     /// Wall time of one run
     #[arg(long, value_parser = duration::parse, value_name = "DURATION")]
     timeout: Option<Duration>,
+    /// What it may cost with all jobs that it makes, in US dollars
+    #[arg(long, value_name = "DOLLARS")]
+    max_cost: Option<Micros>,
     /// Called when it has ended
     #[arg(long, value_name = "URL")]
     callback_url: Option<String>,
@@ -45,6 +49,8 @@ pub(in crate::commands) struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    max_cost: Option<Micros>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     callback_url: Option<String>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     metadata: Map<String, Value>,
@@ -59,6 +65,7 @@ impl JobArgs {
             priority: self.priority,
             max_attempts: self.max_attempts,
             timeout: self.timeout.map(|timeout| timeout.as_secs_f64()),
+            max_cost: self.max_cost,
             callback_url: self.callback_url,
             metadata: metadata(self.metadata)?,
         })
