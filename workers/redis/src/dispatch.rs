@@ -137,7 +137,7 @@ impl Dispatch for ThroughRedis {
                     break;
                 }
             };
-            // Several requests where it was wiped, and is told again who asks.
+            // Several requests where something is to be forgotten first.
             let taken = timeout(DEADLINE, line.take(TAKE.min(limit as usize))).await;
             let taken = taken.unwrap_or_else(|_| Err(late(DEADLINE).into()));
             call.ended(taken.is_err());

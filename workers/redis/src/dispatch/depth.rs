@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// In Redis for a role at most, taken ones included. Four times as many, and apalis-redis fetches no more.
+/// In Redis for a role at most, taken ones included. What more there is, the store has.
 pub(super) const MOST: usize = 2000;
 /// Enough for workers that are at work for long.
 const FEWEST: usize = 32;

@@ -2,7 +2,7 @@
 
 use golden_jobs::{JobId, store::ReadyJob};
 
-/// Names sort as the places do: apalis-redis hands out what was pushed together by its name.
+/// Names sort as the places do: Redis hands out by name.
 pub(super) fn name(job: &ReadyJob) -> String {
     // Flipping the sign's bit sorts negative numbers before the others.
     let tag = job.fair_tag.cast_unsigned() ^ (1 << 63);
