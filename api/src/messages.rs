@@ -77,7 +77,7 @@ async fn read(app: &App, tenant: &str, kind: &str, body: &str) -> Result<(NewJob
     }
     let job = {
         let rules = Rules::of(app, tenant, &[&object.value]).await?;
-        submission::read(&object, tenant, &rules)?
+        submission::read(&object, tenant, &rules)?.unless_refused()?
     };
     Ok((job, Value::Object(object.value)))
 }

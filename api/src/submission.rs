@@ -128,8 +128,30 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// A submission with which nothing is wrong.
+pub(crate) struct Draft {
+    pub(crate) job: NewJob,
+    /// Why there is to be no such job now: something that it needs is not there.
+    pub(crate) refused: Option<Problem>,
+}
+
+impl Draft {
+    /// The job, unless it is refused.
+    pub(crate) fn unless_refused(self) -> Result<NewJob, Problem> {
+        self.refused.map_or(Ok(self.job), Err)
+    }
+
+    /// The same, but for a repetition of what was accepted once: that has its answer, whatever is missing by now.
+    pub(crate) async fn unless_refused_anew(self, app: &App) -> Result<NewJob, Problem> {
+        match &self.job.idempotency {
+            Some(key) if self.refused.is_some() && app.store.knows(&self.job.tenant_id, key).await? => Ok(self.job),
+            _ => self.unless_refused(),
+        }
+    }
+}
+
 /// Reads a submission, or says everything that is wrong with it at once.
-pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<'_>) -> Result<NewJob, Problem> {
+pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<'_>) -> Result<Draft, Problem> {
     let mut fields = Fields::of(&object.value);
     fields.known(&FIELDS);
     let Some(name) = fields.text("kind") else {
@@ -161,13 +183,14 @@ pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<
     if !fields.errors.is_empty() {
         return Err(Problem::invalid(fields.errors));
     }
-    if let Some(gone) = rules.budget_gone.as_ref().filter(|_| policy.spends) {
-        return Err(gone.clone());
-    }
-    match rules.sandbox_missing {
-        Some(missing) if kind.role == Role::Sandbox => Err(Problem::new(Code::SandboxUnavailable, missing)),
-        _ => Ok(job),
-    }
+    let refused = match rules {
+        Rules { budget_gone: Some(gone), .. } if policy.spends => Some(gone.clone()),
+        Rules { sandbox_missing: Some(missing), .. } if kind.role == Role::Sandbox => {
+            Some(Problem::new(Code::SandboxUnavailable, *missing))
+        }
+        _ => None,
+    };
+    Ok(Draft { job, refused })
 }
 
 /// What a submission names, if clients may submit it. Internal kinds are as good as unknown.

@@ -121,6 +121,10 @@ pub trait Store:
     /// is, so that inserting twice is harmless.
     async fn insert(&self, jobs: Vec<NewJob>) -> Result<Vec<Inserted>, StoreError>;
 
+    /// Whether something was recorded for a tenant by this key within [`IDEMPOTENCY_WINDOW`], so that a submission by it
+    /// is none that is new.
+    async fn knows(&self, tenant: &str, idempotency: &Idempotency) -> Result<bool, StoreError>;
+
     // Jobs run.
 
     /// Leases up to `limit` of the most urgent ready jobs of `role`, each to one worker only.

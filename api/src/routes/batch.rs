@@ -26,7 +26,7 @@ use crate::{
     problem::{Code, Problem, ProblemBody},
     query::Params,
     resource::{JobResource, accepted, as_it_was_accepted},
-    submission::{self, Rules, Submission},
+    submission::{self, Draft, Rules, Submission},
 };
 
 pub(super) mod doc;
@@ -77,11 +77,12 @@ async fn all(
     let rules = rules(app, tenant, &lines).await?;
     let mut jobs = Vec::with_capacity(lines.len());
     let mut request = Vec::with_capacity(lines.len());
-    let mut wrong = Vec::new();
+    let (mut wrong, mut refused) = (Vec::new(), Vec::new());
     for (place, (line, id)) in lines.into_iter().zip(JobId::new_series().series()).enumerate() {
         match line.and_then(|line| Ok((submission::read(&line, tenant, &rules)?, line))) {
-            Ok((job, line)) => {
-                jobs.push(NewJob { id, ..job });
+            Ok((draft, line)) => {
+                jobs.push(NewJob { id, ..draft.job });
+                refused.extend(draft.refused.map(|problem| (format!("/{place}"), problem)));
                 request.push(Value::Object(line.value));
             }
             Err(problem) => wrong.push((format!("/{place}"), problem)),
@@ -92,6 +93,14 @@ async fn all(
         return Err(Problem::gathered(wrong));
     }
     let idempotency = key.map(|key| idempotency(key, &Value::Array(request)));
+    // What was accepted once has its answer, whatever is missing by now.
+    let known = match &idempotency {
+        Some(key) if !refused.is_empty() => app.store.knows(tenant, key).await?,
+        _ => false,
+    };
+    if !refused.is_empty() && !known {
+        return Err(Problem::gathered(refused));
+    }
     let (jobs, replayed) = match app.intake.insert_batch(NewBatch { jobs: jobs.clone(), idempotency }).await? {
         InsertedBatch::New(times) => {
             let new = jobs.into_iter().zip(times);
@@ -174,19 +183,19 @@ async fn each(
     lines: Vec<Result<JsonObject<Submission>, Problem>>,
 ) -> Result<Response, Problem> {
     let rules = rules(app, tenant, &lines).await?;
-    let mut jobs = Vec::with_capacity(lines.len());
+    let mut drafts = Vec::with_capacity(lines.len());
     for (place, line) in lines.into_iter().enumerate() {
         // A space is in no key that a client can name.
         let by_place = key.as_ref().map(|key| format!("{key} {place}"));
-        jobs.push(line.and_then(|line| submission_of(line, by_place, tenant, &rules)));
+        drafts.push(line.and_then(|line| submission_of(line, by_place, tenant, &rules)));
         breathe(place).await;
     }
-    let insert = async |job: Result<NewJob, Problem>| {
-        let job = job?;
+    let insert = async |draft: Result<Draft, Problem>| {
+        let job = draft?.unless_refused_anew(app).await?;
         let inserted = app.intake.insert(&job).await?;
         Ok::<_, Problem>((job, inserted))
     };
-    let inserted = join_all(jobs.into_iter().map(insert)).await;
+    let inserted = join_all(drafts.into_iter().map(insert)).await;
     if let Some(Err(down)) = inserted.iter().find(|line| line.as_ref().is_err_and(|problem| problem.is_ours()))
         && inserted.iter().all(Result::is_err)
     {
@@ -220,7 +229,7 @@ fn submission_of(
     by_place: Option<String>,
     tenant: &str,
     rules: &Rules<'_>,
-) -> Result<NewJob, Problem> {
+) -> Result<Draft, Problem> {
     let key = match line.value.remove("idempotency_key") {
         None | Some(Value::Null) => by_place,
         Some(Value::String(key)) => {
@@ -228,8 +237,9 @@ fn submission_of(
         }
         Some(_) => return Err(Problem::new(Code::BadIdempotencyKey, "the key is a text").at("/idempotency_key")),
     };
-    let job = submission::read(&line, tenant, rules)?;
-    Ok(NewJob { idempotency: key.map(|key| idempotency(key, &Value::Object(line.value))), ..job })
+    let mut draft = submission::read(&line, tenant, rules)?;
+    draft.job.idempotency = key.map(|key| idempotency(key, &Value::Object(line.value)));
+    Ok(draft)
 }
 
 fn idempotency(key: String, request: &Value) -> Idempotency {

@@ -46,15 +46,16 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let key = submission::idempotency_key(&headers)?;
     let wait = wait::preferred(&headers);
-    let mut job = {
+    let mut draft = {
         let rules = Rules::of(&app, &caller.tenant, &[&body.value]).await?;
         submission::read(&body, &caller.tenant, &rules)?
     };
-    job.idempotency = key.map(|key| Idempotency {
+    draft.job.idempotency = key.map(|key| Idempotency {
         route: SUBMIT.to_owned(),
         key,
         fingerprint: canonical::fingerprint(&Value::Object(body.value)),
     });
+    let job = draft.unless_refused_anew(&app).await?;
 
     // Watched before it is recorded: a short job may end before this request goes on.
     let watch = wait.map(|limit| (app.waiting.watch(job.id), limit));

@@ -71,6 +71,16 @@ async fn where_the_budget_is_gone_only_new_work_that_spends_is_refused() {
         ((422, "validation-failed"), &json!("/max_cost"))
     );
 
+    let (one, batch) = (json!({"kind": "spends", "max_cost": 1}), json!([{"kind": "spends", "max_cost": 1}]));
+    let keyed = async |path: &str, body: &Value| {
+        let request = request(Method::POST, path).token(Some(token("acme", Developer)));
+        golden.send(request.header("idempotency-key", "again").json(body)).await
+    };
+    let paths = [("/v1/jobs", &one), ("/v1/jobs/batch", &batch), ("/v1/jobs/batch?partial=true", &batch)];
+    for (path, body) in paths {
+        assert!(keyed(path, body).await.status.is_success());
+    }
+
     set(&golden, "acme", json!({"limit_micros": 50})).await;
     let run = golden.store.claim(Role::Orchestrator, 1, WorkerId::new()).await.unwrap().remove(0);
     let ask = Ask { run: run.run, step: "a".to_owned(), reask: 0, amount: Micros::new(50).unwrap() };
@@ -86,6 +96,13 @@ async fn where_the_budget_is_gone_only_new_work_that_spends_is_refused() {
     let batch = request(Method::POST, "/v1/jobs/batch?partial=true").token(Some(token("acme", Developer)));
     let batch = golden.send(batch.json(&json!([spends, {"kind": "noop"}]))).await;
     assert_eq!((&batch.body["data"][0]["status"], &batch.body["data"][1]["status"]), (&json!(402), &json!(202)));
+    for (path, body) in paths {
+        let again = keyed(path, body).await;
+        assert!(again.status.is_success(), "what was accepted once has its answer: {path}: {}", again.text);
+        let replayed = again.headers.contains_key("idempotent-replayed");
+        assert!(replayed || again.body["data"][0]["idempotent_replayed"] == true, "{path}: {}", again.text);
+    }
+    assert_eq!(keyed("/v1/jobs", &json!({"kind": "spends"})).await.problem(), (422, "idempotency-key-reused"));
     let schedule = json!({"name": "later", "cron": "@daily", "job": spends});
     let stored = request(Method::POST, "/v1/schedules").token(Some(token("acme", Developer)));
     let stored = golden.send(stored.json(&schedule)).await;

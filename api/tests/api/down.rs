@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use golden_jobs::store::{
-    Chore, JobPage, Keep, Pruned, Retention,
+    Chore, Idempotency, JobPage, Keep, Pruned, Retention,
     batch::{Batches, InsertedBatch, NewBatch},
 };
 use golden_jobs::{
@@ -388,6 +388,10 @@ impl Store for Down {
     }
 
     async fn jobs(&self, _: &JobFilter, _: Page<JobId>) -> Result<JobPage> {
+        down()
+    }
+
+    async fn knows(&self, _: &str, _: &Idempotency) -> Result<bool> {
         down()
     }
 

@@ -48,9 +48,9 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, Inserted, Inspection, JobFilter,
-    JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT,
-    Store, StoreClock, StoreError, connect,
+    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, IDEMPOTENCY_WINDOW, Idempotency,
+    Inserted, Inspection, JobFilter, JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run,
+    RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, connect,
     listing::{self, Where},
     steps::step,
 };
@@ -355,6 +355,19 @@ impl Store for PostgresStore {
                 .fetch_all(&self.pool)
                 .await?;
             rows::job_page(&rows)
+        })
+        .await
+    }
+
+    async fn knows(&self, tenant: &str, idempotency: &Idempotency) -> Result<bool, StoreError> {
+        self.in_time(|| {
+            sqlx::query_scalar(include_str!("../sql/postgres/knows.sql"))
+                .bind(tenant)
+                .bind(&idempotency.route)
+                .bind(&idempotency.key)
+                .bind(i64::try_from(IDEMPOTENCY_WINDOW.as_secs()).unwrap_or(i64::MAX))
+                .bind(self.now())
+                .fetch_one(&self.pool)
         })
         .await
     }

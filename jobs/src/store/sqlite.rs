@@ -53,9 +53,9 @@ use sqlx::{SqliteExecutor, SqlitePool, sqlite::SqlitePoolOptions};
 use uuid::Uuid;
 
 use super::{
-    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, Inserted, JobFilter, JobPage,
-    JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT, Store,
-    StoreClock, StoreError,
+    Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, IDEMPOTENCY_WINDOW, Idempotency,
+    Inserted, JobFilter, JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run, RunEnd,
+    SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError,
     listing::{self, LettersWhere, Where},
     steps,
 };
@@ -262,6 +262,20 @@ impl Store for SqliteStore {
                 .fetch_all(&self.readers)
                 .await?;
             rows::job_page(&rows)
+        })
+        .await
+    }
+
+    async fn knows(&self, tenant: &str, idempotency: &Idempotency) -> Result<bool, StoreError> {
+        let window = i64::try_from(IDEMPOTENCY_WINDOW.as_micros()).unwrap_or(i64::MAX);
+        self.read(async {
+            sqlx::query_scalar(include_str!("../sql/sqlite/knows.sql"))
+                .bind(tenant)
+                .bind(&idempotency.route)
+                .bind(&idempotency.key)
+                .bind(micros(now(&self.clock)) - window)
+                .fetch_one(&self.readers)
+                .await
         })
         .await
     }

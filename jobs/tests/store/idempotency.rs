@@ -34,7 +34,14 @@ async fn a_key_used_for_another_request_is_refused(store: Bed) {
 }
 
 async fn a_key_belongs_to_one_tenant_and_one_route(store: Bed) {
+    let used = keyed("k", 1).idempotency.unwrap();
+    assert!(!store.knows("acme", &used).await.unwrap());
     store.submit(keyed("k", 1)).await;
+    assert!(store.knows("acme", &used).await.unwrap());
+    assert!(!store.knows("globex", &used).await.unwrap());
+    assert!(!store.knows("acme", &Idempotency { route: "POST /tasks".into(), ..used.clone() }).await.unwrap());
+    assert!(!store.knows("acme", &Idempotency { key: "K".into(), ..used }).await.unwrap());
+
     store.submit(NewJob { tenant_id: "globex".into(), ..keyed("k", 2) }).await;
     let elsewhere = Idempotency { route: "POST /tasks".into(), ..keyed("k", 3).idempotency.unwrap() };
     store.submit(NewJob { idempotency: Some(elsewhere), ..keyed("k", 3) }).await;
@@ -45,10 +52,12 @@ async fn a_key_is_forgotten_after_a_day(store: Bed) {
     let first = store.submit(keyed("k", 1)).await;
 
     store.clock.advance(IDEMPOTENCY_WINDOW - SECOND);
+    assert!(store.knows("acme", &keyed("k", 1).idempotency.unwrap()).await.unwrap());
     assert_eq!(store.insert(vec![keyed("k", 1)]).await.unwrap(), [Inserted::Replayed { id: first }]);
 
     // From the first request on: a repetition does not make the key live longer.
     store.clock.advance(SECOND * 2);
+    assert!(!store.knows("acme", &keyed("k", 1).idempotency.unwrap()).await.unwrap());
     let second = store.submit(keyed("k", 2)).await;
     assert_eq!(store.insert(vec![keyed("k", 2)]).await.unwrap(), [Inserted::Replayed { id: second }]);
 }

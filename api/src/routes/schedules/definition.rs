@@ -209,7 +209,7 @@ fn job(text: &str, tenant: &str, rules: &Rules<'_>) -> Result<Box<RawValue>, Pro
     let written: Written<'_> = serde_json::from_str(text).map_err(|error| Problem::malformed(error.to_string()))?;
     let submitted = JsonObject::<Submission>::read(written.job.get())
         .map_err(|reason| Problem::invalid(vec![FieldError::new("", reason)]))?;
-    let mut job = submission::read(&submitted, tenant, rules)?;
+    let mut job = submission::read(&submitted, tenant, rules)?.unless_refused()?;
     // Which version of a function is live is settled at each slot.
     if let Some(kind) = submitted.value.get("kind").and_then(Value::as_str) {
         job.kind = kind.to_owned();
