@@ -63,10 +63,13 @@ fn the_commands_about_webhooks_are_commands() {
 #[test]
 fn the_question_to_a_model_is_answered_by_the_one_that_is_built_in() {
     let page = include_str!("../../../docs/models.md");
-    let (_, rest) = page.split_once("--wait 60s '").unwrap();
+    let (_, rest) = page.split_once("golden jobs submit llm.complete ").unwrap();
+    let (flags, rest) = rest.split_once(" '").unwrap();
     let (payload, _) = rest.split_once("'\n```").unwrap();
     let dev = Dev::start();
-    let ran = dev.run(&["jobs", "submit", "llm.complete", payload, "--wait", "20", "--json"]);
+    let args: Vec<_> =
+        ["jobs", "submit", "llm.complete", payload, "--json"].into_iter().chain(flags.split(' ')).collect();
+    let ran = dev.run(&args);
     let job: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let result = &job["result"];
     assert_eq!((&result["model"], &result["outcome"]), (&"offline".into(), &"ok_strict".into()), "{job}");

@@ -1,8 +1,8 @@
 //! The hints of one role in Redis: an apalis-redis queue, kept small and in order.
 //!
 //! Of apalis-redis it has the form of the queue and what pushes. Its fetch answers with the data and the metadata of
-//! every task, of which hints have none: that took a third of the time that a hint's way took. So taking is a script of
-//! our own, and what was taken is removed at once, so that nothing of what the queue does with tasks that ran is needed.
+//! every task, of which hints have none. So taking is a script of our own, and what was taken
+//! is removed at once, so that nothing of what the queue does with tasks that ran is needed.
 
 use std::{
     sync::{
