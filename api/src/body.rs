@@ -34,6 +34,11 @@ pub(crate) struct JsonObject<T> {
 }
 
 impl<T> JsonObject<T> {
+    /// The object that says this.
+    pub(crate) fn of(value: Map<String, Value>) -> Self {
+        Self { text: Value::Object(value.clone()).to_string(), value, meant: PhantomData }
+    }
+
     /// Reads an object, or says how the text is none.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         match json::strict(text) {

@@ -4,7 +4,12 @@ use std::{future::Future, time::Duration};
 
 use golden_jobs::{
     budgets,
-    store::{Depths, SharedStore, StoreError, breakers::SharedBreakers, budgets::BudgetFigures},
+    models::exchange::AgentRole,
+    store::{
+        Depths, SharedStore, StoreError,
+        breakers::SharedBreakers,
+        budgets::{BudgetFigures, Imbalance},
+    },
 };
 use tokio::{sync::Mutex, time::Instant};
 
@@ -12,6 +17,8 @@ use tokio::{sync::Mutex, time::Instant};
 const FRESH: Duration = Duration::from_secs(1);
 /// And those of budgets, for which every account is looked at.
 const BUDGETS_FRESH: Duration = Duration::from_secs(5);
+/// And whether they balance, for which all that was spent is.
+const IMBALANCE_FRESH: Duration = Duration::from_secs(300);
 
 /// The depths as they were a moment ago.
 pub(crate) struct KnownDepths {
@@ -51,19 +58,41 @@ impl KnownBreakers {
     }
 }
 
-/// The budgets of those who spend the most, as they were a moment ago.
-pub(crate) struct KnownBudgets {
+/// Of how many tenants the policy of a role is frozen, as it was a moment ago.
+pub(crate) struct KnownFrozen {
     store: SharedStore,
-    lately: Lately<Vec<BudgetFigures>>,
+    lately: Lately<Vec<(AgentRole, u64)>>,
 }
 
-impl KnownBudgets {
+impl KnownFrozen {
     pub(crate) fn new(store: SharedStore) -> Self {
         Self { store, lately: Lately::new() }
     }
 
+    pub(crate) async fn last(&self) -> Result<Vec<(AgentRole, u64)>, StoreError> {
+        self.lately.or_ask(BUDGETS_FRESH, self.store.frozen_policies()).await
+    }
+}
+
+/// The budgets of those who spend the most, as they were a moment ago.
+pub(crate) struct KnownBudgets {
+    store: SharedStore,
+    lately: Lately<Vec<BudgetFigures>>,
+    imbalance: Lately<Imbalance>,
+}
+
+impl KnownBudgets {
+    pub(crate) fn new(store: SharedStore) -> Self {
+        Self { store, lately: Lately::new(), imbalance: Lately::new() }
+    }
+
     pub(crate) async fn last(&self) -> Result<Vec<BudgetFigures>, StoreError> {
         self.lately.or_ask(BUDGETS_FRESH, self.store.budget_figures(budgets::SHOWN)).await
+    }
+
+    /// How far they are off from the ledger.
+    pub(crate) async fn imbalance(&self) -> Result<Imbalance, StoreError> {
+        self.imbalance.or_ask(IMBALANCE_FRESH, self.store.imbalance()).await
     }
 }
 

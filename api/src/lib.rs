@@ -37,6 +37,7 @@ mod connections;
 mod cursor;
 mod denials;
 mod depths;
+mod governing;
 mod guard;
 mod intake;
 mod json;

@@ -69,6 +69,8 @@ pub(crate) enum Permission {
     Functions,
     /// See and set how the tenant is called back.
     Webhooks,
+    /// Propose what the tenant's agents are told, and take that back.
+    Propose,
     /// Put ended jobs back to work, from the record or from the dead letters.
     Rerun,
     /// Give dead letters up.
@@ -77,6 +79,12 @@ pub(crate) enum Permission {
     Pause,
     /// Have what did not answer tried again.
     Reset,
+    /// Answer what needs a human.
+    Resolve,
+    /// Decide what the tenant's agents are told, within the rules.
+    Govern,
+    /// Set those rules aside.
+    Overrule,
     /// Read who changed what.
     Audit,
     /// What all tenants share, and who they are: for those who run the installation.
@@ -89,11 +97,13 @@ impl Permission {
         match self {
             Self::Probe | Self::Anybody => None,
             Self::Scrape | Self::Scale | Self::Read => Some(CallerRole::Observer),
-            Self::Submit | Self::Schedule | Self::Functions | Self::Cancel | Self::Webhooks => {
+            Self::Submit | Self::Schedule | Self::Functions | Self::Cancel | Self::Webhooks | Self::Propose => {
                 Some(CallerRole::Developer)
             }
-            Self::Rerun | Self::Purge | Self::Pause | Self::Reset | Self::Audit => Some(CallerRole::Operator),
-            Self::Platform => Some(CallerRole::Admin),
+            Self::Rerun | Self::Purge | Self::Pause | Self::Reset | Self::Resolve | Self::Govern | Self::Audit => {
+                Some(CallerRole::Operator)
+            }
+            Self::Overrule | Self::Platform => Some(CallerRole::Admin),
         }
     }
 }

@@ -69,6 +69,8 @@ problems! {
          is at `retry_at`. Jobs that were accepted wait for it and keep their attempts; kinds that spend nothing run.";
     Forbidden "forbidden" FORBIDDEN "The token's role may not do this"
         "Use a token of the role that the detail names.";
+    SelfApproval "self-approval" FORBIDDEN "Nobody decides on work of their own"
+        "Have somebody else decide: whoever had the work made, or proposed the change, may not, whatever their role.";
     TenantSuspended "tenant-suspended" FORBIDDEN "The tenant is suspended"
         "Ask the operator. Jobs that were accepted before still run.";
     NotFound "not-found" NOT_FOUND "There is no such thing"
@@ -79,6 +81,16 @@ problems! {
         "Send the whole body at once; it has 30 seconds to arrive.";
     Conflict "conflict" CONFLICT "Its present state does not allow this"
         "Read what the path names: the detail says which state it is in and what would be needed.";
+    DecideReview "decide-review" CONFLICT "It is resolved by deciding the review that it is about"
+        "Decide the review that the escalation's `subject` names (`POST /v1/reviews/ID/decide`, `golden reviews decide`): \
+         that resolves the escalation as well. Where there is no such review, cancel the escalation's job.";
+    GovernanceCooldown "governance-cooldown" CONFLICT "The policy changed too short a while ago"
+        "Activate it at `retry_at` or later, or have it activated then: `activate` with `at`.";
+    GovernanceFrozen "governance-frozen" CONFLICT "The policy stays as it is for now"
+        "Have an admin look at why it is frozen and unfreeze the role (`golden policies unfreeze`), or have what was \
+         activated against the rules reviewed: the detail says which.";
+    GovernanceQuota "governance-quota" CONFLICT "The policy changed as often as it may within 24 hours"
+        "Activate it at `retry_at` or later, or have it activated then: `activate` with `at`.";
     NameTaken "name-taken" CONFLICT "The name is in use"
         "Choose another name, or change the one that has it.";
     LimitReached "limit-reached" CONFLICT "The tenant has as many of these as it may"
@@ -86,6 +98,9 @@ problems! {
     TokensMadeElsewhere "tokens-made-elsewhere" CONFLICT "This server makes no tokens"
         "It verifies tokens by an identity provider's public keys (GOLDEN_JWKS): have the provider make one, with \
          the claims `tenant`, `role` and `exp`.";
+    Stale "stale" PRECONDITION_FAILED "It is for something else than is there now"
+        "Read the change and its policy again. An approval names the digest and the base of the change as it is; a \
+         change whose base is not active any more is proposed anew.";
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The request is too large"
         "Keep bodies under 1 MiB (batches under 8 MiB) and payloads under 256 KiB; put large data elsewhere and \
          pass its address.";

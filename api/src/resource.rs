@@ -15,6 +15,9 @@ use serde_json::value::RawValue;
 
 pub(crate) mod example;
 pub(crate) mod functions;
+pub(crate) mod policies;
+pub(crate) mod reviews;
+pub(crate) mod tasks;
 pub(crate) mod webhooks;
 
 /// A job.

@@ -39,28 +39,34 @@ use crate::{
     guard::{Gate, guard},
     openapi::{Doc, Entry, Signature, Sketch, Tag},
     permission::Permission::{
-        self, Anybody, Audit, Cancel, Functions, Pause, Platform, Probe, Purge, Read, Rerun, Reset, Scale, Schedule,
-        Scrape, Submit, Webhooks,
+        self, Anybody, Audit, Cancel, Functions, Govern, Overrule, Pause, Platform, Probe, Propose, Purge, Read, Rerun,
+        Reset, Resolve, Scale, Schedule, Scrape, Submit, Webhooks,
     },
     problem::{Code, Problem},
 };
 
+mod approvals;
 mod audit;
 mod batch;
 mod breakers;
 mod budgets;
+mod changes;
 mod deliveries;
 mod dlq;
 mod docs;
 mod endpoints;
+mod escalations;
 mod functions;
 pub(crate) mod health;
 mod jobs;
 mod kinds;
 mod live;
+mod policies;
 mod queues;
+mod reviews;
 mod scaling;
 mod schedules;
+mod tasks;
 mod tenants;
 mod versions;
 mod webhooks;
@@ -105,6 +111,10 @@ fn table() -> Vec<Route> {
         get("/v1/events", Read, live::tenant),
         post("/v1/jobs/{id}/cancel", Cancel, jobs::cancel),
         post("/v1/jobs/{id}/retry", Rerun, jobs::retry),
+        post("/tasks", Submit, tasks::submit_at_root),
+        post("/v1/tasks", Submit, tasks::submit),
+        get("/v1/tasks", Read, tasks::list),
+        get("/v1/tasks/{id}", Read, tasks::show),
         get("/v1/kinds", Anybody, kinds::list),
         get("/v1/kinds/{kind}", Anybody, kinds::show),
         post("/v1/functions", Functions, functions::create),
@@ -119,6 +129,10 @@ fn table() -> Vec<Route> {
         post("/v1/dlq/replay", Rerun, dlq::replay),
         post("/v1/dlq/purge", Purge, dlq::purge),
         post("/v1/dlq/{id}/replay", Rerun, dlq::replay_one),
+        get("/v1/escalations", Read, escalations::list),
+        get("/v1/escalations/{id}", Read, escalations::show),
+        post("/v1/escalations/{id}/acknowledge", Resolve, escalations::acknowledge),
+        post("/v1/escalations/{id}/resolve", Resolve, escalations::resolve),
         post("/v1/schedules", Schedule, schedules::create),
         get("/v1/schedules", Read, schedules::list),
         get("/v1/schedules/{schedule}", Read, schedules::show),
@@ -127,6 +141,10 @@ fn table() -> Vec<Route> {
         post("/v1/schedules/{schedule}/pause", Schedule, schedules::pause),
         post("/v1/schedules/{schedule}/resume", Schedule, schedules::resume),
         post("/v1/schedules/{schedule}/run", Schedule, schedules::run),
+        post("/v1/reviews", Submit, reviews::submit),
+        get("/v1/reviews", Read, reviews::list),
+        get("/v1/reviews/{id}", Read, reviews::show),
+        post("/v1/reviews/{id}/decide", Resolve, reviews::decide),
         get("/v1/queues", Read, queues::list),
         get("/v1/queues/{role}", Read, queues::show),
         post("/v1/queues/{role}/pause", Platform, queues::pause),
@@ -155,6 +173,23 @@ fn table() -> Vec<Route> {
         get("/v1/budgets", Platform, budgets::list),
         get("/v1/budgets/{tenant}", Read, budgets::show),
         put("/v1/budgets/{tenant}", Platform, budgets::set),
+        get("/v1/policies", Read, policies::list),
+        get("/v1/policies/{role}", Read, policies::show),
+        get("/v1/policies/{role}/versions", Read, policies::versions),
+        get("/v1/policies/{role}/versions/{version}", Read, policies::version),
+        post("/v1/policies/{role}/rollback", Govern, policies::rollback),
+        post("/v1/policies/{role}/freeze", Govern, policies::freeze),
+        post("/v1/policies/{role}/unfreeze", Overrule, policies::unfreeze),
+        post("/v1/policies/{role}/changes", Propose, changes::propose),
+        get("/v1/policies/{role}/changes", Read, changes::list),
+        get("/v1/policies/{role}/changes/{change}", Read, changes::show),
+        post("/v1/policies/{role}/changes/{change}/withdraw", Propose, changes::withdraw),
+        post("/v1/policies/{role}/changes/{change}/activate", Govern, changes::activate),
+        post("/v1/policies/{role}/changes/{change}/break-glass", Overrule, changes::break_glass),
+        post("/v1/policies/{role}/changes/{change}/review", Govern, changes::review),
+        get("/v1/approvals", Read, approvals::list),
+        post("/v1/approvals/{change}/approve", Govern, approvals::approve),
+        post("/v1/approvals/{change}/reject", Govern, approvals::reject),
         get("/v1/audit", Audit, audit::list),
         get("/v1/audit/head", Audit, audit::head),
         get("/v1/audit/export", Audit, audit::export),

@@ -27,17 +27,18 @@ pub(crate) struct RoleScaling {
     oldest_wait_seconds: f64,
     /// Whether there may be more in the queue than these figures say: 10,000 jobs are looked at and no more.
     at_least: bool,
-    /// Supervisor: escalations that are open. Every open job of the role counts as one.
+    /// Supervisor: escalations that nobody has resolved, 10,000 for any number from there.
     #[serde(skip_serializing_if = "Option::is_none")]
     escalations: Option<u64>,
-    /// Peer-hub: the seconds within which 95 % of what came to a consensus lately did so; 0 where nothing did. No kind
-    /// of job comes to one yet.
+    /// Peer-hub: the seconds within which 95 % of the rounds of reviews that ended in the last ten minutes did so; 0
+    /// where none did.
     #[serde(skip_serializing_if = "Option::is_none")]
     consensus_time_p95: Option<f64>,
-    /// Peer-hub: sessions that are waited for. Every open job of the role counts as one.
+    /// Peer-hub: rounds of reviews that collect ballots; or `load`, where that is more, since a review whose job nobody
+    /// has taken up has not begun to.
     #[serde(skip_serializing_if = "Option::is_none")]
     consensus_open: Option<u64>,
-    /// Peer-hub: for how many seconds the oldest of these has waited, or has been run.
+    /// Peer-hub: for how many seconds the oldest of these has collected ballots, or has waited for a worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     consensus_oldest_open_seconds: Option<f64>,
 }
@@ -69,8 +70,10 @@ impl RoleScaling {
     }
 }
 
-impl From<&RoleDepth> for RoleScaling {
-    fn from(depth: &RoleDepth) -> Self {
+impl RoleScaling {
+    /// The figures of one role, by its own depth and what there is beside.
+    pub(crate) fn of(depth: &RoleDepth, depths: &Depths) -> Self {
+        let panels = &depths.consensus;
         let only = |role| (depth.role == role).then_some(depth);
         Self {
             load: depth.load(),
@@ -79,11 +82,11 @@ impl From<&RoleDepth> for RoleScaling {
             capacity: depth.capacity,
             oldest_wait_seconds: depth.oldest_wait.as_secs_f64(),
             at_least: depth.at_least,
-            escalations: only(Role::Supervisor).map(RoleDepth::load),
-            consensus_time_p95: only(Role::PeerHub).map(|_| 0.0),
-            consensus_open: only(Role::PeerHub).map(RoleDepth::load),
+            escalations: only(Role::Supervisor).map(|_| depths.escalations),
+            consensus_time_p95: only(Role::PeerHub).map(|_| panels.p95.unwrap_or_default().as_secs_f64()),
+            consensus_open: only(Role::PeerHub).map(|depth| depth.load().max(panels.open)),
             consensus_oldest_open_seconds: only(Role::PeerHub)
-                .map(|depth| depth.oldest_wait.max(depth.oldest_run).as_secs_f64()),
+                .map(|depth| depth.oldest_wait.max(panels.oldest_open).as_secs_f64()),
         }
     }
 }
@@ -98,7 +101,7 @@ pub(crate) struct Scaling {
 
 impl From<&Depths> for Scaling {
     fn from(depths: &Depths) -> Self {
-        Self { roles: depths.roles.iter().map(|depth| (depth.role, depth.into())).collect() }
+        Self { roles: depths.roles.iter().map(|depth| (depth.role, RoleScaling::of(depth, depths))).collect() }
     }
 }
 

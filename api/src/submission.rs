@@ -5,10 +5,11 @@ use std::{borrow::Cow, collections::BTreeMap, fmt::Display, ops::RangeInclusive,
 use axum::http::HeaderMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use golden_jobs::{
-    JobId, Registry, Role,
+    Job, JobId, Registry, Role,
     budgets::Micros,
     egress::Egress,
     functions::{Call, Called, Callee},
+    kinds::Task,
     store::{Due, NewJob},
     text,
 };
@@ -21,6 +22,7 @@ use serde_json::{
 
 use crate::{
     app::App,
+    auth::Grant,
     body::{JsonObject, escaped},
     clock::{self, RFC_3339},
     problem::{Code, FieldError, Problem},
@@ -28,8 +30,8 @@ use crate::{
 
 /// How far ahead a job may be scheduled.
 const FURTHEST: Duration = Duration::from_secs(365 * 24 * 3600);
-const DEFAULT_PRIORITY: u8 = 5;
-const METADATA_ENTRIES: usize = 32;
+pub(crate) const DEFAULT_PRIORITY: u8 = 5;
+pub(crate) const METADATA_ENTRIES: usize = 32;
 /// In characters.
 const METADATA_VALUE_LIMIT: usize = 512;
 const IDEMPOTENCY_KEY_LIMIT: usize = 255;
@@ -101,6 +103,10 @@ pub(crate) struct Rules<'a> {
     pub(crate) now: DateTime<Utc>,
     /// Of a payload, in bytes.
     pub(crate) payload_limit: usize,
+    /// Where a payload is in what was sent: a JSON pointer.
+    pub(crate) payload_at: &'static str,
+    /// Who submits, where that is a caller: kinds may want to know.
+    pub(crate) subject: Option<String>,
     /// Why new work that spends money is refused, where it is.
     pub(crate) budget_gone: Option<Problem>,
 }
@@ -123,8 +129,16 @@ impl<'a> Rules<'a> {
             sandbox_missing: app.sandbox_missing.as_deref(),
             now: clock::now(),
             payload_limit: app.terms.last(tenant).payload_limit(),
+            payload_at: "/payload",
+            subject: None,
             budget_gone,
         })
+    }
+
+    /// The same, for what a caller submits.
+    #[must_use]
+    pub(crate) fn by(self, caller: &Grant) -> Self {
+        Self { subject: Some(caller.subject.clone()), ..self }
     }
 }
 
@@ -160,7 +174,7 @@ pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<
     };
     let callee = callee(rules.registry, &rules.called, tenant, name).map_err(|problem| problem.at("/kind"))?;
     let payload = payload(object, rules.payload_limit)?;
-    fields.errors.extend(payload.wrong(callee));
+    fields.errors.extend(payload.wrong(callee, rules.payload_at));
 
     let (kind, policy) = (callee.kind(), callee.kind().policy);
     let job = NewJob {
@@ -178,14 +192,14 @@ pub(crate) fn read(object: &JsonObject<Submission>, tenant: &str, rules: &Rules<
         max_cost: fields.micros("max_cost"),
         trace: None,
         idempotency: None,
-        payload: payload.text,
+        payload: kind.submitted(payload.text, rules.subject.as_deref()),
     };
     if !fields.errors.is_empty() {
         return Err(Problem::invalid(fields.errors));
     }
     let refused = match rules {
         Rules { budget_gone: Some(gone), .. } if policy.spends => Some(gone.clone()),
-        Rules { sandbox_missing: Some(missing), .. } if kind.role == Role::Sandbox => {
+        Rules { sandbox_missing: Some(missing), .. } if kind.role == Role::Sandbox || kind.name == Task::KIND => {
             Some(Problem::new(Code::SandboxUnavailable, *missing))
         }
         _ => None,
@@ -246,10 +260,10 @@ pub(crate) fn payload<T>(object: &JsonObject<T>, limit: usize) -> Result<Payload
 }
 
 impl Payload<'_> {
-    /// What is wrong with it for its kind, with pointers from the body's root.
-    pub(crate) fn wrong(&self, callee: Callee<'_>) -> Vec<FieldError> {
+    /// What is wrong with it for its kind, with pointers from the root of the body in which it is `at` a place.
+    pub(crate) fn wrong(&self, callee: Callee<'_>, at: &str) -> Vec<FieldError> {
         let wrong = callee.validate_parsed(&self.text, &self.value).err().unwrap_or_default();
-        wrong.into_iter().map(|wrong| FieldError::new(format!("/payload{}", wrong.pointer), wrong.detail)).collect()
+        wrong.into_iter().map(|wrong| FieldError::new(format!("{at}{}", wrong.pointer), wrong.detail)).collect()
     }
 }
 

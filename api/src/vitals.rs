@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     connections,
-    depths::{KnownBreakers, KnownBudgets, KnownDepths},
+    depths::{KnownBreakers, KnownBudgets, KnownDepths, KnownFrozen},
     part::Part,
     routes::health::{self, PartStatus},
 };
@@ -35,6 +35,7 @@ struct Signs {
     depths: KnownDepths,
     breakers: KnownBreakers,
     budgets: KnownBudgets,
+    frozen: KnownFrozen,
     /// What this process itself found.
     board: Board,
     /// Why there is no sandbox role, where there could be one.
@@ -65,9 +66,21 @@ impl Vitals {
         let depths = KnownDepths::new(Arc::clone(&store));
         let breakers = KnownBreakers::new(Arc::clone(&store));
         let budgets = KnownBudgets::new(Arc::clone(&store));
+        let frozen = KnownFrozen::new(Arc::clone(&store));
         let parts = std::iter::once(Part::store(store)).chain(parts).collect();
         let checked = Mutex::default();
-        Self(Arc::new(Signs { parts, checked, metrics, depths, breakers, budgets, board, sandbox_missing, closing }))
+        Self(Arc::new(Signs {
+            parts,
+            checked,
+            metrics,
+            depths,
+            breakers,
+            budgets,
+            frozen,
+            board,
+            sandbox_missing,
+            closing,
+        }))
     }
 
     pub(crate) async fn parts(&self) -> Vec<PartStatus> {
@@ -97,6 +110,10 @@ impl Vitals {
 
     pub(crate) fn breakers(&self) -> &KnownBreakers {
         &self.0.breakers
+    }
+
+    pub(crate) fn frozen(&self) -> &KnownFrozen {
+        &self.0.frozen
     }
 
     pub(crate) fn budgets(&self) -> &KnownBudgets {

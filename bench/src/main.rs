@@ -4,7 +4,9 @@
 //! (`postgres`, `sqlite`) and parts ([`PARTS`]); without any it is all of them.
 //!
 //! Every row runs on a fresh store. PostgreSQL rows need `BENCH_DATABASE_URL` (or
-//! `TEST_DATABASE_URL`, as `make bench` sets it) to name a server that may make databases.
+//! `TEST_DATABASE_URL`, as `make bench` sets it) to name a server that may make databases. `BENCH_CONNECTIONS=4` is
+//! how many connections they have, as `golden worker` has by default; `BENCH_POOLER_URL` is that server behind a pooler
+//! by transaction, through which they then go.
 
 mod aged;
 mod http;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use golden_jobs::store::{ConnectOptions, SharedStore, connect, migrate};
+use golden_jobs::store::{ConnectOptions, PoolMode, SharedStore, connect, migrate};
 use tokio::process::Command;
 
 /// A kind of store, and how to make a new one.
@@ -55,7 +55,15 @@ impl Fresh {
             }
         };
         migrate(&url).await?;
-        Ok((connect(ConnectOptions::new(url)).await?, kept))
+        let mut options = ConnectOptions::new(url);
+        if let Ok(most) = std::env::var("BENCH_CONNECTIONS") {
+            options.max_connections = most.parse().context("BENCH_CONNECTIONS")?;
+        }
+        if let (Self::Postgres(_), Ok(pooler)) = (self, std::env::var("BENCH_POOLER_URL")) {
+            options.url = database(&pooler);
+            options.pool_mode = PoolMode::Transaction;
+        }
+        Ok((connect(options).await?, kept))
     }
 
     /// Bytes of WAL written so far.

@@ -22,6 +22,7 @@ mod dev;
 mod dlq;
 mod doctor;
 mod each;
+mod escalations;
 mod functions;
 mod health;
 mod jobs;
@@ -29,9 +30,12 @@ mod kinds;
 mod list;
 mod migrate;
 mod openapi;
+mod policies;
 mod queues;
+mod reviews;
 mod sandbox;
 mod schedules;
+mod tasks;
 mod tenants;
 mod token;
 mod webhooks;
@@ -78,13 +82,17 @@ enum Command {
     #[command(subcommand)]
     Token(token::TokenCommand),
     Jobs(jobs::JobsArgs),
+    Tasks(tasks::TasksArgs),
     Dlq(dlq::DlqArgs),
+    Escalations(escalations::EscalationsArgs),
     Functions(functions::FunctionsArgs),
     Schedules(schedules::SchedulesArgs),
     Queues(queues::QueuesArgs),
     Workers(workers::WorkersArgs),
     Breakers(breakers::BreakersArgs),
     Budgets(budgets::BudgetsArgs),
+    Policies(policies::PoliciesArgs),
+    Reviews(reviews::ReviewsArgs),
     Audit(audit::AuditArgs),
     Tenants(tenants::TenantsArgs),
     Webhooks(webhooks::WebhooksArgs),
@@ -119,13 +127,17 @@ impl Cli {
             Command::Sandbox(command) => sandbox::run(command, &settings()?).await,
             Command::Token(command) => token::run(command, &settings()?),
             Command::Jobs(args) => jobs::run(args, &settings()?).await,
+            Command::Tasks(args) => tasks::run(args, &settings()?).await,
             Command::Dlq(args) => dlq::run(args, &settings()?).await,
+            Command::Escalations(args) => escalations::run(args, &settings()?).await,
             Command::Functions(args) => functions::run(args, &settings()?).await,
             Command::Schedules(args) => schedules::run(args, &settings()?).await,
             Command::Queues(args) => queues::run(args, &settings()?).await,
             Command::Workers(args) => workers::run(args, &settings()?).await,
             Command::Breakers(args) => breakers::run(args, &settings()?).await,
             Command::Budgets(args) => budgets::run(args, &settings()?).await,
+            Command::Policies(args) => policies::run(args, &settings()?).await,
+            Command::Reviews(args) => reviews::run(args, &settings()?).await,
             Command::Audit(args) => audit::run(args, &settings()?).await,
             Command::Tenants(args) => tenants::run(args, &settings()?).await,
             Command::Webhooks(args) => webhooks::run(args, &settings()?).await,
@@ -162,13 +174,17 @@ impl Command {
                 Flags::default()
             }
             Self::Jobs(args) => args.client.flags(),
+            Self::Tasks(args) => args.client.flags(),
             Self::Dlq(args) => args.client.flags(),
+            Self::Escalations(args) => args.client.flags(),
             Self::Functions(args) => args.client.flags(),
             Self::Schedules(args) => args.client.flags(),
             Self::Queues(args) => args.client.flags(),
             Self::Workers(args) => args.client.flags(),
             Self::Breakers(args) => args.client.flags(),
             Self::Budgets(args) => args.client.flags(),
+            Self::Policies(args) => args.client.flags(),
+            Self::Reviews(args) => args.client.flags(),
             Self::Audit(args) => args.client.flags(),
             Self::Tenants(args) => args.client.flags(),
             Self::Webhooks(args) => args.client.flags(),

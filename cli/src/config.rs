@@ -8,7 +8,13 @@
 use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use golden_api::{RateLimits, TlsFiles, auth::Expected};
-use golden_jobs::{budgets::Allowance, egress::Egress, sandbox::Limits, store::Keep};
+use golden_jobs::{
+    budgets::Allowance,
+    egress::Egress,
+    governance::rules::Rules,
+    sandbox::Limits,
+    store::{Keep, PoolMode},
+};
 use golden_nats::StreamLimits;
 use golden_sandbox::{Image, KeepWarm};
 use reqwest::Url;
@@ -58,6 +64,10 @@ A duration is 500ms, 90s, 5m, 2h, 7d or 1h30m; a bare number is seconds.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) database_url: Option<Secret>,
+    /// For how long its connections have a session of PostgreSQL.
+    pub(crate) pool_mode: PoolMode,
+    /// How many it may have, where the operator says so.
+    pub(crate) connections: Option<u32>,
     pub(crate) jwt_secret: Option<Secret>,
     pub(crate) jwks: Option<Jwks>,
     /// What tokens must say, and minted ones do.
@@ -96,6 +106,7 @@ pub(crate) struct Settings {
     pub(crate) keep: Keep,
     /// What a tenant may spend for which nothing else was set.
     pub(crate) budget: Allowance,
+    pub(crate) governance: Rules,
     /// The wait before each attempt to deliver a webhook; the first is always zero.
     pub(crate) webhook_schedule: Option<Vec<Duration>>,
     /// Webhooks that a process delivers to one host at the same time.
@@ -167,6 +178,8 @@ impl Settings {
         let (allow_hosts, allow_networks) = layers.get(&table::EGRESS_ALLOW)?.unwrap_or_default();
         Ok(Self {
             database_url: layers.get(&table::DATABASE_URL)?,
+            pool_mode: layers.value(&table::POOL_MODE)?,
+            connections: layers.get(&table::CONNECTIONS)?,
             jwt_secret: layers.get(&table::JWT_SECRET)?,
             jwks: layers.get(&table::JWKS)?,
             expected: Expected { issuer: layers.get(&table::JWT_ISSUER)?, audience: layers.get(&table::JWT_AUDIENCE)? },
@@ -190,6 +203,7 @@ impl Settings {
             lost_after: layers.value(&table::LOST_AFTER)?,
             keep: layers.value(&table::RETENTION)?,
             budget: layers.value(&table::BUDGET)?,
+            governance: layers.get(&table::GOVERNANCE)?.unwrap_or_default(),
             webhook_schedule: layers.get(&table::WEBHOOK_SCHEDULE)?,
             webhook_per_host: layers.value(&table::WEBHOOK_PER_HOST)?,
             redis: layers.get(&table::REDIS_URL)?,

@@ -13,7 +13,7 @@ use golden_jobs::{
     context::Ports,
     dispatch::Dispatch,
     functions::KnownFunctions,
-    kinds::SandboxRun,
+    kinds::{SandboxRun, Task},
     metrics::Metrics,
     models::{Models, Offline},
     outbound::Outbound,
@@ -45,6 +45,21 @@ const DELIVERY: &str = "webhook.deliver";
 /// Webhooks of many jobs that end together must not arrive together.
 const DELIVERY_JITTER: f64 = 0.2;
 
+/// What a process is to PostgreSQL.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client {
+    /// What its connections say they are.
+    name: &'static str,
+    /// How many it has at most, unless the operator says so.
+    connections: u32,
+}
+
+impl Client {
+    pub(crate) const API: Self = Self { name: "golden api", connections: 10 };
+    pub(crate) const WORKER: Self = Self { name: "golden worker", connections: 4 };
+    pub(crate) const DEV: Self = Self { name: "golden dev", connections: 14 };
+}
+
 /// What every serving process has, whatever parts of Golden it runs.
 pub(crate) struct Process {
     pub(crate) settings: Settings,
@@ -71,11 +86,16 @@ impl Process {
         settings: Settings,
         registry: Registry,
         metrics: Metrics,
+        client: Client,
         database_url: &str,
     ) -> anyhow::Result<Self> {
         settings.is_complete()?;
         let store = golden_jobs::store::connect(ConnectOptions {
+            application: client.name,
+            max_connections: settings.connections.unwrap_or(client.connections),
+            pool_mode: settings.pool_mode,
             allowance: settings.budget,
+            governance: settings.governance,
             ..ConnectOptions::new(database_url)
         })
         .await?;
@@ -441,7 +461,9 @@ fn with_images(registry: Registry, images: &[Image]) -> Registry {
     let languages = images.iter().filter(|image| image.language.is_none());
     let names = |image: &Image| image.name.clone();
     let (languages, images): (Vec<_>, Vec<_>) = (languages.map(names).collect(), images.iter().map(names).collect());
-    registry.with_schema(SandboxRun::KIND, |schema| SandboxRun::offer(schema, &languages, &images))
+    registry
+        .with_schema(SandboxRun::KIND, |schema| SandboxRun::offer(schema, &languages, &images))
+        .with_schema(Task::KIND, |schema| Task::offer(schema, &languages))
 }
 
 /// Runs at once in a role's pool: many where they wait for others, few where they use this machine.

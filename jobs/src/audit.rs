@@ -20,7 +20,7 @@ pub mod check;
 pub mod head;
 pub mod signing;
 
-pub use actor::Actor;
+pub use actor::{Actor, Standing};
 pub use acts::{Act, Action};
 pub use chain::{Entry, Hash, Head};
 pub use head::{SignedHead, SigningKey};

@@ -15,11 +15,13 @@ mod money;
 
 pub(crate) use accounts::{Accounts, TenantAccount, TreeAccount};
 pub(crate) use gauge::REST;
-pub use gauge::{SHOWN, show};
+pub use gauge::{SHOWN, show, show_imbalance};
 pub use money::{MalformedMicros, Micros};
 
 /// Per cent of a limit at which its tenant is told, once a period.
-pub const THRESHOLDS: [u8; 2] = [80, 100];
+pub const THRESHOLDS: [u8; 2] = [80, GONE];
+/// The one at which a human is asked.
+pub(crate) const GONE: u8 = 100;
 
 /// What a tenant may spend again and again. Periods are those of the calendar in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]

@@ -10,7 +10,9 @@ use serde_json::{
 use crate::{
     breakers::{Board, Call, Dependency, Refused, TRIAL_LEASE},
     budgets::Micros,
+    family,
     functions::KnownFunctions,
+    job::Job,
     journal::Journal,
     metrics::Metrics,
     models::Models,
@@ -19,7 +21,7 @@ use crate::{
     record::JobRecord,
     sandbox::{Executor, ExecutorError},
     spending::{Funds, Unfunded},
-    store::{Claimed, LogStream, Report, Store, StoreError, Terms, budgets::Ask},
+    store::{Claimed, LogStream, NewJob, Report, Store, StoreError, Terms, budgets::Ask},
 };
 
 /// The outside world as handlers see it; one for a process.
@@ -141,6 +143,13 @@ impl Context {
     /// How long this run may still take at most.
     pub fn timeout(&self) -> Duration {
         self.claimed.timeout
+    }
+
+    /// A child for one of this job's steps, to be [awaited](crate::outcome::End::Await): of the same tenant, priority and
+    /// trace, on the terms of its kind. A step has the same child whichever run makes it, so that a run which comes
+    /// again finds the one that there is. A job has 32 children at most, on four levels.
+    pub fn child<K: Job>(&self, step: &str, payload: &K) -> Result<NewJob, Failure> {
+        family::child(self, step, payload)
     }
 
     /// What an earlier run of this job left for this one.

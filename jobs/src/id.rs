@@ -96,6 +96,10 @@ id!(
     EndpointId, "hook_"
 );
 id!(
+    /// An escalation: a question to a human.
+    EscalationId, "esc_"
+);
+id!(
     /// A schedule.
     ScheduleId, "sch_"
 );
@@ -104,8 +108,20 @@ id!(
     WorkerId, "wrk_"
 );
 id!(
+    /// A review of an agent's work.
+    ReviewId, "rev_"
+);
+id!(
     /// A reservation of what a call may cost.
     ReservationId, "rsv_"
+);
+id!(
+    /// A proposed change of a policy.
+    ChangeId, "chg_"
+);
+id!(
+    /// A decision about such a change.
+    ApprovalId, "apr_"
 );
 
 impl JobId {
@@ -131,6 +147,26 @@ impl From<MessageId> for JobId {
     /// The delivery of a message is a job with the message's own number, which makes
     /// submitting it twice harmless.
     fn from(id: MessageId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<JobId> for ReviewId {
+    /// A review has the number of the job that began it, so that whoever has one knows the other.
+    fn from(id: JobId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<ReviewId> for JobId {
+    fn from(id: ReviewId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<ChangeId> for JobId {
+    /// The job that sees to a change has the change's own number, which makes submitting it twice harmless.
+    fn from(id: ChangeId) -> Self {
         Self(id.0)
     }
 }

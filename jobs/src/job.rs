@@ -4,8 +4,16 @@ use std::{future::Future, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::to_raw_value;
 
-use crate::{backoff::Backoff, context::Context, outcome::Outcome, role::Role};
+use crate::{
+    backoff::Backoff,
+    context::Context,
+    id::JobId,
+    outcome::Outcome,
+    role::Role,
+    store::{Due, NewJob},
+};
 
 /// A kind of job: its payload is the implementing struct, its behaviour is [`run`](Job::run).
 ///
@@ -20,6 +28,8 @@ pub trait Job: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
     const POLICY: Policy = Policy::DEFAULT;
     /// Whether clients may submit it. Internal kinds are made by Golden itself.
     const PUBLIC: bool = true;
+    /// Whether the payload's `submitted_by` says who submitted the job: intake writes it, over whatever is there.
+    const SUBMITTED_BY: bool = false;
 
     /// What a succeeded run leaves as the job's result.
     type Output: Serialize;
@@ -31,6 +41,30 @@ pub trait Job: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
 
     /// One run of the job.
     fn run(self, cx: &Context) -> impl Future<Output = Outcome<Self::Output>> + Send;
+}
+
+impl NewJob {
+    /// A job of a kind of this build, due now and on its kind's terms. It is what Golden submits by itself: what clients
+    /// submit is checked first.
+    pub fn of<K: Job>(id: JobId, tenant: &str, payload: &K) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            id,
+            tenant_id: tenant.to_owned(),
+            kind: K::KIND.to_owned(),
+            role: K::ROLE,
+            priority: 5,
+            payload: to_raw_value(payload)?,
+            max_attempts: K::POLICY.max_attempts,
+            timeout: K::POLICY.timeout,
+            due: Due::Now,
+            metadata: None,
+            callback_url: None,
+            parent_id: None,
+            max_cost: None,
+            trace: None,
+            idempotency: None,
+        })
+    }
 }
 
 /// What is wrong with a payload, and where.

@@ -19,9 +19,14 @@
 //! | [`backoff`] | how long to wait before the next attempt |
 //! | [`breakers`] | what does not answer is left alone for a while |
 //! | [`budgets`], [`spending`] | what tenants and trees of jobs may spend, and how a run does |
+//! | [`escalations`] | what needs a human |
 //! | [`models`] | language models: how they are asked, and whether what they answer can be used |
+//! | [`family`] | jobs that jobs make: how many, and how deep |
+//! | [`reviews`] | what a panel of agents makes of an agent's work |
+//! | [`governance`] | agents' policies, and what may change them |
 //! | [`schedules`] | jobs that come back by the clock: when, what, and what a slot comes to |
 //! | [`store`] | the record of everything, on PostgreSQL or SQLite |
+//! | [`tasks`] | what agents do to reach a goal, step by step |
 //! | [`terms`] | what a tenant may have, remembered for a moment |
 //! | [`wake`] | hints that there may be work |
 //! | [`dispatch`] | where pools learn which jobs to claim |
@@ -44,7 +49,10 @@ pub mod canonical;
 pub mod context;
 pub mod dispatch;
 pub mod egress;
+pub mod escalations;
+pub mod family;
 pub mod functions;
+pub mod governance;
 pub mod id;
 pub mod intake;
 pub mod job;
@@ -56,11 +64,13 @@ pub mod outbound;
 pub mod outcome;
 pub mod record;
 pub mod registry;
+pub mod reviews;
 pub mod role;
 pub mod sandbox;
 pub mod schedules;
 pub mod spending;
 pub mod store;
+pub mod tasks;
 pub mod terms;
 pub mod text;
 pub mod trace;
@@ -68,7 +78,10 @@ pub mod wake;
 pub mod webhooks;
 
 pub use context::Context;
-pub use id::{DeadLetterId, EndpointId, JobId, MessageId, ReservationId, ScheduleId, WorkerId};
+pub use id::{
+    ApprovalId, ChangeId, DeadLetterId, EndpointId, EscalationId, JobId, MessageId, ReservationId, ReviewId,
+    ScheduleId, WorkerId,
+};
 pub use job::{Job, Policy};
 pub use outcome::{Failure, Outcome, done};
 pub use record::State;

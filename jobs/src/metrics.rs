@@ -119,14 +119,19 @@ pub struct Families {
     pub sandbox_failures: IntCounterVec,
     /// `golden_sandbox_runs_total{cause}`: programs that were run, by why they ended.
     pub sandbox_runs: IntCounterVec,
-    /// `golden_consensus_seconds`: from a review's opening to its panel's consensus. Only finished ones.
-    pub consensus: Histogram,
+    /// `peer_review_consensus_seconds{outcome}`: from a round's opening to the panel's word, whichever it is; one that is
+    /// left to a human is `escalated`, and timed until then.
+    pub consensus: HistogramVec,
     /// `golden_escalations_open`: what waits for a human's decision.
     pub escalations_open: IntGauge,
     /// `llm_validation_failures_total{role,schema,stage,reason}`: answers of models that could not be used.
     pub llm_validation_failures: IntCounterVec,
     /// `llm_validation_repairs_total{op}`: what was repaired in answers of models.
     pub llm_validation_repairs: IntCounterVec,
+    /// `governance_activations_total{role,outcome}`: what became of activations of agents' policies.
+    pub governance_activations: IntCounterVec,
+    /// `governance_frozen{role}`: tenants whose policy of the role is frozen.
+    pub governance_frozen: IntGaugeVec,
     /// `golden_budget_limit_micros{tenant}`: what tenants may spend in their period, in micro-USD. Written by
     /// [`budgets::show`](crate::budgets::show) alone, like the three below, which keeps tenants few.
     pub budget_limit: IntGaugeVec,
@@ -136,6 +141,9 @@ pub struct Families {
     pub budget_reserved: IntGaugeVec,
     /// `golden_budget_waiting_jobs{tenant}`: jobs that wait for money.
     pub budget_waiting: IntGaugeVec,
+    /// `golden_ledger_imbalance_micros{figure}`: what accounts are off from what they sum up. Always 0, or something is
+    /// wrong.
+    pub ledger_imbalance: IntGaugeVec,
     /// `golden_cpu_limit`: CPUs this process may use.
     pub cpu_limit: Gauge,
     /// `golden_memory_limit_bytes`: memory this process may use.
@@ -226,7 +234,11 @@ impl Metrics {
                 &["cause"],
             ),
             sandbox_runs: table.counters("golden_sandbox_runs_total", "Programs run, by why they ended.", &["cause"]),
-            consensus: table.histogram_of("golden_consensus_seconds", "Opening to consensus.", &CONSENSUS_SECONDS),
+            consensus: table.add(HistogramVec::new(
+                HistogramOpts::new("peer_review_consensus_seconds", "Opening of a round to the panel's word.")
+                    .buckets(CONSENSUS_SECONDS.to_vec()),
+                &["outcome"],
+            )),
             escalations_open: table.gauge("golden_escalations_open", "Escalations that nobody has resolved."),
             llm_validation_failures: table.counters(
                 "llm_validation_failures_total",
@@ -238,6 +250,16 @@ impl Metrics {
                 "Repairs of answers of models.",
                 &["op"],
             ),
+            governance_activations: table.counters(
+                "governance_activations_total",
+                "Activations of agents' policies, by what became of them.",
+                &["role", "outcome"],
+            ),
+            governance_frozen: table.gauges(
+                "governance_frozen",
+                "Tenants whose policy of the role is frozen.",
+                &["role"],
+            ),
             budget_limit: table.gauges("golden_budget_limit_micros", "Micro-USD to spend in a period.", &["tenant"]),
             budget_spent: table.gauges("golden_budget_spent_micros", "Micro-USD spent in this period.", &["tenant"]),
             budget_reserved: table.gauges(
@@ -246,6 +268,11 @@ impl Metrics {
                 &["tenant"],
             ),
             budget_waiting: table.gauges("golden_budget_waiting_jobs", "Jobs that wait for money.", &["tenant"]),
+            ledger_imbalance: table.gauges(
+                "golden_ledger_imbalance_micros",
+                "Micro-USD that accounts of budgets are off from what they sum up.",
+                &["figure"],
+            ),
             cpu_limit: table.add(Gauge::new("golden_cpu_limit", "CPUs this process may use.")),
             memory_limit: table.add(Gauge::new("golden_memory_limit_bytes", "Memory this process may use.")),
             sandbox_run: table.add(HistogramVec::new(
@@ -297,6 +324,15 @@ impl Metrics {
         for (role, reason) in AgentRole::ALL.iter().flat_map(|role| Reason::ALL.map(|reason| (role, reason))) {
             let labels = [role.as_str(), "given", reason.stage(), reason.as_str()];
             self.llm_validation_failures.with_label_values(&labels);
+        }
+        for outcome in ["approved", "rejected", "changes_requested", "escalated"] {
+            self.consensus.with_label_values(&[outcome]);
+        }
+        for role in AgentRole::ALL {
+            for outcome in ["canary", "active", "rolled_back", "cooldown", "quota", "frozen"] {
+                self.governance_activations.with_label_values(&[role.as_str(), outcome]);
+            }
+            self.governance_frozen.with_label_values(&[role.as_str()]);
         }
         for outcome in ["fired", "skipped", "failed"] {
             self.schedule_slots.with_label_values(&[outcome]);

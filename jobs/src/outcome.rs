@@ -22,7 +22,12 @@ pub enum End<T> {
     /// A child is known by its id: one that was recorded before is waited for if it has not ended
     /// and is of the same tenant and no other job's child. An idempotency key that a child carries
     /// is not used, since a run ends only once.
-    Await { children: Vec<NewJob>, checkpoint: Option<Box<RawValue>> },
+    ///
+    /// With `until`, it goes on after so long at the latest, though children are open: they run on, and whoever still
+    /// needs them awaits them again by their ids. Without children it then waits for that long, or until somebody says
+    /// that it may [go on](crate::store::Waits::resume_jobs): a job that waits for a decision looks whether there is one,
+    /// and waits again while there is none.
+    Await { children: Vec<NewJob>, checkpoint: Option<Box<RawValue>>, until: Option<Duration> },
 }
 
 /// Ends a run with its output.
@@ -106,8 +111,8 @@ pub enum Verdict {
     Snooze { delay: Duration },
     /// No attempt spent; claimable at once. A draining worker gives back what it holds.
     Release,
-    /// No attempt spent; claimable when the last child has ended.
-    Await { children: Vec<NewJob>, checkpoint: Option<Box<RawValue>> },
+    /// No attempt spent; claimable when the last child has ended, or after so long.
+    Await { children: Vec<NewJob>, checkpoint: Option<Box<RawValue>>, until: Option<Duration> },
     /// No attempt spent; claimable when its tenant's budget has so much left. The error is on record meanwhile.
     Unfunded { need: Micros, error: JobError },
     /// The run stopped because its job was cancelled.
@@ -149,7 +154,7 @@ pub fn verdict(
     match outcome {
         Ok(End::Done(result)) => Verdict::Succeeded { result },
         Ok(End::Snooze(delay)) | Err(Failure::Later(delay)) => Verdict::Snooze { delay },
-        Ok(End::Await { children, checkpoint }) => Verdict::Await { children, checkpoint },
+        Ok(End::Await { children, checkpoint, until }) => Verdict::Await { children, checkpoint, until },
         Err(Failure::Unfunded { need, error }) => Verdict::Unfunded { need, error },
         Err(Failure::Fatal(error)) => Verdict::Dead { error },
         Err(Failure::Retry { error, .. }) if attempt >= max_attempts => Verdict::Dead { error },

@@ -8,6 +8,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     context::Context,
+    family,
     functions::Call,
     job::{Invalid, Job, Policy},
     kinds::FunctionCall,
@@ -17,6 +18,9 @@ use crate::{
 
 /// The outcome of a run with its output as JSON.
 pub type RawOutcome = Outcome<Option<Box<RawValue>>>;
+
+/// The member of a payload that names who submitted the job.
+const SUBMITTED_BY: &str = "submitted_by";
 
 type Run = fn(Box<RawValue>, Context) -> Pin<Box<dyn Future<Output = RawOutcome> + Send>>;
 
@@ -28,6 +32,8 @@ pub struct Kind {
     pub policy: Policy,
     /// Whether clients may submit it.
     pub public: bool,
+    /// Whether the payload says who [submitted](Job::SUBMITTED_BY) the job.
+    submitted_by: bool,
     /// JSON Schema 2020-12 of the payload.
     pub schema: Value,
     validator: jsonschema::Validator,
@@ -43,6 +49,7 @@ impl Kind {
             role: J::ROLE,
             policy: J::POLICY,
             public: J::PUBLIC,
+            submitted_by: J::SUBMITTED_BY,
             validator: compiled(J::KIND, &schema),
             schema,
             check: check::<J>,
@@ -92,6 +99,18 @@ impl Kind {
         Some(format!("give either {}", choices?.join(", or ")))
     }
 
+    /// The payload as it is kept when `subject` submits it: where the kind wants to know who did, it says so, and never
+    /// what it said before.
+    pub fn submitted(&self, payload: Box<RawValue>, subject: Option<&str>) -> Box<RawValue> {
+        let members = || serde_json::from_str::<serde_json::Map<String, Value>>(payload.get()).ok();
+        let Some(mut members) = self.submitted_by.then(members).flatten() else { return payload };
+        match subject {
+            Some(subject) => drop(members.insert(SUBMITTED_BY.to_owned(), subject.into())),
+            None => drop(members.remove(SUBMITTED_BY)),
+        }
+        serde_json::value::to_raw_value(&members).unwrap_or(payload)
+    }
+
     /// Whether its schema allows a payload without members, so that a submission needs none.
     pub fn payload_may_be_empty(&self) -> bool {
         self.validator.is_valid(&Value::Object(serde_json::Map::new()))
@@ -122,13 +141,17 @@ fn run<J: Job>(payload: Box<RawValue>, cx: Context) -> Pin<Box<dyn Future<Output
             Failure::fatal("payload_undecodable", format!("the payload no longer fits kind {}: {error}", J::KIND))
         })?;
         drop(payload);
-        Ok(match job.run(&cx).await? {
+        let end = match job.run(&cx).await? {
             End::Done(output) => End::Done(Some(serde_json::value::to_raw_value(&output).map_err(|error| {
                 Failure::fatal("output_unencodable", format!("the output of {} is not JSON: {error}", J::KIND))
             })?)),
             End::Snooze(wait) => End::Snooze(wait),
-            End::Await { children, checkpoint } => End::Await { children, checkpoint },
-        })
+            End::Await { children, checkpoint, until } => End::Await { children, checkpoint, until },
+        };
+        if let End::Await { children, .. } = &end {
+            family::bound(&cx, children).await?;
+        }
+        Ok(end)
     })
 }
 

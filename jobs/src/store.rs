@@ -31,21 +31,25 @@ mod connect;
 pub mod deliveries;
 mod depths;
 pub mod endpoints;
+pub mod escalations;
 pub mod events;
 pub mod functions;
 mod listing;
 pub mod logs;
 pub mod messages;
+pub mod policies;
 pub mod postgres;
 pub mod publications;
 pub mod queues;
 pub mod ready;
 pub mod retention;
+pub mod reviews;
 pub mod schedules;
 mod settlement;
 pub mod sqlite;
 mod steps;
 pub mod tenants;
+pub mod waits;
 pub mod watch;
 pub mod workers;
 
@@ -55,22 +59,26 @@ pub use breakers::Breakers;
 pub use budgets::Budgets;
 pub use callbacks::Callbacks;
 pub use clock::StoreClock;
-pub use connect::{ConnectError, ConnectOptions, Inspection, connect, inspect, migrate};
+pub use connect::{ConnectError, ConnectOptions, Inspection, PoolMode, connect, inspect, migrate};
 pub use deliveries::Deliveries;
-pub use depths::{Depths, RoleDepth, SILENT_AFTER};
+pub use depths::{Consensus, Depths, LATELY, RoleDepth, SILENT_AFTER};
 pub use endpoints::Endpoints;
+pub use escalations::Escalations;
 pub use events::Events;
 pub use functions::Functions;
 pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
 };
 pub use messages::Messages;
+pub use policies::Policies;
 pub use publications::Publications;
 pub use queues::{LOOKED_AT, Pause, Queue, QueueName, Queues, Quota};
 pub use ready::{Ready, ReadyJob};
 pub use retention::{Chore, Keep, Next, Pruned, Retention};
+pub use reviews::Reviews;
 pub use schedules::Schedules;
 pub use tenants::{Deleted, Tenant, Tenants, Terms, TermsChange};
+pub use waits::{Family, Waits};
 pub use watch::{Glance, Moment, Watch};
 pub use workers::{DRAIN_KEPT, Heard, HeldRun, LostRun, Pool, RunUnderWay, UnderWay, WorkerInfo, Workers};
 
@@ -97,16 +105,20 @@ pub trait Store:
     + Callbacks
     + Deliveries
     + Endpoints
+    + Escalations
     + Events
     + Functions
     + Logs
     + Messages
+    + Policies
     + Publications
     + Queues
     + Ready
     + Retention
+    + Reviews
     + Schedules
     + Tenants
+    + Waits
     + Watch
     + Workers
     + Send
@@ -139,7 +151,8 @@ pub trait Store:
     /// Records progress and checkpoints of runs under way. Answers the runs that are lost.
     async fn report(&self, reports: Vec<Report>) -> Result<Vec<Run>, StoreError>;
 
-    /// Makes jobs ready whose time has come, at most `limit`, and says who has work.
+    /// Makes jobs ready whose time has come, at most `limit`, and those that have waited for as long as they would; says
+    /// who has work.
     async fn promote(&self, limit: u32) -> Result<Promoted, StoreError>;
 
     // Users act.
@@ -299,6 +312,8 @@ pub struct Claimed {
     pub tenant_id: String,
     pub kind: String,
     pub role: Role,
+    /// 0 (most urgent) to 9.
+    pub priority: u8,
     /// The number of this run, from 1.
     pub attempt: u32,
     pub max_attempts: u32,
@@ -338,7 +353,7 @@ pub struct Promoted {
     pub moved: u32,
     /// The roles that have ready jobs.
     pub ready: Vec<Role>,
-    /// How long until the next scheduled job is due.
+    /// How long until the next scheduled job is due, or has waited for long enough.
     pub next_due: Option<Duration>,
 }
 

@@ -173,13 +173,16 @@ impl Wakes {
         match verdict {
             Verdict::Retry { delay, .. } | Verdict::Snooze { delay } => self.due_in(*delay),
             Verdict::Release | Verdict::Lost { dead: false } => self.wake(role),
-            Verdict::Await { children, .. } if children.is_empty() => self.wake(role),
-            Verdict::Await { children, .. } => children.iter().for_each(|child| match child.due {
-                Due::Now => self.wake(child.role),
-                Due::In(delay) => self.due_in(delay),
-                // By whose clock is for the promoter to find out.
-                Due::At(_) => self.due_in(Duration::ZERO),
-            }),
+            Verdict::Await { children, until: None, .. } if children.is_empty() => self.wake(role),
+            Verdict::Await { children, until, .. } => {
+                until.iter().for_each(|until| self.due_in(*until));
+                children.iter().for_each(|child| match child.due {
+                    Due::Now => self.wake(child.role),
+                    Due::In(delay) => self.due_in(delay),
+                    // By whose clock is for the promoter to find out.
+                    Due::At(_) => self.due_in(Duration::ZERO),
+                });
+            }
             // Whoever has money for it says so.
             Verdict::Unfunded { .. } => {}
             Verdict::Succeeded { .. } | Verdict::Dead { .. } | Verdict::Cancelled | Verdict::Lost { dead: true } => {

@@ -16,4 +16,8 @@ mod topics;
 pub use deliveries::{endpoint_disabled, said, test_delivery};
 pub use relay::{relay, relay_once};
 pub use signature::{MalformedSecret, Secret, headers, new_secret, sign};
-pub use topics::{BUDGET_THRESHOLD, ENDPOINT_DISABLED, EVENT_TYPES, WEBHOOK_TEST, covers, is_known};
+pub use topics::{
+    BUDGET_THRESHOLD, ENDPOINT_DISABLED, ESCALATION_OPENED, ESCALATION_RESOLVED, EVENT_TYPES, POLICY_ACTIVATED,
+    POLICY_CANARY, POLICY_FROZEN, POLICY_PROPOSED, POLICY_REJECTED, POLICY_ROLLED_BACK, WEBHOOK_TEST, covers, is_known,
+    review_event,
+};

@@ -140,6 +140,16 @@ CREATE TABLE running (
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0);
 
+-- Until when jobs wait at the latest, where their last run said so. A row may outlive its wait: it goes when its time
+-- has come, and makes no later wait of the job shorter.
+CREATE TABLE waits (
+    job_id     uuid        PRIMARY KEY,
+    -- When the run began that said so, as in `jobs`: a run that comes later says for itself.
+    started_at timestamptz NOT NULL,
+    until      timestamptz NOT NULL
+);
+CREATE INDEX waits_by_time ON waits (until);
+
 -- One row a run that did not succeed. A success is told by the job's own row, so
 -- that the common case writes nothing here.
 CREATE TABLE job_attempts (
@@ -490,6 +500,8 @@ CREATE TABLE budget_ledger (
     at             timestamptz NOT NULL,
     PRIMARY KEY (reservation_id, account)
 );
+-- For whoever compares an account with what it sums up.
+CREATE INDEX budget_ledger_by_turn ON budget_ledger (tenant_id, turn) INCLUDE (amount) WHERE account = 'tenant';
 
 -- What an operator says of the breaker of a dependency, and who tries it on behalf of all.
 CREATE TABLE circuit_breakers (
@@ -798,9 +810,10 @@ END $$;
 CREATE FUNCTION count_down(parent uuid, ended bigint, at_time timestamptz) RETURNS text LANGUAGE sql VOLATILE AS $$
     WITH counted AS (
         UPDATE jobs
-        SET pending_children = pending_children - ended::integer,
-            state = CASE WHEN pending_children = ended THEN 'queued' ELSE state END,
-            run_at = CASE WHEN pending_children = ended THEN at_time ELSE run_at END
+        -- One that a lapsed wait left behind may be counted though nobody waits for it (resume_jobs.sql).
+        SET pending_children = greatest(pending_children - ended::integer, 0),
+            state = CASE WHEN pending_children <= ended THEN 'queued' ELSE state END,
+            run_at = CASE WHEN pending_children <= ended THEN at_time ELSE run_at END
         WHERE id = parent AND state = 'waiting'
         RETURNING id, role, tenant_id, priority, state
     )

@@ -136,6 +136,16 @@ CREATE TABLE running (
     started_at INTEGER NOT NULL
 ) STRICT;
 
+-- Until when jobs wait at the latest, where their last run said so. A row may outlive its wait: it goes when its time
+-- has come, and makes no later wait of the job shorter.
+CREATE TABLE waits (
+    job_id     BLOB    NOT NULL PRIMARY KEY CHECK (length(job_id) = 16),
+    -- When the run began that said so, as in `jobs`: a run that comes later says for itself.
+    started_at INTEGER NOT NULL,
+    until      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX waits_by_time ON waits (until);
+
 -- One row a run that did not succeed. A success is told by the job's own row, so
 -- that the common case writes nothing here.
 CREATE TABLE job_attempts (
@@ -485,6 +495,8 @@ CREATE TABLE budget_ledger (
     at             INTEGER NOT NULL,
     PRIMARY KEY (reservation_id, account)
 ) STRICT, WITHOUT ROWID;
+-- For whoever compares an account with what it sums up.
+CREATE INDEX budget_ledger_by_turn ON budget_ledger (tenant_id, turn, amount) WHERE account = 'tenant';
 
 -- What an operator says of the breaker of a dependency, and who tries it on behalf of all.
 CREATE TABLE circuit_breakers (

@@ -14,6 +14,7 @@ async fn every_part_that_is_there_is_found_well() {
         |name: &str| checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("{name}: {found}"));
     for (name, words) in [
         ("database", "PostgreSQL 1"),
+        ("pooling", "straight to PostgreSQL"),
         ("clock", "differ by 0.0"),
         ("tokens", "verified by JWT_SECRET"),
         ("sandbox python", "a program ran in gVisor (runsc)"),

@@ -4,6 +4,7 @@
 
 mod api;
 mod chaos;
+mod connections;
 mod doctor;
 mod functions;
 mod keda;
@@ -12,6 +13,7 @@ mod redis;
 mod sandbox;
 mod scale;
 mod support;
+mod tasks;
 mod tidy;
 mod tracing;
 mod watched;

@@ -319,7 +319,7 @@ mod tests {
             trace,
             idempotency: None,
         };
-        let verdict = Verdict::Await { children: vec![child(None), child(own.clone())], checkpoint: None };
+        let verdict = Verdict::Await { children: vec![child(None), child(own.clone())], checkpoint: None, until: None };
         let verdict = trace::within(Span::none(), here.clone(), async { in_trace(verdict) }).await;
         let Verdict::Await { children, .. } = verdict else { panic!("{verdict:?}") };
         assert_eq!((&children[0].trace, &children[1].trace), (&here, &own));

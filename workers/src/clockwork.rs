@@ -73,12 +73,19 @@ async fn sleep_unless_sooner(store: &SharedStore, wait: Duration) {
 /// lives, so nobody else would ever take such a job from it.
 pub(crate) async fn keep_reconciling(store: SharedStore, heartbeat: Arc<Heartbeat>, runs: Arc<Runs>) {
     let mut strays: HashMap<Run, Instant> = HashMap::new();
+    let mut looked = Instant::now();
     loop {
-        let idle = runs.len() == 0 && strays.is_empty();
         tokio::select! {
             () = store.wakes().cancelled() => {}
-            () = tokio::time::sleep(jittered(if idle { IDLE_LOOK } else { BUSY_LOOK })) => {}
+            () = tokio::time::sleep(jittered(BUSY_LOOK)) => {
+                // Asked each time: what has just begun may be cancelled, and nobody here be told.
+                let idle = runs.len() == 0 && strays.is_empty();
+                if idle && looked.elapsed() < IDLE_LOOK {
+                    continue;
+                }
+            }
         }
+        looked = Instant::now();
         let held = match store.held(heartbeat.worker()).await {
             Ok(held) => held,
             Err(error) => {

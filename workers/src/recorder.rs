@@ -102,7 +102,7 @@ fn weight(end: &RunEnd) -> usize {
     let text = |json: &Option<Box<RawValue>>| json.as_ref().map_or(0, |json| json.get().len());
     match &end.verdict {
         Verdict::Succeeded { result } => text(result),
-        Verdict::Await { children, checkpoint } => {
+        Verdict::Await { children, checkpoint, .. } => {
             text(checkpoint) + children.iter().map(|child| child.payload.get().len()).sum::<usize>()
         }
         _ => 0,

@@ -50,6 +50,37 @@ pub(crate) fn finished_job() -> Value {
     job
 }
 
+/// A task that has just been accepted.
+pub(crate) fn new_task() -> Value {
+    let mut job = job();
+    job["kind"] = "task".into();
+    job["payload"] = json!({"name": "greeting", "goal": "Print a friendly greeting", "language": "python"});
+    job["metadata"] = Value::Null;
+    job
+}
+
+/// One whose program and tests are being written.
+pub(super) fn task() -> Value {
+    let mut task = new_task();
+    task["state"] = "waiting".into();
+    task["progress"] = json!({"step": "write", "repairs": 0, "done": 1, "total": 4});
+    task["started_at"] = "2026-01-02T03:04:06Z".into();
+    task["steps"] = json!([{
+        "step": "plan",
+        "job_id": "job_01981d2a-6c1b-7c21-8f3e-9b2d4a6c8e10",
+        "kind": "llm.complete",
+        "state": "succeeded",
+        "error": null,
+        "cost_micros": 1840,
+        "created_at": "2026-01-02T03:04:05Z",
+        "started_at": "2026-01-02T03:04:05Z",
+        "finished_at": "2026-01-02T03:04:06Z",
+        "link": "/v1/jobs/job_01981d2a-6c1b-7c21-8f3e-9b2d4a6c8e10",
+    }]);
+    task["tree_cost_micros"] = 1840.into();
+    task
+}
+
 pub(super) fn dead_letter() -> Value {
     json!({
         "id": "dlq_01981d2b-0f4e-7c1d-8b6a-5e9d3c7f1a20",

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
+    auth::Grant,
     body::JsonObject,
     guard::Caller,
     lines::Lines,
@@ -55,8 +56,8 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let key = submission::idempotency_key(&headers)?;
     match mode.partial {
-        true => each(&app, &caller.tenant, key, lines).await,
-        false => all(&app, &caller.tenant, key, lines).await,
+        true => each(&app, &caller, key, lines).await,
+        false => all(&app, &caller, key, lines).await,
     }
 }
 
@@ -70,11 +71,11 @@ struct Accepted {
 
 async fn all(
     app: &App,
-    tenant: &str,
+    caller: &Grant,
     key: Option<String>,
     lines: Vec<Result<JsonObject<Submission>, Problem>>,
 ) -> Result<Response, Problem> {
-    let rules = rules(app, tenant, &lines).await?;
+    let (tenant, rules) = (caller.tenant.as_str(), rules(app, caller, &lines).await?);
     let mut jobs = Vec::with_capacity(lines.len());
     let mut request = Vec::with_capacity(lines.len());
     let (mut wrong, mut refused) = (Vec::new(), Vec::new());
@@ -125,11 +126,11 @@ async fn all(
 
 async fn rules<'a>(
     app: &'a App,
-    tenant: &str,
+    caller: &Grant,
     lines: &[Result<JsonObject<Submission>, Problem>],
 ) -> Result<Rules<'a>, Problem> {
     let submissions: Vec<_> = lines.iter().flatten().map(|line| &line.value).collect();
-    Rules::of(app, tenant, &submissions).await
+    Ok(Rules::of(app, &caller.tenant, &submissions).await?.by(caller))
 }
 
 /// What became of each job.
@@ -178,11 +179,11 @@ impl From<Result<(JobResource, bool), Problem>> for LineOutcome {
 /// request together with its place.
 async fn each(
     app: &App,
-    tenant: &str,
+    caller: &Grant,
     key: Option<String>,
     lines: Vec<Result<JsonObject<Submission>, Problem>>,
 ) -> Result<Response, Problem> {
-    let rules = rules(app, tenant, &lines).await?;
+    let (tenant, rules) = (caller.tenant.as_str(), rules(app, caller, &lines).await?);
     let mut drafts = Vec::with_capacity(lines.len());
     for (place, line) in lines.into_iter().enumerate() {
         // A space is in no key that a client can name.

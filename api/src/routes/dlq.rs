@@ -240,7 +240,7 @@ pub(super) async fn replay(
         _ => None,
     };
     let payload = match &edited {
-        Some(letter) => Some(new_payload(&app, letter, &body).await?),
+        Some(letter) => Some(new_payload(&app, letter, &body, &caller.subject).await?),
         None => None,
     };
     let dry_run = selection.dry_run;
@@ -304,7 +304,12 @@ pub(super) async fn purge(
 
 /// The payload that a dead job is to run with instead, checked as any other, or the message that is to be
 /// submitted instead.
-async fn new_payload(app: &App, letter: &DeadLetter, body: &JsonObject<Selection>) -> Result<Box<RawValue>, Problem> {
+async fn new_payload(
+    app: &App,
+    letter: &DeadLetter,
+    body: &JsonObject<Selection>,
+    by: &str,
+) -> Result<Box<RawValue>, Problem> {
     let tenant = letter.tenant_id.as_str();
     if is_message(letter) {
         // The whole message, which is checked as it is submitted: a little more than a payload.
@@ -313,8 +318,8 @@ async fn new_payload(app: &App, letter: &DeadLetter, body: &JsonObject<Selection
     let called = app.functions.called(&[(tenant, &letter.kind)]).await?;
     let callee = submission::callee(&app.registry, &called, tenant, &letter.kind)?;
     let payload = submission::payload(body, app.terms.last(tenant).payload_limit())?;
-    let wrong = payload.wrong(callee);
-    if wrong.is_empty() { Ok(payload.text) } else { Err(Problem::invalid(wrong)) }
+    let wrong = payload.wrong(callee, "/payload");
+    if wrong.is_empty() { Ok(callee.kind().submitted(payload.text, Some(by))) } else { Err(Problem::invalid(wrong)) }
 }
 
 /// Whether it is of a message that is no job yet.

@@ -11,6 +11,7 @@ use golden_jobs::{
     breakers::{self, Dependency, Standing, show},
     budgets,
     metrics::Metrics,
+    models::exchange::AgentRole,
     store::{Depths, breakers::SharedBreakers},
 };
 use schemars::JsonSchema;
@@ -141,6 +142,20 @@ async fn scraped(vitals: &Vitals, with_hosts: bool) -> Response {
         Ok(figures) => budgets::show(metrics, &figures),
         Err(error) => tracing::warn!(%error, "the state of budgets is not known"),
     }
+    match vitals.budgets().imbalance().await {
+        Ok(imbalance) => budgets::show_imbalance(metrics, &imbalance),
+        Err(error) => tracing::warn!(%error, "whether budgets balance is not known"),
+    }
+    match vitals.frozen().last().await {
+        Ok(frozen) => {
+            for role in AgentRole::ALL {
+                let tenants = frozen.iter().find(|(of, _)| *of == role).map_or(0, |(_, tenants)| *tenants);
+                let gauge = metrics.governance_frozen.with_label_values(&[role.as_str()]);
+                gauge.set(i64::try_from(tenants).unwrap_or(i64::MAX));
+            }
+        }
+        Err(error) => tracing::warn!(%error, "whether policies are frozen is not known"),
+    }
     let text = if with_hosts { metrics.render() } else { metrics.render_without_hosts() };
     ([(header::CONTENT_TYPE, METRICS_TEXT)], text).into_response()
 }
@@ -165,6 +180,7 @@ fn set(metrics: &Metrics, depths: &Depths) {
         metrics.oldest_job_age.with_label_values(&[name]).set(gauge(role.oldest_wait.as_secs()));
     }
     metrics.dlq_messages.set(gauge(depths.dead_letters));
+    metrics.escalations_open.set(gauge(depths.escalations));
     metrics.outbox_lag.set(gauge(depths.outbox));
     metrics.unpublished.set(gauge(depths.unpublished));
 }

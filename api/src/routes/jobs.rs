@@ -27,7 +27,7 @@ use crate::{
     problem::{Code, Problem},
     query::{Filtered, Id, Text},
     resource::{JobResource, accepted, as_it_was_accepted, job_path},
-    submission::{self, Rules, Submission},
+    submission::{self, Draft, Rules, Submission},
     wait,
 };
 
@@ -45,9 +45,8 @@ pub(super) async fn submit(
     body: JsonObject<Submission>,
 ) -> Result<Response, Problem> {
     let key = submission::idempotency_key(&headers)?;
-    let wait = wait::preferred(&headers);
     let mut draft = {
-        let rules = Rules::of(&app, &caller.tenant, &[&body.value]).await?;
+        let rules = Rules::of(&app, &caller.tenant, &[&body.value]).await?.by(&caller);
         submission::read(&body, &caller.tenant, &rules)?
     };
     draft.job.idempotency = key.map(|key| Idempotency {
@@ -55,7 +54,13 @@ pub(super) async fn submit(
         key,
         fingerprint: canonical::fingerprint(&Value::Object(body.value)),
     });
-    let job = draft.unless_refused_anew(&app).await?;
+    record(&app, &caller.tenant, &headers, draft).await
+}
+
+/// Records a job with which nothing is wrong, and answers as its client would have it.
+pub(super) async fn record(app: &App, tenant: &str, headers: &HeaderMap, draft: Draft) -> Result<Response, Problem> {
+    let wait = wait::preferred(headers);
+    let job = draft.unless_refused_anew(app).await?;
 
     // Watched before it is recorded: a short job may end before this request goes on.
     let watch = wait.map(|limit| (app.waiting.watch(job.id), limit));
@@ -65,7 +70,7 @@ pub(super) async fn submit(
         }
         Inserted::Replayed { id } => {
             app.metrics.idempotency_hits.inc();
-            let record = find(&app, &caller.tenant, id).await?;
+            let record = find(app, tenant, id).await?;
             let job = as_it_was_accepted(job, &record);
             let watch = wait.map(|limit| (app.waiting.watch(id), limit));
             Submitted { watch, replayed: true, ended: Some(record).filter(|r| r.state.is_terminal()), job, id }
@@ -74,7 +79,7 @@ pub(super) async fn submit(
         Inserted::Failed(error) => return Err(error.into()),
         Inserted::KeyReused => return Err(Problem::key_reused()),
     };
-    Ok(submitted.answer(&app, &caller.tenant).await)
+    Ok(submitted.answer(app, tenant).await)
 }
 
 /// What a submission came to, before any waiting.

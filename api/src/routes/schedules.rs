@@ -55,7 +55,7 @@ pub(super) async fn create(
     Caller(caller): Caller,
     body: JsonObject<NewSchedule>,
 ) -> Result<Response, Problem> {
-    let asked = Definition::complete(&body, &caller.tenant, &app).await?;
+    let asked = Definition::complete(&body, &caller, &app).await?;
     let Definition { name: Some(name), cron: Some(cron), job: Some(submission), .. } = asked else {
         return Err(Problem::new(Code::Internal, "a complete definition is not complete"));
     };
@@ -139,7 +139,7 @@ pub(super) async fn change(
     Id(which): Id<WhichSchedule>,
     body: JsonObject<ScheduleChange>,
 ) -> Result<Json<ScheduleResource>, Problem> {
-    let asked = Definition::partial(&body, &caller.tenant, &app).await?;
+    let asked = Definition::partial(&body, &caller, &app).await?;
     let changed = rewrite(&app, &caller, which, |mut schedule, now| {
         let retimed = asked.cron.is_some() || asked.time_zone.is_some();
         schedule.name = asked.name.clone().unwrap_or(schedule.name);

@@ -58,6 +58,8 @@ impl Asked {
 
     fn scaling(&self, depths: &Depths) -> Result<RoleScaling, Status> {
         let depth = depths.roles.iter().find(|depth| depth.role == self.role);
-        depth.map(RoleScaling::from).ok_or_else(|| Status::internal(format!("the store knows no role {}", self.role)))
+        depth
+            .map(|depth| RoleScaling::of(depth, depths))
+            .ok_or_else(|| Status::internal(format!("the store knows no role {}", self.role)))
     }
 }

@@ -1,5 +1,10 @@
 //! A store that does not answer.
 
+mod escalations;
+mod policies;
+mod reviews;
+mod waits;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,7 +27,7 @@ use golden_jobs::{
         Terms, TermsChange, UnderWay, Watch, WorkerInfo, Workers,
         audit::{Audit, AuditEntries, AuditFilter, AuditPage, ChainName, DueHead},
         breakers::{Breakers, Said, SharedBreakers, Vote},
-        budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Budgets, Reaped, Reserved},
+        budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Budgets, Imbalance, Reaped, Reserved},
         callbacks::{CallbackRotated, CallbackSecrets, Callbacks},
         deliveries::{Deliveries, Delivery, DeliveryAttempt, DeliveryFilter, DeliveryPage, NewAttempt, NewDelivery},
         endpoints::{Endpoint, EndpointChange, EndpointSettings, Endpoints, Rotated, Target},
@@ -199,6 +204,10 @@ impl Budgets for Down {
     }
 
     async fn budget_figures(&self, _: u32) -> Result<Vec<BudgetFigures>> {
+        down()
+    }
+
+    async fn imbalance(&self) -> Result<Imbalance> {
         down()
     }
 

@@ -9,22 +9,33 @@ use axum::{
 use chrono::DateTime;
 use golden_api::CallerRole::{self, Admin, Developer, Observer, Operator};
 use golden_jobs::{
-    MessageId, Role, WorkerId,
+    ChangeId, MessageId, Role, WorkerId,
+    audit::Actor,
+    governance::{
+        change::{Order, Proposal},
+        document::PolicyDocument,
+    },
     job::Job,
     kinds::WebhookDeliver,
+    models::exchange::AgentRole,
     outcome::Verdict,
     store::{
-        Run, RunEnd, SharedStore, Terms,
+        Page, Run, RunEnd, SharedStore, Terms,
         endpoints::{Endpoint, EndpointSettings, Format},
+        policies::ChangeFilter,
     },
     webhooks::test_delivery,
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Golden, request, text, token, worker};
+use crate::{
+    escalations,
+    harness::{Golden, request, text, token, worker},
+    reviews,
+};
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 89] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 118] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -35,6 +46,10 @@ const TABLE: [(&str, &str, Option<CallerRole>); 89] = [
     ("GET", "/v1/events", Some(Observer)),
     ("POST", "/v1/jobs/{id}/cancel", Some(Developer)),
     ("POST", "/v1/jobs/{id}/retry", Some(Operator)),
+    ("POST", "/tasks", Some(Developer)),
+    ("POST", "/v1/tasks", Some(Developer)),
+    ("GET", "/v1/tasks", Some(Observer)),
+    ("GET", "/v1/tasks/{id}", Some(Observer)),
     ("GET", "/v1/kinds", None),
     ("GET", "/v1/kinds/{kind}", None),
     ("POST", "/v1/functions", Some(Developer)),
@@ -49,6 +64,10 @@ const TABLE: [(&str, &str, Option<CallerRole>); 89] = [
     ("POST", "/v1/dlq/replay", Some(Operator)),
     ("POST", "/v1/dlq/purge", Some(Operator)),
     ("POST", "/v1/dlq/{id}/replay", Some(Operator)),
+    ("GET", "/v1/escalations", Some(Observer)),
+    ("GET", "/v1/escalations/{id}", Some(Observer)),
+    ("POST", "/v1/escalations/{id}/acknowledge", Some(Operator)),
+    ("POST", "/v1/escalations/{id}/resolve", Some(Operator)),
     ("POST", "/v1/schedules", Some(Developer)),
     ("GET", "/v1/schedules", Some(Observer)),
     ("GET", "/v1/schedules/{schedule}", Some(Observer)),
@@ -57,6 +76,10 @@ const TABLE: [(&str, &str, Option<CallerRole>); 89] = [
     ("POST", "/v1/schedules/{schedule}/pause", Some(Developer)),
     ("POST", "/v1/schedules/{schedule}/resume", Some(Developer)),
     ("POST", "/v1/schedules/{schedule}/run", Some(Developer)),
+    ("POST", "/v1/reviews", Some(Developer)),
+    ("GET", "/v1/reviews", Some(Observer)),
+    ("GET", "/v1/reviews/{id}", Some(Observer)),
+    ("POST", "/v1/reviews/{id}/decide", Some(Operator)),
     ("GET", "/v1/queues", Some(Observer)),
     ("GET", "/v1/queues/{role}", Some(Observer)),
     ("POST", "/v1/queues/{role}/pause", Some(Admin)),
@@ -85,6 +108,23 @@ const TABLE: [(&str, &str, Option<CallerRole>); 89] = [
     ("GET", "/v1/budgets", Some(Admin)),
     ("GET", "/v1/budgets/{tenant}", Some(Observer)),
     ("PUT", "/v1/budgets/{tenant}", Some(Admin)),
+    ("GET", "/v1/policies", Some(Observer)),
+    ("GET", "/v1/policies/{role}", Some(Observer)),
+    ("GET", "/v1/policies/{role}/versions", Some(Observer)),
+    ("GET", "/v1/policies/{role}/versions/{version}", Some(Observer)),
+    ("POST", "/v1/policies/{role}/rollback", Some(Operator)),
+    ("POST", "/v1/policies/{role}/freeze", Some(Operator)),
+    ("POST", "/v1/policies/{role}/unfreeze", Some(Admin)),
+    ("POST", "/v1/policies/{role}/changes", Some(Developer)),
+    ("GET", "/v1/policies/{role}/changes", Some(Observer)),
+    ("GET", "/v1/policies/{role}/changes/{change}", Some(Observer)),
+    ("POST", "/v1/policies/{role}/changes/{change}/withdraw", Some(Developer)),
+    ("POST", "/v1/policies/{role}/changes/{change}/activate", Some(Operator)),
+    ("POST", "/v1/policies/{role}/changes/{change}/break-glass", Some(Admin)),
+    ("POST", "/v1/policies/{role}/changes/{change}/review", Some(Operator)),
+    ("GET", "/v1/approvals", Some(Observer)),
+    ("POST", "/v1/approvals/{change}/approve", Some(Operator)),
+    ("POST", "/v1/approvals/{change}/reject", Some(Operator)),
     ("GET", "/v1/audit", Some(Operator)),
     ("GET", "/v1/audit/head", Some(Operator)),
     ("GET", "/v1/audit/export", Some(Operator)),
@@ -141,11 +181,17 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
             let letters = golden.get(&format!("/v1/dlq?error={never}")).await;
             (text(&letters.body["data"][0]["id"]), format!("dlq_{never}"))
         }
+        "/v1/escalations" => (escalations::opened(golden, "other", "x").await, format!("esc_{never}")),
+        "/v1/tasks" => {
+            let task = json!({"name": "greeting", "goal": "Greet.", "language": "python"});
+            (text(&golden.post("/v1/tasks", task).await.body["id"]), format!("job_{never}"))
+        }
         "/v1/schedules" => {
             let schedule = json!({"name": never, "cron": "@daily", "job": {"kind": "noop"}});
             let made = golden.post("/v1/schedules", schedule).await;
             (text(&made.body["id"]), format!("sch_{never}"))
         }
+        "/v1/reviews" => (reviews::opened(golden, None).await.id.to_string(), format!("rev_{never}")),
         "/v1/webhooks/endpoints" => (endpoint(golden).await.id.to_string(), format!("hook_{never}")),
         "/v1/webhooks/deliveries" => {
             let to = endpoint(golden).await;
@@ -160,12 +206,16 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
             return (of("acme"), of("nobody"));
         }
         "/v1/tenants" => {
-            golden
-                .store
-                .create_tenant(&never.to_string(), &Terms::default(), &golden_jobs::audit::Actor::golden())
-                .await
-                .unwrap();
+            golden.store.create_tenant(&never.to_string(), &Terms::default(), &Actor::golden()).await.unwrap();
             (never.to_string(), format!("not-{never}"))
+        }
+        "/v1/approvals" => (proposed(golden).await.to_string(), format!("chg_{never}")),
+        "/v1/policies" => {
+            // Of a role that everybody has; versions, and changes, are of those who made them.
+            let path = path.replace("{role}", "architect");
+            let change = proposed(golden).await.to_string();
+            let named = |version: &str, change: &str| path.replace("{version}", version).replace("{change}", change);
+            return (named("1", &change), named("9999", &format!("chg_{never}")));
         }
         "/v1/budgets" => return (path.replace("{tenant}", "acme"), path.replace("{tenant}", "nobody")),
         // Nobody's either, and set by whoever may.
@@ -196,6 +246,21 @@ async fn owned(golden: &Golden, path: &str) -> (String, String) {
     (named(&thing), named(&never))
 }
 
+/// A change of a policy of tenant `acme`, which somebody else proposed.
+async fn proposed(golden: &Golden) -> ChangeId {
+    let (role, tenant_id) = (AgentRole::Architect, "acme".to_owned());
+    let filter = ChangeFilter { tenant_id, role: Some(role), ..ChangeFilter::default() };
+    let known = golden.store.policy_changes(&filter, Page { before: None, limit: 1 }).await.unwrap();
+    if let Some(known) = known.first() {
+        return known.id;
+    }
+    let (id, document, reason) = (ChangeId::new(), PolicyDocument::default(), "x".to_owned());
+    let proposal = Proposal { id, role, document, base_version: None, reason, activate_at: None };
+    let by = Actor::caller("somebody", "acme", "developer");
+    golden.store.govern("acme", &Order::Propose(proposal), &by).await.unwrap().unwrap();
+    id
+}
+
 /// A new endpoint of tenant `acme`, or one that it has where it may have no more.
 async fn endpoint(golden: &Golden) -> Endpoint {
     let settings = EndpointSettings {
@@ -206,7 +271,7 @@ async fn endpoint(golden: &Golden) -> Endpoint {
         format: Format::Standard,
         thin: false,
     };
-    match golden.store.add_endpoint("acme", &settings, [1; 32], &golden_jobs::audit::Actor::golden()).await.unwrap() {
+    match golden.store.add_endpoint("acme", &settings, [1; 32], &Actor::golden()).await.unwrap() {
         Some(endpoint) => endpoint,
         None => golden.store.endpoints("acme").await.unwrap().remove(0),
     }
@@ -226,7 +291,13 @@ async fn deliver(store: SharedStore) {
 fn body(path: &str) -> Value {
     match path {
         "/v1/tenants/{tenant}/tokens" => json!({"role": "operator", "sub": "me"}),
+        "/v1/escalations/{id}/resolve" => json!({"resolution": "approved"}),
         "/v1/dlq/replay" | "/v1/dlq/purge" | "/v1/webhooks/deliveries/replay" => json!({"all": true}),
+        "/v1/approvals/{change}/approve" => {
+            json!({"content_sha256": "0".repeat(64), "base_version": 0, "reason": "x"})
+        }
+        "/v1/policies/{role}/changes/{change}/activate" => json!({}),
+        _ if path.contains("/{change}/") => json!({"reason": "x"}),
         _ => json!({}),
     }
 }
@@ -267,8 +338,16 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
 }
 
 /// What says the same to all tenants, because it belongs to none.
-const COMMON: [&str; 7] =
-    ["/v1/breakers", "/v1/budgets", "/metrics", "/v1/queues", "/v1/scaling", "/v1/workers", "/v1/tenants"];
+const COMMON: [&str; 8] = [
+    "/v1/breakers",
+    "/v1/budgets",
+    "/metrics",
+    "/v1/policies",
+    "/v1/queues",
+    "/v1/scaling",
+    "/v1/workers",
+    "/v1/tenants",
+];
 
 /// Whether an admin, who runs the installation, reaches these things of every tenant. Its own tests show that
 /// nobody else does.

@@ -18,8 +18,10 @@ use serde_json::json;
 use crate::{
     budgets,
     down::Down,
+    escalations,
     harness::{Answer, Golden, request, token},
     issuer::Published,
+    policies, reviews,
     schedules::stored,
     tenants,
 };
@@ -60,10 +62,12 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         golden.send(submit().token(None).json(&noop)).await,
         golden.send(submit().token(Some(token("acme", CallerRole::Observer))).json(&noop)).await,
         budgets::broke(&golden).await,
+        reviews::decided_by_its_author(&golden).await,
         suspended(&golden).await,
         golden.get("/nowhere").await,
         golden.send(request(Method::DELETE, "/v1/jobs").empty()).await,
         golden.send(request(Method::POST, &format!("/v1/jobs/{dead}/cancel")).empty()).await,
+        escalations::about_a_review(&golden).await,
         one_endpoint_too_many(&golden).await,
         golden.send(submit().header("content-type", "application/json").body(vec![b' '; 2_000_000])).await,
         hurried.send(submit().header("content-type", "application/json").body(Body::from_stream(never))).await,
@@ -84,7 +88,7 @@ async fn every_documented_problem_can_happen_and_has_a_page() {
         crowded.post("/v1/schedules", schedule("one more")).await,
     ];
     let mut seen = HashSet::new();
-    for answer in &answers {
+    for answer in answers.iter().chain(&policies::refusals(&golden).await) {
         let (status, code) = answer.problem();
         let documented = Code::ALL.iter().find(|known| known.as_str() == code).unwrap();
         assert_eq!(documented.status(), status);

@@ -8,7 +8,7 @@ use crate::{
     config::{Settings, table},
     exit::Exit,
     signals::Signals,
-    wire::{self, Process},
+    wire::{self, Client, Process},
 };
 
 /// Serve the API; jobs are run by `golden worker`
@@ -31,7 +31,7 @@ pub(crate) struct ApiArgs {
 pub(crate) async fn run(settings: Settings, registry: Registry) -> anyhow::Result<Exit> {
     let auth = wire::auth(&settings).await?;
     let url = settings.database_url()?.to_owned();
-    let mut process = Process::start(settings, registry, Metrics::new(), &url).await?;
+    let mut process = Process::start(settings, registry, Metrics::new(), Client::API, &url).await?;
     let signals = Signals::listen()?;
     let listener = wire::listen(process.settings.listen, &table::LISTEN).await?;
     tracing::info!(address = %listener.local_addr()?, "the API listens");

@@ -16,7 +16,7 @@ use crate::{
     output::Output,
     signals::Signals,
     state::StateDir,
-    wire::{self, Process},
+    wire::{self, Client, Process},
 };
 
 /// Run everything in this one process: API, every pool, SQLite
@@ -76,7 +76,7 @@ pub(crate) async fn run(mut settings: Settings, registry: Registry) -> anyhow::R
     settings.models.get_or_insert(Answerer::Offline);
     // What developers call back is on their own machine.
     settings.egress.allow_loopback = true;
-    let mut process = Process::start(settings, registry, metrics, &database_url).await?;
+    let mut process = Process::start(settings, registry, metrics, Client::DEV, &database_url).await?;
     let signals = Signals::listen()?;
     process.add_api(listener, auth, missing);
     process.add_scaler().await?;

@@ -19,7 +19,7 @@ use crate::{
     output::{Cell, Output},
 };
 
-mod folder;
+pub(super) mod folder;
 
 /// Register programs, and call them as jobs
 #[derive(Debug, Args)]

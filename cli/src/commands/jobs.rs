@@ -24,7 +24,9 @@ mod logs;
 mod submit;
 mod watch;
 
-pub(super) use job::{Job, JobArgs, read_json, read_payload};
+pub(super) use job::{Job, JobArgs, metadata, pair, read_json, read_payload, read_text};
+pub(super) use submit::wait;
+pub(super) use watch::follow;
 
 /// Submit jobs, look at them, cancel them, run them again
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use crate::{
     duration,
     exit::Exit,
     signals::Signals,
-    wire::{self, Process},
+    wire::{self, Client, Process},
 };
 
 /// Run jobs of one or several roles
@@ -66,7 +66,7 @@ pub(crate) async fn run(mut args: WorkerArgs, settings: Settings, registry: Regi
         Err("this worker has no sandbox role".to_owned())
     };
     let url = settings.database_url()?.to_owned();
-    let mut process = Process::start(settings, registry, metrics, &url).await?;
+    let mut process = Process::start(settings, registry, metrics, Client::WORKER, &url).await?;
     let signals = Signals::listen()?;
     process.answer_probes().await?;
     process.add_pools(&args.roles, sandbox, args.exit_when_idle)?;

@@ -175,7 +175,10 @@ mod tests {
         for (text, expected) in [
             ("listn = 'x'", "golden.toml, line 1: unknown key `listn`: did you mean `listen`?"),
             ("\n# a line\nGOLDEN_LOG = 'x'", "golden.toml, line 3: unknown key `GOLDEN_LOG`: did you mean `log`?"),
-            ("colour = 'x'", "golden.toml, line 1: unknown key `colour`: expected one of database_url, jwt_secret"),
+            (
+                "colour = 'x'",
+                "golden.toml, line 1: unknown key `colour`: expected one of database_url, database_pool_mode",
+            ),
             ("[log]\nlevel = 'hunter2'", "golden.toml, line 1: `log` must be a string"),
             ("log = 1.5", "golden.toml, line 1: `log` must be a string"),
             ("egress_http = true", "golden.toml, line 1: `egress_http` is written \"on\" or \"off\""),

@@ -4,7 +4,14 @@
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use golden_api::RateLimits;
-use golden_jobs::{address::Network, budgets::Allowance, egress::Ports, sandbox::Limits, store::Keep};
+use golden_jobs::{
+    address::Network,
+    budgets::Allowance,
+    egress::Ports,
+    governance::rules::Rules,
+    sandbox::Limits,
+    store::{Keep, PoolMode},
+};
 use golden_nats::StreamLimits;
 use golden_sandbox::{Image, KeepWarm};
 use reqwest::Url;
@@ -23,8 +30,8 @@ use super::{
 };
 
 /// The settings by what they are about, as people are shown them.
-pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 15] = [
-    ("Database", &[&DATABASE_URL]),
+pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 16] = [
+    ("Database", &[&DATABASE_URL, &POOL_MODE, &CONNECTIONS]),
     ("Tokens", &[&JWT_SECRET, &JWKS, &JWT_ISSUER, &JWT_AUDIENCE]),
     (
         "API",
@@ -46,6 +53,7 @@ pub(crate) static TABLE: [(&str, &[&dyn AnySetting]); 15] = [
     ("NATS", &[&NATS_URL, &NATS_CREDENTIALS, &NATS_STREAMS]),
     ("What jobs and webhooks may reach", &[&EGRESS_ALLOW, &EGRESS_PORTS, &EGRESS_HTTP]),
     ("Budgets", &[&BUDGET]),
+    ("Agents' policies", &[&GOVERNANCE]),
     ("Audit log", &[&AUDIT_KEY]),
     ("Log", &[&LOG, &LOG_FORMAT]),
     ("Traces", &[&OTLP_ENDPOINT]),
@@ -66,6 +74,30 @@ pub(crate) static DATABASE_URL: Setting<Secret> = Setting {
         shown: Address,
     },
     parse: values::secret,
+};
+
+pub(crate) static POOL_MODE: Setting<PoolMode> = Setting {
+    about: About {
+        name: "GOLDEN_DATABASE_POOL_MODE",
+        what: "session, or transaction behind PgBouncer or another pooler of PostgreSQL",
+        takes: "`transaction` needs nothing of a session: it works behind any pooler, in whichever mode that is. Processes may differ in it. See [operations.md](operations.md#connections).",
+        unset: Value("session"),
+        example: "transaction",
+        shown: Whole,
+    },
+    parse: values::pool_mode,
+};
+
+pub(crate) static CONNECTIONS: Setting<u32> = Setting {
+    about: About {
+        name: "GOLDEN_DATABASE_CONNECTIONS",
+        what: "connections of a process to PostgreSQL at most",
+        takes: "A number from 2 to 1000. One of them listens for hints, unless the pool mode is `transaction`. See [operations.md](operations.md#connections).",
+        unset: Otherwise("`golden api` 10, `golden worker` 4, `golden dev` 14"),
+        example: "6",
+        shown: Whole,
+    },
+    parse: values::connections,
 };
 
 pub(crate) static JWT_SECRET: Setting<Secret> = Setting {
@@ -258,6 +290,19 @@ pub(crate) static BUDGET: Setting<Allowance> = Setting {
         shown: Whole,
     },
     parse: values::budget,
+};
+
+pub(crate) static GOVERNANCE: Setting<Rules> = Setting {
+    about: About {
+        name: "GOLDEN_GOVERNANCE",
+        what: "stricter rules for changes of agents' policies, by agent role",
+        takes: "ROLE=ACTIVATIONS/COOLDOWN or ROLE=ACTIVATIONS/COOLDOWN/APPROVAL (`automatic`, `operator` or `admin`). What \
+            is looser than the rules of [governance.md](governance.md) is refused. The same for all processes.",
+        unset: Otherwise("the rules of docs/governance.md"),
+        example: "developer=3/4h,tester=2/6h/operator",
+        shown: Whole,
+    },
+    parse: values::governance,
 };
 
 pub(crate) static BREAKER_OPEN: Setting<Duration> = Setting {

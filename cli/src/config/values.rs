@@ -13,8 +13,10 @@ use golden_jobs::{
     address::{MalformedNetwork, Network},
     budgets::{Allowance, MalformedAllowance},
     egress::Ports,
+    governance::rules::{Rule, Rules, UnknownApproval},
+    models::exchange::{AgentRole, UnknownAgentRole},
     sandbox::Limits,
-    store::{IDEMPOTENCY_WINDOW, Keep},
+    store::{IDEMPOTENCY_WINDOW, Keep, PoolMode},
 };
 use golden_nats::StreamLimits;
 use golden_sandbox::KeepWarm;
@@ -120,6 +122,22 @@ impl FromStr for DispatchBy {
     }
 }
 
+pub(super) fn pool_mode(text: &str) -> Result<PoolMode, String> {
+    match text {
+        "session" => Ok(PoolMode::Session),
+        "transaction" => Ok(PoolMode::Transaction),
+        _ => Err(format!("`{text}` is neither `session` nor `transaction`")),
+    }
+}
+
+/// One listens and one is for all else, at the least.
+pub(super) fn connections(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(most @ 2..=1000) => Ok(most),
+        _ => Err("expected a number from 2 to 1000".to_owned()),
+    }
+}
+
 /// The parts of a list, which has commas between them and perhaps spaces.
 fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
@@ -169,6 +187,29 @@ pub(super) fn collector(text: &str) -> Result<Url, String> {
 
 pub(super) fn budget(text: &str) -> Result<Allowance, String> {
     text.parse().map_err(|wrong: MalformedAllowance| wrong.to_string())
+}
+
+/// What is stricter than the rules: `developer=3/4h,tester=2/6h/operator`.
+pub(super) fn governance(text: &str) -> Result<Rules, String> {
+    let mut rules = Rules::default();
+    for entry in list(text) {
+        let malformed = || {
+            format!("`{entry}` is not like developer=3/4h or tester=2/6h/operator: activations in 24 hours, cooldown")
+        };
+        let (role, rule) = entry.split_once('=').ok_or_else(malformed)?;
+        let role: AgentRole = role.trim().parse().map_err(|error: UnknownAgentRole| error.to_string())?;
+        let mut parts = rule.split('/').map(str::trim);
+        let (activations, cooldown) = parts.next().zip(parts.next()).ok_or_else(malformed)?;
+        let approval = match (parts.next(), parts.next()) {
+            (None, _) => rules.of(role).approval,
+            (Some(approval), None) => approval.parse().map_err(|error: UnknownApproval| error.to_string())?,
+            (Some(_), Some(_)) => return Err(malformed()),
+        };
+        let activations = activations.parse().map_err(|_| malformed())?;
+        let rule = Rule { activations, cooldown: duration(cooldown)?, approval };
+        rules = rules.tightened(role, rule).map_err(|error| error.to_string())?;
+    }
+    Ok(rules)
 }
 
 pub(super) fn lost_after(text: &str) -> Result<Duration, String> {
@@ -395,6 +436,25 @@ mod tests {
         }
         for url in ["http://id.example/jwks", "ftp://id.example/x", "https://me:hunter2@id.example/x", "https://"] {
             assert!(url.parse::<Jwks>().is_err_and(|error| !error.contains("hunter2")), "{url}");
+        }
+    }
+
+    #[test]
+    fn rules_of_policies_are_only_made_stricter() {
+        let rules = governance("developer=3/4h, architect=1/1d/admin").unwrap();
+        let developer = rules.of(AgentRole::Developer);
+        assert_eq!((developer.activations, developer.cooldown), (3, Duration::from_secs(4 * 3600)));
+        assert_eq!(rules.of(AgentRole::Architect).approval.as_str(), "admin");
+        for loose in [
+            "developer=6/2h",
+            "developer=5/1h",
+            "security=1/24h/operator",
+            "manager=1/1d",
+            "developer=3",
+            "developer=3/4h/nobody",
+            "developer=3/4h/admin/2",
+        ] {
+            assert!(governance(loose).is_err(), "{loose}");
         }
     }
 

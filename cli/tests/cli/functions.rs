@@ -44,7 +44,7 @@ fn what_cannot_be_a_function_is_said_before_a_server_is_asked() {
     }
     fs::write(dir.path("large.py"), vec![b'x'; 600 * 1024]).unwrap();
     for (args, said) in [
-        (&["create", "area", "none.py"][..], "none.py cannot be a function"),
+        (&["create", "area", "none.py"][..], "none.py cannot be sent"),
         (&["create", "area", "p"], "--entry"),
         (&["create", "area", "area.rs"], "--language"),
         (&["create", "area", "large.py"], "512 KiB"),

@@ -11,6 +11,7 @@ mod client;
 mod completions;
 mod docs;
 mod doctor;
+mod escalations;
 mod functions;
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 mod keys;

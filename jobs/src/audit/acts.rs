@@ -13,14 +13,17 @@ use sha2::{Digest, Sha256};
 use super::{Hash, actor::shown};
 use crate::{
     breakers::Dependency,
+    escalations::Answer,
     functions::{FunctionName, Version},
     id::{DeadLetterId, EndpointId, JobId, ScheduleId, WorkerId},
+    reviews::Review,
     role::Role,
     store::{
         DeadLetterFilter, QueueName, Quota, Terms, TermsChange,
         breakers::{Said, word},
         budgets::Budget,
         endpoints::{EndpointChange, EndpointSettings},
+        escalations::EscalationRecord,
         functions::NewVersion,
         schedules::{NewSchedule, Schedule},
     },
@@ -55,6 +58,7 @@ actions! {
     DeadLettersReplayed "dead_letters.replayed",
     DeadLettersPurged "dead_letters.purged",
     DeliveriesReplayed "deliveries.replayed",
+    ReviewDecided "review.decided",
     QueuePaused "queue.paused",
     QueueResumed "queue.resumed",
     QueueLimited "queue.limited",
@@ -65,6 +69,20 @@ actions! {
     TenantChanged "tenant.changed",
     TenantDeleted "tenant.deleted",
     BudgetSet "budget.set",
+    PolicyProposed "policy.proposed",
+    PolicyEvaluated "policy.evaluated",
+    PolicyApproved "policy.approved",
+    PolicyRejected "policy.rejected",
+    PolicyWithdrawn "policy.withdrawn",
+    PolicyScheduled "policy.scheduled",
+    PolicyCanary "policy.canary",
+    PolicyActivated "policy.activated",
+    PolicyRolledBack "policy.rolled_back",
+    PolicyGlassBroken "policy.glass_broken",
+    PolicyReviewed "policy.reviewed",
+    PolicyClosed "policy.closed",
+    PolicyFrozen "policy.frozen",
+    PolicyUnfrozen "policy.unfrozen",
     TokenMinted "token.minted",
     EndpointCreated "endpoint.created",
     EndpointChanged "endpoint.changed",
@@ -75,6 +93,8 @@ actions! {
     CallbackSecretShown "callback_secret.shown",
     CallbackSecretRotated "callback_secret.rotated",
     CallbackSecretRevoked "callback_secret.revoked",
+    EscalationAcknowledged "escalation.acknowledged",
+    EscalationResolved "escalation.resolved",
     FunctionRegistered "function.registered",
     FunctionLive "function.live",
     FunctionDeleted "function.deleted",
@@ -211,6 +231,14 @@ fn selected(act: Act, filter: &DeadLetterFilter) -> Act {
     if chosen.is_empty() { act } else { act.with("chosen_by", chosen) }
 }
 
+/// By a human, where the panel left it to one. The reason is the tenant's own.
+pub(crate) fn review_decided(review: &Review) -> Act {
+    Act::on(Action::ReviewDecided, review.id)
+        .with("state", review.state.as_str())
+        .with("round", review.round)
+        .with("digest", review.digest.as_str())
+}
+
 pub(crate) fn paused(queue: &QueueName) -> Act {
     Act::on(Action::QueuePaused, queue.role)
 }
@@ -313,6 +341,20 @@ pub(crate) fn endpoint_disabled(id: EndpointId, reason: &str) -> Act {
 
 pub(crate) fn endpoint_act(action: Action, id: EndpointId) -> Act {
     Act::on(action, id)
+}
+
+pub(crate) fn acknowledged(escalation: &EscalationRecord) -> Act {
+    about(Act::on(Action::EscalationAcknowledged, escalation.id), escalation)
+}
+
+pub(crate) fn resolved(escalation: &EscalationRecord, answer: &Answer) -> Act {
+    let act = about(Act::on(Action::EscalationResolved, escalation.id), escalation);
+    let act = act.with("resolution", answer.resolution.as_str());
+    answer.note.iter().fold(act, |act, note| act.with("note", shown(note)))
+}
+
+fn about(act: Act, escalation: &EscalationRecord) -> Act {
+    act.with("about", escalation.what.about.as_str()).with("subject", escalation.what.subject.as_str())
 }
 
 pub(crate) fn registered(new: &NewVersion, version: Version, live: bool) -> Act {

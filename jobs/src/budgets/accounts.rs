@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Allowance, Micros, Period};
 use crate::{
+    escalations::{Escalation, Severity, Subject},
     id::JobId,
     store::budgets::{Account, Budget, BudgetTerms, Shortfall},
 };
@@ -172,6 +173,21 @@ impl Accounts {
             "since": budget.since,
             "turns_at": budget.turns_at,
         })
+    }
+
+    /// What a human is asked, once it is gone.
+    pub(crate) fn gone(&self, tenant: &str, now: DateTime<Utc>) -> Escalation {
+        let Budget { limit, spent, reserved, turns_at, .. } = self.tenant.budget(tenant, self.defaults, now);
+        let dollars = |micros: i64| Micros::new(micros).unwrap_or(Micros::MAX);
+        let turns = turns_at.map_or_else(String::new, |at| format!(", or wait until it turns at {at:?}"));
+        let reason = format!(
+            "Of a limit of ${} there are ${} spent and ${} reserved. New jobs that spend are refused, and those under way \
+             wait. Raise the limit{turns}.",
+            dollars(limit),
+            dollars(spent),
+            dollars(reserved),
+        );
+        Escalation { about: Subject::Budget, subject: tenant.to_owned(), reason, severity: Severity::High }
     }
 
     /// The names of the accounts in the ledger.

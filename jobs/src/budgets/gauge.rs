@@ -2,7 +2,10 @@
 
 use prometheus::{IntGaugeVec, core::Collector};
 
-use crate::{metrics::Metrics, store::budgets::BudgetFigures};
+use crate::{
+    metrics::Metrics,
+    store::budgets::{BudgetFigures, Imbalance},
+};
 
 /// Tenants that are shown by name: those that spend the most.
 pub const SHOWN: u32 = 50;
@@ -35,6 +38,16 @@ pub fn show(metrics: &Metrics, figures: &[BudgetFigures]) {
                 let _ = gauge.remove_label_values(&[gone]);
             }
         }
+    }
+}
+
+/// Shows whether accounts are what they sum up.
+pub fn show_imbalance(metrics: &Metrics, imbalance: &Imbalance) {
+    let Imbalance { tenants_reserved, tenants_spent, trees_reserved } = *imbalance;
+    for (figure, off) in
+        [("tenants_reserved", tenants_reserved), ("tenants_spent", tenants_spent), ("trees_reserved", trees_reserved)]
+    {
+        metrics.ledger_imbalance.with_label_values(&[figure]).set(off);
     }
 }
 

@@ -88,6 +88,8 @@ pub struct Completion {
     pub repairs: Vec<Repair>,
     /// Secrets that were taken out of it.
     pub redacted: u64,
+    /// The version of the tenant's policy of the role that it was asked under; 0 where none was active.
+    pub policy_version: u32,
     /// Tokens of all calls whose tokens are known.
     pub usage: Usage,
     /// What all calls cost, in micro-USD; null where one is not known.
@@ -187,6 +189,7 @@ impl Completion {
             reason: answered.reason.map(|reason| reason.as_str()),
             repairs: answered.repairs,
             redacted: answered.redacted,
+            policy_version: answered.policy_version,
             usage,
             cost: calls.iter().try_fold(0, |sum: u64, call| Some(sum.saturating_add(call.cost?))),
             calls,

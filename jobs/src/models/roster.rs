@@ -10,6 +10,7 @@ use super::{
     port::Model,
     switch::RepairSwitch,
 };
+use crate::governance::known::KnownPolicies;
 
 /// The models of a process. Cheap to clone; clones are the same.
 #[derive(Clone)]
@@ -17,6 +18,7 @@ pub struct Models {
     provider: Arc<dyn Model>,
     terms: Arc<BTreeMap<AgentRole, ModelTerms>>,
     switches: Arc<Mutex<BTreeMap<AgentRole, RepairSwitch>>>,
+    policies: Arc<KnownPolicies>,
 }
 
 /// How a role's model is called.
@@ -51,7 +53,7 @@ impl Price {
 impl Models {
     /// Those of one provider. A role that is not named has none.
     pub fn new(provider: Arc<dyn Model>, terms: BTreeMap<AgentRole, ModelTerms>) -> Self {
-        Self { provider, terms: Arc::new(terms), switches: Arc::default() }
+        Self { provider, terms: Arc::new(terms), switches: Arc::default(), policies: Arc::default() }
     }
 
     /// Who answers.
@@ -62,6 +64,11 @@ impl Models {
     /// How the model of a role is called, if it has one.
     pub fn terms(&self, role: AgentRole) -> Option<&ModelTerms> {
         self.terms.get(&role)
+    }
+
+    /// The policies of tenants that roles are asked under.
+    pub fn policies(&self) -> &KnownPolicies {
+        &self.policies
     }
 
     /// Whether answers to a role may be repaired now.

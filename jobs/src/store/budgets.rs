@@ -31,6 +31,10 @@ pub trait Budgets: Send + Sync {
     /// The `top` tenants that have spent and reserved the most, and all others together, where there are any.
     async fn budget_figures(&self, top: u32) -> Result<Vec<BudgetFigures>, StoreError>;
 
+    /// By how much the accounts are off from the reservations and the ledger that they sum up. Looks at every open
+    /// reservation and at what was spent in this period, so it is asked now and then.
+    async fn imbalance(&self) -> Result<Imbalance, StoreError>;
+
     /// Sets what a tenant may spend, and answers its budget as it is then. Less than is spent already is allowed:
     /// nothing more is spent then.
     async fn set_budget(&self, tenant: &str, terms: &BudgetTerms, by: &Actor) -> Result<Budget, StoreError>;
@@ -112,6 +116,18 @@ pub struct BudgetFigures {
     pub reserved: i64,
     /// Jobs that wait for it.
     pub waiting: u64,
+}
+
+/// The differences between accounts and what they sum up, each counted up whatever its sign. Amounts are micro-USD;
+/// all are 0 unless somebody wrote to the tables, or Golden has a defect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Imbalance {
+    /// Of what tenants have reserved, and their open reservations.
+    pub tenants_reserved: i64,
+    /// Of what tenants have spent in their period, and its entries in the ledger.
+    pub tenants_spent: i64,
+    /// Of what trees of jobs have reserved, and the open reservations on them.
+    pub trees_reserved: i64,
 }
 
 /// What a run asks to spend.

@@ -5,26 +5,50 @@ use std::{path::PathBuf, sync::Arc};
 use sqlx::migrate::Migrator;
 
 use super::{SharedStore, StoreClock, postgres::PostgresStore, sqlite::SqliteStore};
-use crate::budgets::Allowance;
+use crate::{budgets::Allowance, governance::rules::Rules};
 
 /// How to reach the store.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
     /// `sqlite://path` or `postgres://…`.
     pub url: String,
-    /// Connections of this process at most; PostgreSQL only.
+    /// What the connections say they are; PostgreSQL only.
+    pub application: &'static str,
+    /// Connections of this process at most, one of them to listen for hints where it can; PostgreSQL only.
     pub max_connections: u32,
+    /// PostgreSQL only.
+    pub pool_mode: PoolMode,
     /// [`StoreClock::Own`], except in tests.
     pub clock: StoreClock,
     /// What a tenant may spend for which nothing else was set: the same for every process.
     pub allowance: Allowance,
+    /// How often agents' policies may change, and who approves: the same for every process.
+    pub governance: Rules,
 }
 
 impl ConnectOptions {
-    /// At most eight connections, the store's own clock, and the default allowance.
+    /// At most eight connections, straight to the server, the store's own clock, and the default allowance and rules.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), max_connections: 8, clock: StoreClock::Own, allowance: Allowance::default() }
+        Self {
+            url: url.into(),
+            application: "golden",
+            max_connections: 8,
+            pool_mode: PoolMode::Session,
+            clock: StoreClock::Own,
+            allowance: Allowance::default(),
+            governance: Rules::default(),
+        }
     }
+}
+
+/// For how long a connection has one session of PostgreSQL to itself. The words are PgBouncer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolMode {
+    /// As long as it lasts, as without a pooler.
+    Session,
+    /// For a transaction at a time, of a pooler: nothing is listened to, nothing stays prepared, and every transaction
+    /// says itself what it is set to.
+    Transaction,
 }
 
 /// Why there is no store.
@@ -38,6 +62,12 @@ pub enum ConnectError {
     #[error("the database schema is at version {found}, this binary needs {needed}: run `golden migrate`")]
     /// Both are numbers of migrations.
     OldSchema { found: i64, needed: i64 },
+    #[error(
+        "a pooler, such as PgBouncer, answers for PostgreSQL and does not pass on what sessions are set to: \
+         set GOLDEN_DATABASE_POOL_MODE=transaction"
+    )]
+    /// [`PoolMode::Session`] was asked for.
+    Pooled,
     #[error("migration failed: {0}")]
     Migration(String),
 }
@@ -59,6 +89,8 @@ pub struct Inspection {
     pub schema: i64,
     /// The folder that its file is in, where it is one.
     pub folder: Option<PathBuf>,
+    /// Whether a pooler is in between, which does not pass on what sessions are set to.
+    pub pooled: bool,
 }
 
 /// Looks at a database without working in it. Refuses a schema older than this binary's, as [`connect`] does.

@@ -14,11 +14,28 @@ pub struct Depths {
     pub roles: Vec<RoleDepth>,
     /// Unresolved ones, or at least so many.
     pub dead_letters: u64,
+    /// Escalations that nobody has resolved, or at least so many.
+    pub escalations: u64,
     /// Events not yet passed on, or at least so many.
     pub outbox: u64,
     /// What the broker has not taken yet.
     pub unpublished: u64,
+    pub consensus: Consensus,
 }
+
+/// How panels of reviewers fare, over all tenants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consensus {
+    /// Rounds that collect ballots, or at least so many.
+    pub open: u64,
+    /// For how long the oldest of them has; zero where none does.
+    pub oldest_open: Duration,
+    /// Within what time 95 % of those that ended in the last [`LATELY`] did so; `None` where none ended.
+    pub p95: Option<Duration>,
+}
+
+/// What ended within so long is lately.
+pub const LATELY: Duration = Duration::from_secs(600);
 
 /// Where a role's open jobs are. Those that wait for children are not counted.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,25 +9,30 @@ mod breakers;
 mod budgets;
 mod callbacks;
 mod claim;
+mod connections;
 mod dead_letters;
 mod deliveries;
 mod depths;
 mod endpoints;
+mod escalations;
 mod events;
 mod functions;
 mod insert;
 mod logs;
 mod messages;
 mod notify;
+mod policies;
 mod publications;
 mod queues;
 mod quota;
 mod retention;
+mod reviews;
 mod rows;
 mod schedules;
 mod settle;
 mod steer;
 mod tenants;
+mod waits;
 mod watch;
 mod workers;
 
@@ -40,28 +45,26 @@ use std::{
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{
-    ConnectOptions as _, Connection, PgExecutor, PgPool, Postgres, Transaction,
-    migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{Connection as _, PgConnection, PgExecutor, migrate::Migrator, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 use super::{
     Claimed, ConnectError, ConnectOptions, DeadLetterFilter, DeadLetterPage, Depths, IDEMPOTENCY_WINDOW, Idempotency,
-    Inserted, Inspection, JobFilter, JobPage, JobSummary, LOOK, NewJob, Page, Promoted, Replay, Report, Retried, Run,
-    RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, connect,
+    Inserted, Inspection, JobFilter, JobPage, JobSummary, LOOK, NewJob, Page, PoolMode, Promoted, Replay, Report,
+    Retried, Run, RunEnd, SUMMARY_RESULT_LIMIT, Store, StoreClock, StoreError, connect,
     listing::{self, Where},
     steps::step,
 };
 use crate::{
     audit::Actor,
     budgets::Allowance,
+    governance::rules::Rules,
     id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord},
     role::Role,
     wake::Wakes,
 };
+use connections::{Connection, Connections, Transaction};
 use notify::Notifier;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -81,10 +84,11 @@ macro_rules! jobs {
 
 /// A store on PostgreSQL.
 pub struct PostgresStore {
-    pool: PgPool,
+    pool: Connections,
     clock: StoreClock,
     /// Of tenants for which nothing else was set.
     allowance: Allowance,
+    rules: Rules,
     wakes: Wakes,
     notifier: Notifier,
     /// Tenants known to have a row, and since when, to spare the question.
@@ -95,15 +99,17 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     pub(super) async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
-        let pool = open(connect_options(&options.url)?, options.max_connections).await?;
+        let address = parsed(&options.url, options.application)?;
+        let pool = Connections::open(address, options.pool_mode, options.max_connections).await?;
         let found = schema_version(&pool).await.map_err(|error| ConnectError::Unreachable(error.to_string()))?;
         connect::check_version(found, &MIGRATIONS)?;
         let wakes = Wakes::default();
-        let notifier = Notifier::start(pool.clone(), wakes.clone());
+        let notifier = Notifier::start(&pool, wakes.clone());
         Ok(Self {
             pool,
             clock: options.clock,
             allowance: options.allowance,
+            rules: options.governance,
             wakes,
             notifier,
             tenants: Mutex::default(),
@@ -136,14 +142,8 @@ impl PostgresStore {
             .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {DEADLINE:?}"))))
     }
 
-    /// Begins a transaction, which is ended whatever becomes of the caller.
-    ///
-    /// A future that is dropped, by a deadline or by a client that hangs up, rolls its transaction back; sqlx does not
-    /// where it is dropped between BEGIN and its answer. Then the connection would go back to the pool within a
-    /// transaction, and whoever has it next would take for recorded what nobody commits. So a task of its own begins.
-    async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        let pool = self.pool.clone();
-        tokio::spawn(async move { pool.begin().await }).await.map_err(|_| sqlx::Error::WorkerCrashed)?
+    async fn begin(&self) -> Result<Transaction, sqlx::Error> {
+        self.pool.begin().await
     }
 
     /// Something changed that somebody may be watching, here or in another process.
@@ -162,46 +162,52 @@ impl PostgresStore {
     }
 }
 
-/// Opens a pool. A pool tries again until its time is up and then says no more than that; one
-/// connection before it says what is wrong.
-async fn open(options: PgConnectOptions, size: u32) -> Result<PgPool, ConnectError> {
-    let unreachable = |error: sqlx::Error| ConnectError::Unreachable(error.to_string());
-    let first = tokio::time::timeout(DEADLINE, options.connect())
-        .await
-        .map_err(|_| ConnectError::Unreachable(format!("no answer within {DEADLINE:?}")))?
-        .map_err(unreachable)?;
-    first.close().await.map_err(unreachable)?;
-    PgPoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(DEADLINE)
-        .connect_with(options)
-        .await
-        .map_err(unreachable)
-}
-
 /// Brings the schema up to date. Answers its version.
+///
+/// One transaction for all that is missing, so that it holds behind a pooler as well: a lock of its own and no session's,
+/// and no statement stays prepared.
 pub(super) async fn migrate(url: &str) -> Result<i64, ConnectError> {
+    let failed = |error: sqlx::Error| ConnectError::Migration(error.to_string());
+    let pool = Connections::open(parsed(url, "golden migrate")?, PoolMode::Transaction, 1).await?;
+    let mut tx = pool.begin().await.map_err(failed)?;
     // An index on a large table takes as long as it takes.
-    let pool = open(connect_options(url)?.options([("statement_timeout", "0")]), 1).await?;
-    let migrated = MIGRATIONS.run(&pool).await;
+    sqlx::raw_sql("SET LOCAL statement_timeout = 0").execute(&mut *tx).await.map_err(failed)?;
+    sqlx::raw_sql("SELECT pg_advisory_xact_lock(hashtext('golden.migrate'))")
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    let migrated = apply(tx.session()).await;
+    if migrated.is_ok() {
+        tx.commit().await.map_err(failed)?;
+    }
     pool.close().await;
-    migrated.map_err(|error| ConnectError::Migration(error.to_string()))?;
+    migrated?;
     Ok(connect::needed_version(&MIGRATIONS))
 }
 
-/// Says what server this is, and with which schema.
+async fn apply(connection: &mut PgConnection) -> Result<(), ConnectError> {
+    let mut migrations = Migrator { migrations: MIGRATIONS.migrations.clone(), ..Migrator::DEFAULT };
+    let migrated = migrations.set_locking(false).run(&mut *connection).await;
+    let cleared = connection.clear_cached_statements().await;
+    migrated.map_err(|error| ConnectError::Migration(error.to_string()))?;
+    cleared.map_err(|error| ConnectError::Migration(error.to_string()))
+}
+
+/// Says what server this is, with which schema, and whether it is reached straight.
 pub(super) async fn inspect(url: &str) -> Result<Inspection, ConnectError> {
     let unreachable = |error: sqlx::Error| ConnectError::Unreachable(error.to_string());
-    let pool = open(connect_options(url)?, 1).await?;
+    let address = parsed(url, "golden doctor")?;
+    let pool = Connections::open(address.clone(), PoolMode::Transaction, 1).await?;
     let schema = schema_version(&pool).await.map_err(unreachable)?;
     let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&pool).await.map_err(unreachable)?;
     pool.close().await;
     connect::check_version(schema, &MIGRATIONS)?;
-    Ok(Inspection { product: format!("PostgreSQL {version}"), schema, folder: None })
+    let pooled = !connections::has_sessions(address).await?;
+    Ok(Inspection { product: format!("PostgreSQL {version}"), schema, folder: None, pooled })
 }
 
 /// The newest migration that was applied; 0 for an empty database.
-async fn schema_version(pool: &PgPool) -> Result<i64, sqlx::Error> {
+async fn schema_version(pool: &Connections) -> Result<i64, sqlx::Error> {
     let migrated: bool =
         sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(pool).await?;
     if !migrated {
@@ -210,19 +216,10 @@ async fn schema_version(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("SELECT COALESCE(max(version), 0) FROM _sqlx_migrations WHERE success").fetch_one(pool).await
 }
 
-/// The plans of the set-based statements are pinned: left free, the planner turns to hash
-/// joins and sequential scans between batches of 500 and 2,000, at a tenth of the speed.
-fn connect_options(url: &str) -> Result<PgConnectOptions, ConnectError> {
+fn parsed(url: &str, application: &str) -> Result<PgConnectOptions, ConnectError> {
     let options: PgConnectOptions =
         url.parse().map_err(|error: sqlx::Error| ConnectError::Unreachable(error.to_string()))?;
-    Ok(options.application_name("golden").options([
-        ("enable_hashjoin", "off"),
-        ("enable_mergejoin", "off"),
-        ("enable_seqscan", "off"),
-        ("plan_cache_mode", "force_generic_plan"),
-        ("jit", "off"),
-        ("statement_timeout", "30s"),
-    ]))
+    Ok(options.application_name(application))
 }
 
 /// Reads jobs without what may be large, on its own or within a transaction.
@@ -299,7 +296,14 @@ impl Store for PostgresStore {
                     .fetch_one(&self.pool)
             })
             .await?;
-        let promoted = rows::promoted(&row, limit).map_err(rows::classify)?;
+        let mut promoted = rows::promoted(&row, limit).map_err(rows::classify)?;
+        if rows::lapsed(&row).map_err(rows::classify)? {
+            promoted.ready.extend(self.lapse(limit).await?);
+            promoted.ready.sort_unstable();
+            promoted.ready.dedup();
+            promoted.next_due = Some(Duration::ZERO);
+            self.stir();
+        }
         self.look_after(rows::gated(&row).map_err(rows::classify)?).await;
         promoted.ready.iter().for_each(|role| self.wakes.wake(*role));
         if promoted.moved > 0 {

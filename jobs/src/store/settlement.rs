@@ -11,12 +11,15 @@ use crate::outcome::Verdict;
 /// What the record says of a run whose worker fell silent.
 const WORKER_LOST: (&str, &str) = ("worker_lost", "worker lost: the process that ran this job fell silent");
 
+/// The shortest wait that databases keep apart from none.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// A verdict other than success, as the columns of `settle.sql`.
 #[derive(Clone, Copy)]
 pub(super) struct Settlement<'a> {
     /// The job's next state.
     pub state: &'static str,
-    /// How long until the job is due, where it is to run again.
+    /// How long until the job is due, where it is to run again; of one that waits, how long at most, or zero.
     pub delay: Duration,
     /// Whether the run counts as an attempt.
     pub spent: bool,
@@ -58,8 +61,9 @@ impl<'a> Settlement<'a> {
             Verdict::Dead { error } => Self { error: Some((&error.code, &error.message)), ..spent("dead", "dead") },
             Verdict::Snooze { delay } => Self { state: later(delay, "scheduled"), delay: *delay, ..plain },
             Verdict::Release => plain,
-            Verdict::Await { children, checkpoint } => Self {
-                state: if children.is_empty() { "queued" } else { "waiting" },
+            Verdict::Await { children, checkpoint, until } => Self {
+                state: if children.is_empty() && until.is_none() { "queued" } else { "waiting" },
+                delay: until.map_or(Duration::ZERO, |until| until.max(SHORTEST)),
                 checkpoint: checkpoint.as_deref(),
                 awaited: children,
                 ..plain

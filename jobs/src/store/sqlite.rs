@@ -14,6 +14,7 @@ mod deliveries;
 mod depths;
 mod endpoints;
 mod entry;
+mod escalations;
 mod events;
 mod finish;
 mod functions;
@@ -24,14 +25,17 @@ mod messages;
 mod moves;
 mod open;
 mod params;
+mod policies;
 mod publications;
 mod queues;
 mod retention;
+mod reviews;
 mod rows;
 mod schedules;
 mod settle;
 mod tenants;
 mod users;
+mod waits;
 mod watch;
 mod workers;
 mod writer;
@@ -62,6 +66,7 @@ use super::{
 use crate::{
     audit::Actor,
     budgets::Allowance,
+    governance::rules::Rules,
     id::{DeadLetterId, JobId, WorkerId},
     record::{Attempt, JobRecord},
     role::Role,
@@ -102,6 +107,7 @@ pub struct SqliteStore {
     clock: StoreClock,
     /// Of tenants for which nothing else was set.
     allowance: Allowance,
+    rules: Rules,
     wakes: Wakes,
     /// Tenants known to have a row, to spare the question.
     tenants: Mutex<HashSet<String>>,
@@ -125,6 +131,7 @@ impl SqliteStore {
             readers,
             clock: options.clock,
             allowance: options.allowance,
+            rules: options.governance,
             wakes,
             tenants: Mutex::default(),
             registered: Mutex::default(),

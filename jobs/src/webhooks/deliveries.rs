@@ -38,7 +38,9 @@ fn of_event(event: &Event, outgoing: &Outgoing, policy: &Policy) -> Vec<NewDeliv
         // The job is gone by now, and with it what there was to tell.
         return Vec::new();
     }
-    let callback = summary.and_then(|summary| summary.job.callback_url.as_ref());
+    // Who gave an address for the end of a job is told of it once, by whatever names others know it.
+    let told_back = event.event.starts_with("job.");
+    let callback = summary.filter(|_| told_back).and_then(|summary| summary.job.callback_url.as_ref());
     let callback = callback.map(|url| (event.id, None, url, Layout::CALLBACK));
     let kind = summary.map(|summary| summary.job.kind.as_str());
     let endpoints = outgoing.endpoints.get(&event.tenant_id).into_iter().flatten();

@@ -14,8 +14,8 @@ use golden_jobs::{
     outcome::Verdict,
     record::JobRecord,
     store::{
-        Claimed, ConnectOptions, Inserted, NewJob, Run, RunEnd, SharedStore, Store, StoreClock, clock::HeldClock,
-        connect, migrate,
+        Claimed, ConnectOptions, Inserted, NewJob, PoolMode, Run, RunEnd, SharedStore, Store, StoreClock,
+        clock::HeldClock, connect, migrate,
     },
 };
 use sha2::{Digest, Sha256};
@@ -25,7 +25,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::given::TENANT;
+use crate::{given::TENANT, pgbouncer::PgBouncer};
 
 /// More than any case has.
 pub(crate) const ALL: u32 = 10_000;
@@ -39,6 +39,8 @@ pub(crate) struct Bed {
     pub(crate) sql: Sql,
     /// A worker that has never sent a heartbeat.
     pub(crate) worker: WorkerId,
+    /// Whether the store hears what other processes hint at.
+    pub(crate) hears: bool,
 }
 
 impl Deref for Bed {
@@ -50,10 +52,11 @@ impl Deref for Bed {
 }
 
 impl Bed {
-    async fn open(url: String, sql: Sql) -> Self {
+    async fn open(options: ConnectOptions, url: String, sql: Sql) -> Self {
+        let hears = matches!(sql, Sql::Postgres(_)) && options.pool_mode == PoolMode::Session;
         let clock = HeldClock::at("2026-01-02T03:04:05Z".parse().unwrap());
-        let options = ConnectOptions { clock: StoreClock::Held(clock.clone()), ..ConnectOptions::new(url.clone()) };
-        Self { store: connect(options).await.unwrap(), clock, url, sql, worker: WorkerId::new() }
+        let options = ConnectOptions { clock: StoreClock::Held(clock.clone()), ..options };
+        Self { store: connect(options).await.unwrap(), clock, url, sql, worker: WorkerId::new(), hears }
     }
 
     /// Records one job that was not there before.
@@ -195,7 +198,7 @@ pub(crate) async fn on_sqlite<F: Future<Output = ()>>(case: impl FnOnce(Bed) -> 
     let url = format!("sqlite://{}", directory.0.join("golden.db").display());
     migrate(&url).await.unwrap();
     let sql = Sql::Sqlite(SqlitePool::connect(&url).await.unwrap());
-    case(Bed::open(url, sql).await).await;
+    case(Bed::open(ConnectOptions::new(url.clone()), url, sql).await).await;
 }
 
 /// A directory that goes with its test, however that ends.
@@ -216,11 +219,25 @@ impl Drop for Directory {
     }
 }
 
-/// Runs a case on a new database of the server that `TEST_DATABASE_URL` names.
+/// Runs a case on a new database of the server that `TEST_DATABASE_URL` names; all of them behind a PgBouncer where
+/// `TEST_POOL_MODE` is `transaction`.
 pub(crate) async fn on_postgres<F: Future<Output = ()>>(case: impl FnOnce(Bed) -> F) {
-    let server =
+    match std::env::var("TEST_POOL_MODE") {
+        Ok(mode) if mode == "transaction" => on_pgbouncer(case).await,
+        _ => on_database(PoolMode::Session, case).await,
+    }
+}
+
+/// The same through a PgBouncer that lends three sessions, each for a transaction at a time. The store has more
+/// connections than that, so that they do meet. [`Bed::url`] leads straight to the server.
+pub(crate) async fn on_pgbouncer<F: Future<Output = ()>>(case: impl FnOnce(Bed) -> F) {
+    on_database(PoolMode::Transaction, case).await;
+}
+
+async fn on_database<F: Future<Output = ()>>(pool_mode: PoolMode, case: impl FnOnce(Bed) -> F) {
+    let address =
         std::env::var("TEST_DATABASE_URL").expect("run `make test`, or `make services` and export TEST_DATABASE_URL");
-    let server = PgConnectOptions::from_str(&server).expect("TEST_DATABASE_URL is a PostgreSQL URL");
+    let server = PgConnectOptions::from_str(&address).expect("TEST_DATABASE_URL is a PostgreSQL URL");
     let mut admin = PgConnection::connect_with(&server).await.expect("the server of TEST_DATABASE_URL answers");
 
     let template = template(&server, &mut admin).await;
@@ -228,7 +245,16 @@ pub(crate) async fn on_postgres<F: Future<Output = ()>>(case: impl FnOnce(Bed) -
     statement(&mut admin, format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
     let database = server.database(&name);
     let sql = Sql::Postgres(PgPool::connect_with(database.clone()).await.unwrap());
-    let bed = Bed::open(database.to_url_lossy().into(), sql).await;
+    let url: String = database.to_url_lossy().into();
+    let pooler = match pool_mode {
+        PoolMode::Session => None,
+        PoolMode::Transaction => Some(PgBouncer::by_transaction(&address).await),
+    };
+    let options = match &pooler {
+        Some(pooler) => ConnectOptions { pool_mode, ..ConnectOptions::new(pooler.url(&name)) },
+        None => ConnectOptions::new(url.clone()),
+    };
+    let bed = Bed::open(options, url, sql).await;
 
     // A case that panics leaves no database behind either.
     let outcome = AssertUnwindSafe(case(bed)).catch_unwind().await;

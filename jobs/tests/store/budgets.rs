@@ -3,19 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use golden_jobs::{
-    ReservationId, Role, State,
+    JobId, ReservationId, Role, State,
     budgets::{Micros, Period},
     outcome::{JobError, Verdict},
     store::{
         Claimed, NewJob, StoreError,
-        budgets::{Account, Ask, BudgetTerms, Reaped, Reservation, Reserved, Shortfall, UNSETTLED_FOR},
+        budgets::{Account, Ask, BudgetTerms, Imbalance, Reaped, Reservation, Reserved, Shortfall, UNSETTLED_FOR},
     },
 };
 use rand::Rng;
 
 use crate::{
     bed::{ALL, Bed},
-    both_stores,
+    behind_pgbouncer, both_stores,
     given::{MINUTE, SECOND, TENANT, await_all, by, child_of, dead, job, job_of, retry_in, succeeded},
 };
 
@@ -34,9 +34,14 @@ both_stores! {
     a_limit_that_is_raised_by_hand_holds_at_once
     fifty_who_reserve_at_once_stay_within_the_limit
     the_books_balance_whatever_is_done_at_once
+    books_that_do_not_balance_show_by_how_much
     a_job_without_money_waits_until_there_is_some
     as_many_go_on_as_there_is_money_for
     who_waits_no_more_is_forgotten
+}
+
+behind_pgbouncer! {
+    the_books_balance_whatever_is_done_at_once
 }
 
 fn micros(micros: i64) -> Micros {
@@ -105,6 +110,7 @@ async fn balanced(store: &Bed) {
     ] {
         assert_eq!(store.sql.number(query).await, 0, "{what}");
     }
+    assert_eq!(store.imbalance().await.unwrap(), Imbalance::default());
 }
 
 async fn without_terms_of_its_own_a_tenant_has_the_defaults(store: Bed) {
@@ -275,6 +281,9 @@ async fn a_tree_of_jobs_spends_no_more_than_its_max_cost(store: Bed) {
     let expected = Shortfall { account: Account::Tree(parent.run.id), amount: 11, limit: 100, spent: 60, reserved: 30 };
     assert_eq!((refused, refused.for_good()), (expected, false));
     assert_eq!(books(&store).await, (60, 30));
+    let costs = async |run: &Claimed| store.tree_cost(run.run.id).await.unwrap();
+    assert_eq!((costs(&parent).await, costs(&bound).await, costs(&free).await), (60, 20, 0));
+    assert_eq!(store.tree_cost(JobId::new()).await.unwrap(), 0);
     balanced(&store).await;
 }
 
@@ -425,6 +434,22 @@ async fn the_books_balance_whatever_is_done_at_once(store: Bed) {
 
 fn unfunded(need: i64) -> Verdict {
     Verdict::Unfunded { need: micros(need), error: JobError::new("budget_exhausted", "there is no money") }
+}
+
+async fn books_that_do_not_balance_show_by_how_much(store: Bed) {
+    let run = store.start(NewJob { max_cost: Some(micros(100)), ..job() }).await;
+    spend(&store, &run, "spent", 20, 7).await;
+    granted(&store, &ask(&run, "held", 20)).await;
+    balanced(&store).await;
+
+    store.sql.execute("UPDATE budget_limits SET spent = spent + 3, reserved = reserved - 5").await.unwrap();
+    store.sql.execute("UPDATE budget_trees SET reserved = 0").await.unwrap();
+    let off = Imbalance { tenants_reserved: 5, tenants_spent: 3, trees_reserved: 20 };
+    assert_eq!(store.imbalance().await.unwrap(), off);
+    store.sql.execute("UPDATE budget_reservations SET state = 'released' WHERE step = 'held'").await.unwrap();
+    store.sql.execute("UPDATE budget_trees SET reserved = 2").await.unwrap();
+    let off = Imbalance { tenants_reserved: 15, tenants_spent: 3, trees_reserved: 2 };
+    assert_eq!(store.imbalance().await.unwrap(), off);
 }
 
 async fn a_job_without_money_waits_until_there_is_some(store: Bed) {

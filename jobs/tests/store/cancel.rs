@@ -10,7 +10,7 @@ use golden_jobs::{
 
 use crate::{
     bed::{ALL, Bed},
-    both_stores,
+    behind_pgbouncer, both_stores,
     given::{
         MINUTE, SECOND, TENANT, any_letter, await_all, by, child_of, dead, job, job_with_callback, retry_in, succeeded,
     },
@@ -27,6 +27,10 @@ both_stores! {
     what_is_over_stays_as_it_is
     a_job_that_does_not_exist_is_nobodys
     only_the_worker_of_a_run_is_told
+}
+
+behind_pgbouncer! {
+    a_waiting_parent_ends_with_its_children
 }
 
 async fn assert_cancelled_at_once(store: &Bed, id: JobId) {

@@ -8,7 +8,7 @@ use golden_jobs::{
 
 use crate::{
     bed::{ALL, Bed, Sql},
-    both_stores,
+    behind_pgbouncer, both_stores,
     given::{
         MINUTE, TENANT, any_letter, await_all, by, child_of, dead, job, job_of, json, keyed, replay, retry_in,
         succeeded,
@@ -41,6 +41,10 @@ both_stores! {
     batches_that_share_parents_do_not_lock_each_other_out
 }
 
+behind_pgbouncer! {
+    children_that_end_at_the_same_time_resume_their_parent_once
+}
+
 /// A job that waits for `count` children, all claimed: the parent's id and the children's runs.
 async fn family(store: &Bed, count: usize) -> (JobId, Vec<Claimed>) {
     let parent = store.start(job()).await;
@@ -54,7 +58,7 @@ async fn family(store: &Bed, count: usize) -> (JobId, Vec<Claimed>) {
 async fn a_parent_goes_on_from_its_checkpoint_when_the_last_child_ends(store: Bed) {
     let parent = store.start(NewJob { max_attempts: 1, ..job() }).await;
     let children = vec![child_of(&parent), child_of(&parent)];
-    store.end(&parent, Verdict::Await { children, checkpoint: Some(json(r#"{"step":2}"#)) }).await;
+    store.end(&parent, Verdict::Await { children, checkpoint: Some(json(r#"{"step":2}"#)), until: None }).await;
     let read = store.record(parent.run.id).await;
     assert_eq!((read.state, read.attempt), (State::Waiting, 0));
 
@@ -137,7 +141,7 @@ async fn children_that_end_at_the_same_time_resume_their_parent_once(store: Bed)
 async fn a_parent_without_children_goes_on_at_once(store: Bed) {
     let run = store.start(job()).await;
 
-    store.end(&run, Verdict::Await { children: vec![], checkpoint: Some(json("7")) }).await;
+    store.end(&run, Verdict::Await { children: vec![], checkpoint: Some(json("7")), until: None }).await;
 
     let resumed = store.claim_one(Role::Orchestrator).await;
     assert_eq!((resumed.run.id, resumed.attempt), (run.run.id, 1));

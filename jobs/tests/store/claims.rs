@@ -11,7 +11,7 @@ use sqlx::Row;
 
 use crate::{
     bed::{ALL, Bed, Sql, on_postgres, on_sqlite},
-    both_stores,
+    behind_pgbouncer, both_stores,
     given::{MINUTE, SECOND, TENANT, by, job, job_of, json, succeeded},
 };
 
@@ -27,6 +27,10 @@ both_stores! {
     what_a_queue_holds_back_is_not_ready
     of_given_jobs_those_that_are_ready_are_claimed
     many_claimers_of_the_same_jobs_never_share_one
+}
+
+behind_pgbouncer! {
+    many_claimers_never_share_a_job
 }
 
 async fn the_most_urgent_come_first_then_the_oldest(store: Bed) {

@@ -13,7 +13,7 @@ use golden_jobs::{
 
 use crate::{
     bed::{ALL, Bed},
-    both_stores,
+    behind_pgbouncer, both_stores,
     given::{
         SECOND, TENANT, await_all, by, child_of, dead, delivery, job, job_of, job_with_callback, retry_in, succeeded,
     },
@@ -22,6 +22,7 @@ use crate::{
 both_stores! {
     every_end_is_told_once_and_only_to_those_who_listen
     every_end_of_a_tenant_that_is_listened_to_is_told
+    the_end_of_a_task_is_told_as_such
     what_is_not_an_end_is_not_told
     what_delivers_events_is_none_itself
     who_listens_is_heard_of_until_the_longest_lease_is_over
@@ -30,6 +31,10 @@ both_stores! {
     events_and_what_tells_of_them_are_recorded_together_or_not_at_all
     many_relays_pass_an_event_on_once_and_readers_miss_none
     old_events_are_forgotten_and_their_numbers_are_not_given_out_again
+}
+
+behind_pgbouncer! {
+    many_relays_pass_an_event_on_once_and_readers_miss_none
 }
 
 /// Tells nobody.
@@ -98,6 +103,23 @@ async fn every_end_of_a_tenant_that_is_listened_to_is_told(store: Bed) {
 
     store.through(job_of("globex"), succeeded()).await;
     assert_eq!(store.events().await.len(), expected.len() + 2, "nobody listens to globex");
+}
+
+/// Beside the end of its job, and to no other's.
+async fn the_end_of_a_task_is_told_as_such(store: Bed) {
+    let task = || NewJob { kind: "task".to_owned(), ..job() };
+    store.through(task(), succeeded()).await;
+    assert_eq!(store.events().await, [], "nobody listens");
+    store.listen(TENANT, LISTEN_LEASE).await.unwrap();
+    for (verdict, told) in [(succeeded(), ["job.succeeded", "task.completed"]), (dead(), ["job.dead", "task.failed"])] {
+        let id = store.through(task(), verdict).await;
+        let mut events = store.events_of(id).await;
+        events.sort();
+        assert_eq!(events, told);
+    }
+    let id = store.submit(task()).await;
+    store.cancel(TENANT, id, &by("ops")).await.unwrap();
+    assert_eq!(store.events_of(id).await, ["job.cancelled"]);
 }
 
 async fn what_is_not_an_end_is_not_told(store: Bed) {

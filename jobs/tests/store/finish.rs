@@ -10,7 +10,7 @@ use golden_jobs::{
 
 use crate::{
     bed::{ALL, Bed},
-    both_stores,
+    behind_pgbouncer, both_stores,
     given::{
         MINUTE, SECOND, any_letter, await_all, child_of, dead, dead_of, everything, job, json, retry_in, succeeded,
     },
@@ -29,6 +29,10 @@ both_stores! {
     verdicts_of_every_kind_go_in_one_batch
     one_lost_lease_in_a_batch_fails_alone
     an_error_text_of_any_bytes_is_kept
+}
+
+behind_pgbouncer! {
+    verdicts_of_every_kind_go_in_one_batch
 }
 
 async fn a_success_keeps_its_result(store: Bed) {

@@ -88,7 +88,7 @@ pub(crate) fn dead_of(code: &str, message: &str) -> Verdict {
 
 /// Runs `children`, then the job again.
 pub(crate) fn await_all(children: Vec<NewJob>) -> Verdict {
-    Verdict::Await { children, checkpoint: None }
+    Verdict::Await { children, checkpoint: None, until: None }
 }
 
 /// A job made by the run of another.

@@ -11,7 +11,7 @@ use golden_jobs::{
 use tokio::time::timeout;
 
 use crate::{
-    bed::{ALL, Bed, Sql, on_postgres},
+    bed::{ALL, Bed, on_postgres},
     both_stores,
     given::{
         MINUTE, SECOND, TENANT, any_letter, await_all, by, child_of, dead, delivery, job, job_with_callback, json,
@@ -244,8 +244,8 @@ async fn what_can_be_seen_to_change_stirs_those_who_watch(store: Bed) {
 }
 
 async fn a_change_stirs_other_processes_while_they_watch(store: Bed) {
-    if matches!(store.sql, Sql::Sqlite(_)) {
-        // Its processes share a file and no hints: a poll finds what changed.
+    if !store.hears {
+        // Nobody is told that others watch: a poll finds what changed.
         return;
     }
     let other = connect(ConnectOptions::new(store.url.clone())).await.unwrap();

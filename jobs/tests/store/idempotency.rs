@@ -4,7 +4,7 @@ use golden_jobs::store::{IDEMPOTENCY_WINDOW, Idempotency, Inserted, NewJob, Stor
 
 use crate::{
     bed::Bed,
-    both_stores,
+    behind_pgbouncer, both_stores,
     given::{SECOND, any_job, everything, keyed, succeeded},
 };
 
@@ -17,6 +17,10 @@ both_stores! {
     one_key_twice_in_a_batch_is_one_job
     many_concurrent_requests_with_one_key_make_one_job
     a_key_that_a_database_cannot_take_is_refused_for_good
+}
+
+behind_pgbouncer! {
+    many_concurrent_requests_with_one_key_make_one_job
 }
 
 async fn the_same_request_again_is_answered_with_its_job(store: Bed) {

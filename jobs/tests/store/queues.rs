@@ -10,7 +10,7 @@ use golden_jobs::{
 
 use crate::{
     bed::{ALL, Bed},
-    both_stores,
+    behind_pgbouncer, both_stores,
     fairness::{ROLE, claim, jobs_of, share, shares},
     given::{
         MINUTE, SECOND, TENANT, any_letter, await_all, by, child_of, dead, job, job_of, keyed, replay, retry_in,
@@ -41,6 +41,10 @@ both_stores! {
     queues_say_what_is_in_them
     queues_say_who_holds_them_back
     a_queue_is_counted_so_far_and_no_further
+}
+
+behind_pgbouncer! {
+    no_more_runs_than_the_quota
 }
 
 fn queue_of(tenant: &str) -> QueueName {

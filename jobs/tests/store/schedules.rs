@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::{
     bed::{ALL, Bed},
-    both_stores,
+    behind_pgbouncer, both_stores,
     given::{MINUTE, TENANT, any_job, by, everything, job, job_of, json},
 };
 
@@ -36,6 +36,10 @@ both_stores! {
     without_a_next_slot_a_schedule_is_paused
     slots_only_ever_grow
     the_stores_clock_is_told
+}
+
+behind_pgbouncer! {
+    a_slot_becomes_one_job_however_many_see_it_come
 }
 
 pub(crate) fn new(name: &str) -> NewSchedule {

@@ -43,7 +43,7 @@ async fn an_older_schema_is_refused(store: Bed) {
     let refused = connect(ConnectOptions::new(store.url.clone())).await.err().unwrap();
 
     assert!(
-        matches!(refused, ConnectError::OldSchema { found, needed: n } if n == needed && found == needed - 1),
+        matches!(refused, ConnectError::OldSchema { found, needed: n } if n == needed && found < needed),
         "{refused}"
     );
     assert!(refused.to_string().contains("golden migrate"), "{refused}");

@@ -11,7 +11,7 @@ use golden_jobs::{
 
 use crate::{
     bed::{ALL, Bed},
-    both_stores,
+    behind_pgbouncer, both_stores,
     given::{SECOND, TENANT, any_letter, by, everything, job, job_of, retry_in, succeeded, worker},
 };
 
@@ -31,6 +31,10 @@ both_stores! {
     a_worker_asked_to_drain_learns_of_it
     a_worker_that_comes_back_drains_still
     what_workers_run_is_seen_by_worker_and_by_tenant
+}
+
+behind_pgbouncer! {
+    a_dead_workers_job_runs_again
 }
 
 /// What the rescue of lost runs does, in all: finds them, decides, ends them.

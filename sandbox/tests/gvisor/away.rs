@@ -118,7 +118,6 @@ async fn a_docker_that_hangs_or_is_gone_is_not_the_programs_doing() {
             assert!(begun.elapsed() < PATIENCE, "its container stays");
             sleep(Duration::from_millis(50)).await;
         }
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         let (live, _) = mpsc::channel(1);
         assert_eq!(executor.run(python("print(1)"), live).await.expect("the sandbox works").stdout, "1\n");
     }

@@ -74,7 +74,7 @@ fn a_pool_outlives_those_who_say_how_large_it_is() {
 /// The metrics that a PromQL expression names: ours begin with a few words.
 fn metrics_in(query: &str) -> BTreeSet<String> {
     let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let ours = words.filter(|word| word.starts_with("golden_"));
+    let ours = words.filter(|word| word.starts_with("golden_") || word.starts_with("peer_review_"));
     let plain = |word: &str| {
         let endings = ["_bucket", "_count", "_sum"];
         endings.iter().find_map(|ending| word.strip_suffix(ending)).unwrap_or(word).to_owned()

@@ -25,6 +25,7 @@ fn claimed() -> Claimed {
         tenant_id: "acme".to_owned(),
         kind: "http.call".to_owned(),
         role: Role::Orchestrator,
+        priority: 5,
         attempt: 2,
         max_attempts: 5,
         timeout: Duration::from_secs(10),

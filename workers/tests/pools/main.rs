@@ -6,10 +6,14 @@
 
 mod breakers_open;
 mod budgets;
+mod families;
 mod functions;
 mod journals;
+mod policies;
 mod redis;
 mod retention;
+mod reviews;
+mod tasks;
 mod terms;
 mod webhooks;
 
@@ -173,6 +177,7 @@ impl Pools {
                 .with::<WebhookDeliver>()
                 .with::<Sore>()
                 .with::<budgets::Buyer>()
+                .with::<families::Brood>()
                 .with::<journals::Chatter>()
                 .with::<terms::Big>(),
         );

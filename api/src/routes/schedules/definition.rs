@@ -16,6 +16,7 @@ use serde_json::{Map, Value, value::RawValue};
 use super::DEFAULT_ZONE;
 use crate::{
     app::App,
+    auth::Grant,
     body::JsonObject,
     problem::{FieldError, Problem},
     submission::{self, Fields, Rules, Submission},
@@ -115,7 +116,7 @@ pub(super) struct Definition {
 
 impl Definition {
     /// That of a new schedule, whose name, cron and job must be there.
-    pub(super) async fn complete(object: &JsonObject<NewSchedule>, tenant: &str, app: &App) -> Result<Self, Problem> {
+    pub(super) async fn complete(object: &JsonObject<NewSchedule>, caller: &Grant, app: &App) -> Result<Self, Problem> {
         let mut fields = Fields::of(&object.value);
         fields.known(&FIELDS);
         for (name, why) in REQUIRED {
@@ -123,16 +124,20 @@ impl Definition {
                 fields.wrong(name, why);
             }
         }
-        let rules = rules(app, tenant, &object.value).await?;
-        Self::read(&object.text, fields, tenant, &rules)
+        let rules = rules(app, caller, &object.value).await?;
+        Self::read(&object.text, fields, &caller.tenant, &rules)
     }
 
     /// What a request changes of a schedule.
-    pub(super) async fn partial(object: &JsonObject<ScheduleChange>, tenant: &str, app: &App) -> Result<Self, Problem> {
+    pub(super) async fn partial(
+        object: &JsonObject<ScheduleChange>,
+        caller: &Grant,
+        app: &App,
+    ) -> Result<Self, Problem> {
         let mut fields = Fields::of(&object.value);
         fields.known(&CHANGEABLE);
-        let rules = rules(app, tenant, &object.value).await?;
-        Self::read(&object.text, fields, tenant, &rules)
+        let rules = rules(app, caller, &object.value).await?;
+        Self::read(&object.text, fields, &caller.tenant, &rules)
     }
 
     fn read(text: &str, mut fields: Fields<'_>, tenant: &str, rules: &Rules<'_>) -> Result<Self, Problem> {
@@ -178,8 +183,8 @@ fn spaced(cron: &str) -> String {
 }
 
 /// A schedule spends nothing yet, whatever it submits.
-async fn rules<'a>(app: &'a App, tenant: &str, object: &Map<String, Value>) -> Result<Rules<'a>, Problem> {
-    let rules = Rules::of(app, tenant, submitted(object).as_slice()).await?;
+async fn rules<'a>(app: &'a App, caller: &Grant, object: &Map<String, Value>) -> Result<Rules<'a>, Problem> {
+    let rules = Rules::of(app, &caller.tenant, submitted(object).as_slice()).await?.by(caller);
     Ok(Rules { budget_gone: None, ..rules })
 }
 

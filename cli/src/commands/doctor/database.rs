@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use golden_jobs::store::{ConnectError, ConnectOptions, Inspection, connect, inspect};
+use golden_jobs::store::{ConnectError, ConnectOptions, Inspection, PoolMode, connect, inspect};
 
 use super::Check;
 use crate::{
@@ -38,17 +38,44 @@ pub(super) async fn check(settings: &Settings) -> Vec<Check> {
         }
         Err(error) => return vec![Check::failure("database", format!("{shown}: {error}"))],
     };
-    let Inspection { product, schema, folder } = seen;
+    let Inspection { product, schema, folder, pooled } = seen;
     let mut checks = vec![Check::ok("database", format!("{shown}: {product}, schema at version {schema}"))];
-    checks.push(clock(&url).await);
+    if product.starts_with("PostgreSQL") {
+        checks.push(pooling(settings.pool_mode, pooled));
+    }
+    if pooled && settings.pool_mode == PoolMode::Session {
+        // No process would start either.
+        return checks;
+    }
+    checks.push(clock(&url, settings.pool_mode).await);
     checks.extend(folder.as_deref().and_then(disk));
     checks
 }
 
+/// Whether what processes take for granted is so.
+fn pooling(mode: PoolMode, pooled: bool) -> Check {
+    match (mode, pooled) {
+        (PoolMode::Session, false) => {
+            Check::ok("pooling", "connections are straight to PostgreSQL, each with a session of its own")
+        }
+        (PoolMode::Session, true) => Check::failure("pooling", ConnectError::Pooled.to_string()),
+        (PoolMode::Transaction, true) => {
+            Check::ok("pooling", "a pooler is in between, and nothing of a session is needed of it")
+        }
+        (PoolMode::Transaction, false) => Check::warning(
+            "pooling",
+            "GOLDEN_DATABASE_POOL_MODE is transaction, and nothing pools: session is faster, and other processes' \
+             hints are heard",
+        ),
+    }
+}
+
 /// Its clock decides what is due and who is alive, this machine's which tokens have ended.
-async fn clock(url: &str) -> Check {
+async fn clock(url: &str, pool_mode: PoolMode) -> Check {
     // One is for the question; the store may listen on another.
-    let store = match connect(ConnectOptions { max_connections: 2, ..ConnectOptions::new(url) }).await {
+    let options =
+        ConnectOptions { application: "golden doctor", max_connections: 2, pool_mode, ..ConnectOptions::new(url) };
+    let store = match connect(options).await {
         Ok(store) => store,
         Err(error) => return Check::failure("clock", error.to_string()),
     };
@@ -119,6 +146,16 @@ mod tests {
         assert_eq!(status(40, -40), Status::Ok);
         assert_eq!([status(1, 0), status(11, 10), status(41, 40)], [Status::Ok, Status::Warning, Status::Failure]);
         assert_eq!([status(0, -1), status(-10, -11), status(-40, -41)], [Status::Ok, Status::Warning, Status::Failure]);
+    }
+
+    #[test]
+    fn a_pooler_that_nobody_spoke_of_is_a_failure_and_the_word_without_one_a_warning() {
+        let status = |mode, pooled| pooling(mode, pooled).status;
+        assert_eq!([status(PoolMode::Session, false), status(PoolMode::Transaction, true)], [Status::Ok, Status::Ok]);
+        assert_eq!(status(PoolMode::Session, true), Status::Failure);
+        assert_eq!(status(PoolMode::Transaction, false), Status::Warning);
+        let failure = pooling(PoolMode::Session, true).found;
+        assert!(failure.contains("GOLDEN_DATABASE_POOL_MODE=transaction"), "{failure}");
     }
 
     #[test]

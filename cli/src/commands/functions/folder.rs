@@ -16,7 +16,7 @@ use crate::exit::Usage;
 ///
 /// What is hidden stays here, and so do Python's caches. Stops once there is more than a function may
 /// have: a folder may hold anything.
-pub(super) fn read(program: &Path) -> Result<Files, Usage> {
+pub(in crate::commands) fn read(program: &Path) -> Result<Files, Usage> {
     let mut files = Files::new();
     if program.is_file() {
         let name = program.file_name().and_then(|name| name.to_str());
@@ -43,7 +43,7 @@ pub(super) fn read(program: &Path) -> Result<Files, Usage> {
             } else if kind.is_file() {
                 size += entry.metadata().map_err(|error| unfit(&path, &error.to_string()))?.len();
                 if files.len() == FILES || size > BYTES as u64 {
-                    let most = format!("a function has at most {FILES} files and {} KiB in all", BYTES / 1024);
+                    let most = format!("{FILES} files and {} KiB in all are the most", BYTES / 1024);
                     return Err(unfit(program, &most));
                 }
                 files.insert(inside, content(&path)?);
@@ -58,13 +58,13 @@ pub(super) fn read(program: &Path) -> Result<Files, Usage> {
 fn content(path: &Path) -> Result<Content, Usage> {
     let size = fs::metadata(path).map_err(|error| unfit(path, &error.to_string()))?.len();
     if size > BYTES as u64 {
-        return Err(unfit(path, &format!("a function has at most {} KiB", BYTES / 1024)));
+        return Err(unfit(path, &format!("it may have {} KiB", BYTES / 1024)));
     }
     fs::read(path).map(Content::from).map_err(|error| unfit(path, &error.to_string()))
 }
 
 fn unfit(path: &Path, why: &str) -> Usage {
-    Usage(format!("{} cannot be a function: {why}", path.display()))
+    Usage(format!("{} cannot be sent: {why}", path.display()))
 }
 
 /// Which of the files is run.

@@ -78,20 +78,26 @@ pub(in crate::commands) fn read_payload(argument: &str) -> anyhow::Result<Box<Ra
 
 /// Reads JSON from where the argument says. `what` is what an error calls it.
 pub(in crate::commands) fn read_json(what: &str, argument: &str) -> anyhow::Result<Box<RawValue>> {
-    let text = if argument == "-" {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).with_context(|| format!("cannot read the {what} from standard input"))?;
-        text
-    } else if let Some(path) = argument.strip_prefix('@') {
-        fs::read_to_string(path).map_err(|error| Usage(format!("cannot read the {what} from {path}: {error}")))?
-    } else {
-        argument.to_owned()
-    };
+    let text = read_text(what, argument)?;
     let json = serde_json::from_str(&text).map_err(|error| Usage(format!("the {what} is not JSON: {error}")))?;
     Ok(json)
 }
 
-fn metadata(pairs: Vec<(String, String)>) -> Result<Map<String, Value>, Usage> {
+/// Reads a text from where the argument says.
+pub(in crate::commands) fn read_text(what: &str, argument: &str) -> anyhow::Result<String> {
+    if argument == "-" {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).with_context(|| format!("cannot read the {what} from standard input"))?;
+        Ok(text)
+    } else if let Some(path) = argument.strip_prefix('@') {
+        let text = fs::read_to_string(path);
+        Ok(text.map_err(|error| Usage(format!("cannot read the {what} from {path}: {error}")))?)
+    } else {
+        Ok(argument.to_owned())
+    }
+}
+
+pub(in crate::commands) fn metadata(pairs: Vec<(String, String)>) -> Result<Map<String, Value>, Usage> {
     let mut metadata = Map::new();
     for (name, value) in pairs {
         if metadata.contains_key(&name) {

@@ -101,7 +101,7 @@ pub(crate) async fn run(args: SubmitArgs, client: &Client, output: Output) -> an
 }
 
 /// The API counts whole seconds, and waits for no more than 30.
-fn wait(text: &str) -> Result<Duration, String> {
+pub(in crate::commands) fn wait(text: &str) -> Result<Duration, String> {
     let wait = duration::parse(text).map_err(|error| error.to_string())?;
     if wait.subsec_nanos() == 0 && (1..=30).contains(&wait.as_secs()) {
         Ok(wait)

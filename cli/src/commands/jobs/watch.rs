@@ -38,8 +38,15 @@ pub(crate) struct WatchArgs {
 }
 
 pub(crate) async fn run(args: WatchArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
-    let Some(id) = args.id else { return all::run(args.kind, client, output).await };
-    let request = Request::get(&["jobs", &id, "events"]).header("accept", Some("text/event-stream"));
+    match args.id {
+        Some(id) => follow(&id, client, output).await,
+        None => all::run(args.kind, client, output).await,
+    }
+}
+
+/// Shows one job until it has ended.
+pub(in crate::commands) async fn follow(id: &str, client: &Client, output: Output) -> anyhow::Result<Exit> {
+    let request = Request::get(&["jobs", id, "events"]).header("accept", Some("text/event-stream"));
     let mut following = Following::open(client, request).await?;
     let view = View::new(output);
     let mut job = Value::Null;

@@ -13,6 +13,7 @@ fn claimed() -> Claimed {
         tenant_id: "acme".to_owned(),
         kind: HttpCall::KIND.to_owned(),
         role: Role::Orchestrator,
+        priority: 5,
         attempt: 3,
         max_attempts: 5,
         timeout: Duration::from_secs(60),

@@ -2,12 +2,12 @@
 -- stop. A row on its way between two of the tables is seen by neither branch; `missed`
 -- counts those, and the caller asks again. $3 the held clock.
 WITH RECURSIVE tree AS (
-    SELECT id, state FROM jobs WHERE id = $2 AND tenant_id = $1
+    SELECT id, state, kind FROM jobs WHERE id = $2 AND tenant_id = $1
     -- Not UNION ALL: a job that awaits one above it makes the tree a ring.
     UNION
-    SELECT j.id, j.state FROM jobs j JOIN tree t ON j.parent_id = t.id
+    SELECT j.id, j.state, j.kind FROM jobs j JOIN tree t ON j.parent_id = t.id
 ), open AS MATERIALIZED (
-    SELECT id, state FROM tree WHERE state NOT IN ('succeeded', 'dead', 'cancelled')
+    SELECT id, state, kind FROM tree WHERE state NOT IN ('succeeded', 'dead', 'cancelled')
 ), flagged AS (
     UPDATE running SET cancel = true WHERE id IN (SELECT id FROM open) RETURNING id
 ), unqueued AS (
@@ -43,6 +43,9 @@ SELECT (SELECT count(*) FROM tree) > 0 AS found,
        (SELECT count(*) FROM running WHERE id IN (SELECT id FROM flagged) AND NOT cancel) AS asked,
        (SELECT count(*) FROM open) - (SELECT count(*) FROM ended) - (SELECT count(*) FROM flagged) AS missed,
        EXISTS (SELECT FROM told) AS told,
+       -- Those that may wait for a human.
+       ARRAY (SELECT id FROM open WHERE kind = 'escalation'
+              AND id IN (SELECT id FROM ended UNION ALL SELECT id FROM flagged)) AS asking,
        -- Only the parent of the whole tree is counted: those within it end with it. Grouped, so
        -- that all have ended before the first is counted.
        (SELECT count_down(parent_id, counted, COALESCE($3, now()))

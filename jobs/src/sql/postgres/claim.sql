@@ -20,6 +20,6 @@ FOR UPDATE SKIP LOCKED
           FOR UPDATE SKIP LOCKED))
       AND l.priority = t.priority AND l.tag < t.tag
 )
-SELECT j.id, l.run_lease, j.tenant_id, j.kind, j.attempt + 1 AS attempt, j.max_attempts, j.timeout_ms,
+SELECT j.id, l.run_lease, j.tenant_id, j.kind, j.priority, j.attempt + 1 AS attempt, j.max_attempts, j.timeout_ms,
        j.payload::text AS payload, j.checkpoint::text AS checkpoint, j.parent_id, j.trace_context, j.run_at, l.started_at
 FROM leased l JOIN jobs j ON j.id = l.id

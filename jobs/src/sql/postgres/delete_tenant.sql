@@ -6,6 +6,7 @@ WITH gone AS (
       AND NOT EXISTS (SELECT 1 FROM running WHERE tenant_id = $1)
       AND NOT EXISTS (SELECT 1 FROM scheduled WHERE tenant_id = $1)
       AND NOT EXISTS (SELECT 1 FROM budget_waits WHERE tenant_id = $1)
+      AND NOT EXISTS (SELECT 1 FROM escalations WHERE tenant_id = $1 AND state <> 'resolved')
       AND NOT EXISTS (SELECT 1 FROM ready WHERE role = ANY ($2::text[]) AND tenant_id = $1 AND parked)
       AND NOT EXISTS (SELECT 1 FROM ready WHERE role = ANY ($2::text[]) AND tenant_id = $1 AND NOT parked)
     RETURNING t.id
@@ -24,6 +25,17 @@ WITH gone AS (
 ), budget_reset AS (
     -- What it spent stays spent, should it come back.
     UPDATE budget_limits b SET total_limit = NULL, period = NULL FROM gone g WHERE b.tenant_id = g.id
+), policies_reset AS (
+    -- Versions stay, and their numbers are not given out again; none of them is active.
+    UPDATE governance_slots p
+    SET active_version = 0, canary = NULL, frozen_at = NULL, frozen_by = NULL, frozen_reason = NULL
+    FROM gone g WHERE p.tenant_id = g.id
+), changes_closed AS (
+    UPDATE policy_changes c
+    SET state = CASE c.state WHEN 'active' THEN 'superseded' WHEN 'canary' THEN 'rolled_back' ELSE 'withdrawn' END
+    FROM gone g
+    WHERE c.tenant_id = g.id AND c.state IN ('proposed', 'validating', 'evaluating', 'awaiting_approval', 'approved',
+                                             'scheduled', 'canary', 'active')
 ), listeners_gone AS (
     DELETE FROM listeners l USING gone g WHERE l.tenant_id = g.id
 )

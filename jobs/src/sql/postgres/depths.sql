@@ -27,6 +27,7 @@ SELECT asked.role, q.jobs AS ready, h.jobs AS held,
        COALESCE((extract(epoch FROM COALESCE($2, now()) - r.oldest) * 1000)::bigint, 0) AS oldest_run_ms,
        (SELECT count(*) FROM (SELECT 1 FROM dlq_messages WHERE NOT resolved LIMIT $3) AS look) AS dead_letters,
        (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $3) AS look) AS outbox,
+       (SELECT count(*) FROM (SELECT 1 FROM escalations WHERE state <> 'resolved' LIMIT $3) AS look) AS escalations,
        (SELECT count(*) FROM (SELECT 1 FROM publications LIMIT $3) AS look) AS unpublished
 FROM unnest($1::text[]) AS asked(role)
 CROSS JOIN LATERAL (SELECT count(*) AS jobs FROM (

@@ -59,11 +59,18 @@ WITH gone AS (
     DELETE FROM webhook_deliveries WHERE id = ANY ($1)
 ), letters AS (
     DELETE FROM dlq_messages d USING gone g WHERE d.tenant_id = g.tenant_id AND d.job_id = g.id
+), escalations_gone AS (
+    DELETE FROM escalations WHERE job_id = ANY ($1)
 ), reservations AS (
     -- What it spent stays in the ledger.
     DELETE FROM budget_reservations WHERE job_id = ANY ($1) AND state IN ('settled', 'released')
 ), trees AS (
     DELETE FROM budget_trees WHERE job_id = ANY ($1) AND reserved = 0
+), reviews AS (
+    -- What a job of these saw to last.
+    DELETE FROM peer_reviews WHERE job_id = ANY ($1) RETURNING id
+), ballots AS (
+    DELETE FROM peer_ballots WHERE review_id IN (SELECT id FROM reviews)
 )
 SELECT count(*) FILTER (WHERE state = 'succeeded') AS succeeded,
        count(*) FILTER (WHERE state = 'dead') AS dead,

@@ -1,7 +1,7 @@
 -- Every end of a run but success. What each verdict means is decided by the caller and
 -- comes as plain columns: the next state, the delay before it is due, whether the attempt
 -- is spent. A run that was asked to stop ends as cancelled, unless it died anyway.
--- $1 ids, $2 leases, $3 states, $4 delays in ms, $5 attempt spent, $6 worker lost,
+-- $1 ids, $2 leases, $3 states, $4 delays in ms (of a job that waits, how long at most, or 0), $5 attempt spent, $6 worker lost,
 -- $7 the attempt's outcome for the record, $8 error codes, $9 error messages,
 -- $10 checkpoints, $11 children awaited, $12 the held clock, $13 money needed. Answers as succeed.sql does;
 -- parents are counted by the caller, with those of the batch's successes.
@@ -35,7 +35,7 @@ WITH freed AS (
     FROM freed f WHERE j.id = f.id
     RETURNING j.id, j.tenant_id, j.kind, j.role, j.state, j.priority, j.attempt, j.payload, j.run_at,
               j.callback_url, j.parent_id, j.awaited, f.run_lease, f.outcome, f.error_code, f.error_message,
-              f.worker_id, f.started_at, f.now, f.need
+              f.worker_id, f.started_at, f.now, f.need, f.delay_ms
 ), kept AS (
     INSERT INTO job_attempts (job_id, run_lease, attempt, outcome, error_code, error_message, worker_id,
                               started_at, finished_at)
@@ -51,6 +51,11 @@ WITH freed AS (
     INSERT INTO budget_waits (job_id, tenant_id, need, since)
     SELECT id, tenant_id, need, now FROM settled WHERE state = 'waiting' AND need IS NOT NULL
     ON CONFLICT (job_id) DO UPDATE SET need = excluded.need, since = excluded.since
+), bounded AS (
+    INSERT INTO waits (job_id, started_at, until)
+    SELECT id, started_at, now + delay_ms * interval '1 millisecond' FROM settled
+    WHERE state = 'waiting' AND delay_ms > 0
+    ON CONFLICT (job_id) DO UPDATE SET started_at = excluded.started_at, until = excluded.until
 ), buried AS (
     INSERT INTO dlq_messages (id, tenant_id, job_id, original_subject, kind, role, payload, error_code, error,
                               attempts, created_at)
@@ -67,6 +72,11 @@ WITH freed AS (
     WHERE state IN ('dead', 'cancelled')
       AND (callback_url IS NOT NULL
            OR kind <> 'webhook.deliver' AND tenant_id IN (SELECT tenant_id FROM heard))
+    UNION ALL
+    -- As in succeed.sql.
+    SELECT uuid_v7(), tenant_id, id, 'task.failed', now FROM settled
+    WHERE state = 'dead' AND kind = 'task'
+      AND (callback_url IS NOT NULL OR tenant_id IN (SELECT tenant_id FROM heard))
     RETURNING job_id
 )
 SELECT id, run_lease, state, NULL AS role FROM settled CROSS JOIN made_ready

@@ -25,6 +25,10 @@ WITH freed AS (
     WHERE callback_url IS NOT NULL
        -- What delivers events is none itself, or there would be no end of them.
        OR kind <> 'webhook.deliver' AND tenant_id IN (SELECT tenant_id FROM heard)
+    UNION ALL
+    -- The end of a task is told as such as well: who follows tasks need not know that they are jobs.
+    SELECT uuid_v7(), tenant_id, id, 'task.completed', COALESCE($4, now()) FROM ended
+    WHERE kind = 'task' AND (callback_url IS NOT NULL OR tenant_id IN (SELECT tenant_id FROM heard))
     RETURNING job_id
 )
 SELECT id, run_lease, 'succeeded' AS state, NULL AS role FROM ended

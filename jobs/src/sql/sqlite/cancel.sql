@@ -8,7 +8,7 @@ WITH RECURSIVE tree (id) AS (
     SELECT c.id FROM tree CROSS JOIN jobs c ON c.parent_id = tree.id
 )
 SELECT j.id, j.finished_at IS NULL AS open, r.id IS NOT NULL AS running,
-       COALESCE(r.cancel, 0) AS asked
+       COALESCE(r.cancel, 0) AS asked, j.kind = 'escalation' AS asks_human
 FROM tree
 CROSS JOIN jobs j ON j.id = tree.id
 LEFT JOIN running r ON r.id = j.id

@@ -3,4 +3,4 @@ SELECT id, tenant_id, kind, role, state, priority, attempt, max_attempts, timeou
        started_at, finished_at, cost_micros, max_cost
 FROM job_view
 WHERE parent_id = ?1
-ORDER BY id
+ORDER BY created_at, id

@@ -16,7 +16,7 @@ DELETE FROM ready WHERE id IN (SELECT id FROM running WHERE run_lease >= ?1)
 
 -- step: claimed
 -- ?1: the first lease of this claim.
-SELECT r.run_lease, r.started_at, j.id, j.tenant_id, j.kind, j.attempt + 1 AS attempt, j.max_attempts,
+SELECT r.run_lease, r.started_at, j.id, j.tenant_id, j.kind, j.priority, j.attempt + 1 AS attempt, j.max_attempts,
        j.timeout_ms, j.payload, j.checkpoint, j.parent_id, j.trace_context, j.run_at
 FROM running r CROSS JOIN jobs j ON j.id = r.id
 WHERE r.run_lease >= ?1

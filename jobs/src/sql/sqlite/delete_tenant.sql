@@ -7,6 +7,7 @@ WHERE id = ?1
   AND NOT EXISTS (SELECT 1 FROM running WHERE tenant_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM scheduled WHERE tenant_id = ?1)
   AND NOT EXISTS (SELECT 1 FROM budget_waits WHERE tenant_id = ?1)
+  AND NOT EXISTS (SELECT 1 FROM escalations WHERE tenant_id = ?1 AND state <> 'resolved')
   AND NOT EXISTS (SELECT 1 FROM ready WHERE tenant_id = ?1)
 
 -- step: known
@@ -30,6 +31,18 @@ DELETE FROM webhook_endpoints WHERE tenant_id = ?1
 -- step: budget
 -- What it spent stays spent, should it come back.
 UPDATE budget_limits SET total_limit = NULL, period = NULL WHERE tenant_id = ?1
+
+-- step: policies
+-- Versions stay, and their numbers are not given out again; none of them is active.
+UPDATE governance_slots
+SET active_version = 0, canary = NULL, frozen_at = NULL, frozen_by = NULL, frozen_reason = NULL
+WHERE tenant_id = ?1
+
+-- step: changes
+UPDATE policy_changes
+SET state = CASE state WHEN 'active' THEN 'superseded' WHEN 'canary' THEN 'rolled_back' ELSE 'withdrawn' END
+WHERE tenant_id = ?1 AND state IN ('proposed', 'validating', 'evaluating', 'awaiting_approval', 'approved', 'scheduled',
+                                   'canary', 'active')
 
 -- step: listeners
 DELETE FROM listeners WHERE tenant_id = ?1

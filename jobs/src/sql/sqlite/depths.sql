@@ -40,4 +40,5 @@ FROM counted AS asked
 -- ?1: how many are looked at.
 SELECT (SELECT count(*) FROM (SELECT 1 FROM dlq_messages WHERE NOT resolved LIMIT ?1)) AS dead_letters,
        (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT ?1)) AS outbox,
+       (SELECT count(*) FROM (SELECT 1 FROM escalations WHERE state <> 'resolved' LIMIT ?1)) AS escalations,
        (SELECT count(*) FROM (SELECT 1 FROM publications LIMIT ?1)) AS unpublished

@@ -28,7 +28,7 @@ DELETE FROM running WHERE run_lease IN (SELECT value FROM json_each(?1))
 -- Which of the ended jobs ?1 somebody follows: whoever listens to them or to their tenant, or a
 -- parent that awaits them. What delivers events is none itself, or there would be no end of
 -- them. ?2: now.
-SELECT j.id, j.tenant_id, j.state, j.awaited, j.parent_id,
+SELECT j.id, j.tenant_id, j.kind, j.state, j.awaited, j.parent_id,
        j.callback_url IS NOT NULL
        OR j.kind <> 'webhook.deliver'
           AND EXISTS (SELECT 1 FROM listeners l WHERE l.tenant_id IN (j.tenant_id, '') AND l.until > ?2) AS told

@@ -49,6 +49,9 @@ DELETE FROM webhook_deliveries WHERE id IN (SELECT unhex(value) FROM json_each(?
 DELETE FROM dlq_messages WHERE (tenant_id, job_id) IN (
     SELECT j.tenant_id, j.id FROM json_each(?1) AS e CROSS JOIN jobs j ON j.id = unhex(e.value))
 
+-- step: escalations
+DELETE FROM escalations WHERE job_id IN (SELECT unhex(value) FROM json_each(?1))
+
 -- step: reservations
 -- What the jobs spent stays in the ledger.
 DELETE FROM budget_reservations
@@ -56,6 +59,15 @@ WHERE job_id IN (SELECT unhex(value) FROM json_each(?1)) AND state IN ('settled'
 
 -- step: trees
 DELETE FROM budget_trees WHERE job_id IN (SELECT unhex(value) FROM json_each(?1)) AND reserved = 0
+
+-- step: ballots
+-- Of the reviews that follow.
+DELETE FROM peer_ballots WHERE review_id IN (
+    SELECT r.id FROM json_each(?1) AS e CROSS JOIN peer_reviews r ON r.job_id = unhex(e.value))
+
+-- step: reviews
+-- What a job of these saw to last.
+DELETE FROM peer_reviews WHERE job_id IN (SELECT unhex(value) FROM json_each(?1))
 
 -- step: jobs
 DELETE FROM jobs WHERE id IN (SELECT unhex(value) FROM json_each(?1))

@@ -47,6 +47,11 @@ WHERE e.value ->> 10 IS NOT NULL
 INSERT OR REPLACE INTO budget_waits (job_id, tenant_id, need, since)
 SELECT unhex(value ->> 0), value ->> 1, value ->> 2, ?2 FROM json_each(?1)
 
+-- step: bounded
+-- The jobs that wait so long at most. ?1: [[job, until], …]. The runs that said so are noted in step jobs.
+INSERT OR REPLACE INTO waits (job_id, started_at, until)
+SELECT j.id, j.started_at, e.value ->> 1 FROM json_each(?1) AS e CROSS JOIN jobs j ON j.id = unhex(e.value ->> 0)
+
 -- step: buried
 -- ?1: [[dead letter, job], …], ?2: now.
 INSERT INTO dlq_messages (id, tenant_id, job_id, original_subject, kind, role, payload, error_code, error, attempts,

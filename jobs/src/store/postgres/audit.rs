@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{Row, postgres::PgRow};
 
-use super::{PostgresStore, millis, rows, step};
+use super::{Connection, PostgresStore, millis, rows, step};
 use crate::{
     audit::{Act, Action, Actor, Entry, Hash, Head, SignedHead, head::Bytes},
     store::{
@@ -146,7 +146,7 @@ impl PostgresStore {
     /// before it commits: it holds the end of the chain from here on, and must not wait for anything else then.
     pub(super) async fn audit(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         tenant: &str,
         by: &Actor,
         act: Act,
@@ -157,7 +157,7 @@ impl PostgresStore {
     /// The same where it may be the installation's chain.
     pub(super) async fn chain(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         chain: &ChainName,
         acts: impl IntoIterator<Item = (&Actor, &Act)> + Send,
     ) -> Result<(), sqlx::Error> {

@@ -4,17 +4,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{PostgresStore, millis, rows, step};
+use super::{
+    Connection, PostgresStore,
+    insert::{Entrance, record},
+    millis, rows, step,
+};
 use crate::{
     audit::{Actor, acts},
-    budgets::{Accounts, Micros, Period, TenantAccount, TreeAccount},
+    budgets::{Accounts, GONE, Micros, Period, TenantAccount, TreeAccount},
+    escalations::{Answer, Escalation, Subject},
     id::{JobId, ReservationId},
+    job::Job,
     store::{
         Budgets, Run, StoreError,
-        budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Reaped, Reservation, Reserved},
+        budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Imbalance, Reaped, Reservation, Reserved},
     },
     webhooks::BUDGET_THRESHOLD,
 };
@@ -26,7 +32,6 @@ const TREES_OPENED: &str = step(ACCOUNTS, "trees_opened");
 const TREES: &str = step(ACCOUNTS, "trees");
 const TENANT_KEPT: &str = step(ACCOUNTS, "tenant_kept");
 const TREE_KEPT: &str = step(ACCOUNTS, "tree_kept");
-const TOLD: &str = step(ACCOUNTS, "told");
 
 const RESERVE: &str = include_str!("../../sql/postgres/reserve.sql");
 const RUN: &str = step(RESERVE, "run");
@@ -106,21 +111,41 @@ impl Budgets for PostgresStore {
         .await
     }
 
-    async fn set_budget(&self, tenant: &str, terms: &BudgetTerms, by: &Actor) -> Result<Budget, StoreError> {
+    async fn imbalance(&self) -> Result<Imbalance, StoreError> {
         self.in_time(|| async {
-            let mut tx = self.begin().await?;
-            let (mut accounts, at) = self.accounts(&mut tx, tenant, &[]).await?;
-            let before = accounts.tenant.budget(tenant, self.allowance, at);
-            accounts.tenant.set(*terms, self.allowance, at);
-            self.keep_accounts(&mut tx, tenant, &accounts).await?;
-            let budget = accounts.tenant.budget(tenant, self.allowance, at);
-            if budget.terms != before.terms {
-                self.audit(&mut tx, tenant, by, acts::budget_set(tenant, &budget)).await?;
-            }
-            tx.commit().await?;
-            Ok(budget)
+            let row = sqlx::query(include_str!("../../sql/postgres/imbalance.sql")).fetch_one(&self.pool).await?;
+            Ok(Imbalance {
+                tenants_reserved: row.try_get("tenants_reserved")?,
+                tenants_spent: row.try_get("tenants_spent")?,
+                trees_reserved: row.try_get("trees_reserved")?,
+            })
         })
         .await
+    }
+
+    async fn set_budget(&self, tenant: &str, terms: &BudgetTerms, by: &Actor) -> Result<Budget, StoreError> {
+        let (budget, told, answered) = self
+            .in_time(|| async {
+                let mut tx = self.begin().await?;
+                let (mut accounts, at) = self.accounts(&mut tx, tenant, &[]).await?;
+                let before = accounts.tenant.budget(tenant, self.allowance, at);
+                accounts.tenant.set(*terms, self.allowance, at);
+                self.keep_accounts(&mut tx, tenant, &accounts).await?;
+                let budget = accounts.tenant.budget(tenant, self.allowance, at);
+                if budget.terms != before.terms {
+                    self.audit(&mut tx, tenant, by, acts::budget_set(tenant, &budget)).await?;
+                }
+                let (answered, told) = match budget.limit > before.limit && !budget.is_exhausted() {
+                    false => Default::default(),
+                    true => self.settle_about(&mut tx, tenant, Subject::Budget, tenant, &Answer::FIXED, by).await?,
+                };
+                tx.commit().await?;
+                Ok((budget, told, answered))
+            })
+            .await?;
+        self.tell(told);
+        self.go_on(&answered.iter().map(|escalation| escalation.job_id).collect::<Vec<_>>()).await;
+        Ok(budget)
     }
 
     async fn reserve(&self, ask: &Ask) -> Result<Reserved, StoreError> {
@@ -128,7 +153,7 @@ impl Budgets for PostgresStore {
             .in_time(|| async {
                 let mut tx = self.begin().await?;
                 let run = sqlx::query(RUN).bind(ask.run.id.0).bind(ask.run.lease).fetch_optional(&mut *tx).await?;
-                let Some(run) = run else { return Ok((None, false)) };
+                let Some(run) = run else { return Ok((None, Crossed::default())) };
                 let tenant: String = run.try_get("tenant_id")?;
                 let trees: Vec<Uuid> = run.try_get("trees")?;
                 let asked = sqlx::query(ASKED)
@@ -150,7 +175,8 @@ impl Budgets for PostgresStore {
                     let settled = state == "settled";
                     let amount = Micros::new(asked.try_get("amount")?).unwrap_or(ask.amount);
                     tx.commit().await?;
-                    return Ok((Some(Reserved::Granted(Reservation { id, amount, settled })), false));
+                    let granted = Reserved::Granted(Reservation { id, amount, settled });
+                    return Ok((Some(granted), Crossed::default()));
                 }
                 let (mut accounts, at) = self.accounts(&mut tx, &tenant, &trees).await?;
                 let taken = accounts.reserve(ask.amount);
@@ -165,7 +191,7 @@ impl Budgets for PostgresStore {
                 Ok((Some(taken.map_or_else(Reserved::Short, granted)), told))
             })
             .await?;
-        self.tell(told);
+        self.say_crossed(told);
         reserved.ok_or(StoreError::LeaseLost)
     }
 
@@ -266,7 +292,7 @@ impl PostgresStore {
                 let mut tx = self.begin().await?;
                 sqlx::query(JOB).bind(reservation.0).execute(&mut *tx).await?;
                 let open = sqlx::query(OPEN).bind(reservation.0).bind(lease).fetch_optional(&mut *tx).await?;
-                let Some(open) = open else { return Ok((false, false)) };
+                let Some(open) = open else { return Ok((false, Crossed::default())) };
                 let (tenant, job): (String, Uuid) = (open.try_get("tenant_id")?, open.try_get("job_id")?);
                 let trees: Vec<Uuid> = open.try_get("trees")?;
                 let (mut accounts, at) = self.accounts(&mut tx, &tenant, &trees).await?;
@@ -289,14 +315,14 @@ impl PostgresStore {
                 Ok((true, told))
             })
             .await?;
-        self.tell(told);
+        self.say_crossed(told);
         Ok(charged)
     }
 
     /// The accounts of a tenant and of some trees, held until the transaction ends, and the time.
     async fn accounts(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         tenant: &str,
         trees: &[Uuid],
     ) -> Result<(Accounts, DateTime<Utc>), sqlx::Error> {
@@ -322,7 +348,7 @@ impl PostgresStore {
 
     async fn keep_accounts(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         tenant: &str,
         accounts: &Accounts,
     ) -> Result<(), sqlx::Error> {
@@ -351,32 +377,44 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Puts out an event if a threshold was crossed and somebody listens. Says whether it did.
+    /// Puts out an event if a threshold was crossed and somebody listens, and asks a human if the budget is gone. Says
+    /// which of it there was.
     async fn tell_of_budget(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         tenant: &str,
         accounts: &mut Accounts,
         refused: bool,
         at: DateTime<Utc>,
-    ) -> Result<bool, sqlx::Error> {
-        let Some(threshold) = accounts.crossed(refused) else { return Ok(false) };
-        let told = sqlx::query(TOLD)
-            .bind(tenant)
-            .bind(BUDGET_THRESHOLD)
-            .bind(accounts.telling(tenant, threshold, at).to_string())
-            .bind(self.now())
-            .execute(connection)
-            .await?;
-        Ok(told.rows_affected() > 0)
+    ) -> Result<Crossed, sqlx::Error> {
+        let Some(threshold) = accounts.crossed(refused) else { return Ok(Crossed::default()) };
+        let data = accounts.telling(tenant, threshold, at);
+        let told = self.announce(&mut *connection, tenant, BUDGET_THRESHOLD, &data).await?;
+        if threshold == GONE {
+            let asked = accounts.gone(tenant, at).by_golden(tenant);
+            let asked = asked.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+            // Whatever quota the tenant has: it did not ask for this job.
+            record(connection, &[&asked], Entrance::Open, self.now()).await?;
+        }
+        Ok(Crossed { told, asked: threshold == GONE })
     }
 
-    fn tell(&self, told: bool) {
-        if told {
-            self.wakes.tell();
-            self.notifier.tell();
+    /// Says what followed from an account, once that is committed.
+    fn say_crossed(&self, Crossed { told, asked }: Crossed) {
+        self.tell(told);
+        if asked {
+            self.wake([Escalation::ROLE]);
         }
     }
+}
+
+/// What followed from an account.
+#[derive(Clone, Copy, Default)]
+struct Crossed {
+    /// Somebody is to be told of an event.
+    told: bool,
+    /// A human is asked.
+    asked: bool,
 }
 
 fn waited_for(row: &PgRow, budget: Budget) -> Result<Budget, sqlx::Error> {

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
-    PostgresStore,
+    Connection, PostgresStore,
     insert::{Entrance, record},
     millis, rows, step,
 };
@@ -176,7 +176,7 @@ impl Deliveries for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn keep(&self, connection: &mut PgConnection, new: &NewAttempt) -> Result<(), sqlx::Error> {
+    async fn keep(&self, connection: &mut Connection, new: &NewAttempt) -> Result<(), sqlx::Error> {
         let attempt = &new.attempt;
         sqlx::query(KEPT)
             .bind(new.message_id.0)
@@ -196,7 +196,7 @@ impl PostgresStore {
     /// What an attempt says of its endpoint. Answers whether there is something to pass on.
     async fn judge(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         endpoint: EndpointId,
         new: &NewAttempt,
     ) -> Result<bool, sqlx::Error> {
@@ -229,7 +229,7 @@ impl PostgresStore {
 
 /// Records deliveries with their jobs, within a transaction.
 pub(super) async fn add(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     deliveries: &[NewDelivery],
     now: Option<DateTime<Utc>>,
 ) -> Result<(), sqlx::Error> {

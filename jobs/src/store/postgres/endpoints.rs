@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, Row, postgres::PgRow};
+use sqlx::{PgExecutor, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{PostgresStore, millis, rows, step};
+use super::{Connection, PostgresStore, millis, rows, step};
 use crate::{
     audit::{Action, Actor, acts},
     id::EndpointId,
@@ -206,7 +206,7 @@ impl PostgresStore {
     }
 
     /// Listens to a tenant whose endpoints changed, or no more.
-    pub(super) async fn heed(&self, connection: &mut PgConnection, tenant: &str) -> Result<(), sqlx::Error> {
+    pub(super) async fn heed(&self, connection: &mut Connection, tenant: &str) -> Result<(), sqlx::Error> {
         sqlx::query(ALONE).bind(tenant).execute(&mut *connection).await?;
         let heed = sqlx::query(HEEDED).bind(tenant).bind(millis(LISTEN_LEASE)).bind(self.now());
         heed.execute(connection).await.map(|_| ())

@@ -6,9 +6,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use serde_json::Value;
+use sqlx::{Row, postgres::PgRow};
 
-use super::{PostgresStore, deliveries, endpoints::listening, millis, publications, rows, step, summaries_of};
+use super::{
+    Connection, PostgresStore, deliveries, endpoints::listening, millis, publications, rows, step, summaries_of,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -123,11 +126,37 @@ impl Events for PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// Puts out an event about no job if somebody listens, in the transaction of what it tells. Says whether it did:
+    /// then [`tell`](Self::tell) is due after the commit.
+    pub(super) async fn announce(
+        &self,
+        connection: &mut Connection,
+        tenant: &str,
+        event: &str,
+        data: &Value,
+    ) -> Result<bool, sqlx::Error> {
+        let told = sqlx::query(include_str!("../../sql/postgres/announce.sql"))
+            .bind(tenant)
+            .bind(event)
+            .bind(data.to_string())
+            .bind(self.now())
+            .execute(connection)
+            .await?;
+        Ok(told.rows_affected() > 0)
+    }
+
+    /// There are new events, if `told`.
+    pub(super) fn tell(&self, told: bool) {
+        if told {
+            self.wakes.tell();
+            self.notifier.tell();
+        }
+    }
+}
+
 /// What the jobs left that died.
-async fn letters_of(
-    connection: &mut PgConnection,
-    events: &[Event],
-) -> Result<HashMap<JobId, DeadLetter>, sqlx::Error> {
+async fn letters_of(connection: &mut Connection, events: &[Event]) -> Result<HashMap<JobId, DeadLetter>, sqlx::Error> {
     let (tenants, jobs): (Vec<&str>, Vec<Uuid>) = deaths(events).map(|(tenant, job)| (tenant, job.0)).unzip();
     if jobs.is_empty() {
         return Ok(HashMap::new());

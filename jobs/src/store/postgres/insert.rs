@@ -8,10 +8,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use rand::Rng;
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 use uuid::Uuid;
 
-use super::{PostgresStore, millis, quota::Counted, rows};
+use super::{Connection, PostgresStore, millis, quota::Counted, rows};
 use crate::{
     budgets::Micros,
     id::JobId,
@@ -45,7 +45,12 @@ impl PostgresStore {
             })
             .collect();
         let Recording { mut new, capped, parked } = self
-            .in_time(|| async { record(&mut *self.pool.acquire().await?, &first, Entrance::Quota, self.now()).await })
+            .in_time(|| async {
+                let mut tx = self.pool.begin_one().await?;
+                let recording = record(&mut tx, &first, Entrance::Quota, self.now()).await?;
+                tx.commit().await?;
+                Ok(recording)
+            })
             .await?;
         let counted =
             if capped.is_empty() { Ok(Counted::default()) } else { self.insert_capped(&first, &capped).await };
@@ -207,7 +212,7 @@ pub(super) enum Entrance {
 
 /// Records jobs on a connection or within a transaction.
 pub(super) async fn record(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     jobs: &[&NewJob],
     entrance: Entrance,
     now: Option<DateTime<Utc>>,

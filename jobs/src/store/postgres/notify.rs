@@ -3,6 +3,9 @@
 //! NOTIFY takes a lock that all committing transactions share, so it is never sent by a
 //! trigger or within a job's transaction: a task of its own sends what has gathered, each role's
 //! at most 20 times a second. The first after a pause goes out at once, whatever others do.
+//!
+//! LISTEN needs a session. Behind a pooler that has none to lend, a process hears nothing and goes by its polls; it tells
+//! all the same, since others may be connected straight.
 
 use std::{
     collections::HashSet,
@@ -17,6 +20,7 @@ use std::{
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
+use super::Connections;
 use crate::{
     role::Role,
     wake::{Hint, Wakes},
@@ -45,7 +49,9 @@ const TELL: u32 = 1 << 31;
 /// Sends this process's hints and hears those of others. Ends when dropped.
 pub(super) struct Notifier {
     gathered: Arc<Gathered>,
-    tasks: [JoinHandle<()>; 2],
+    send: JoinHandle<()>,
+    /// `None` where there is no session to listen in.
+    hear: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -68,13 +74,11 @@ struct Watched {
 }
 
 impl Notifier {
-    pub(super) fn start(pool: PgPool, wakes: Wakes) -> Self {
+    pub(super) fn start(pool: &Connections, wakes: Wakes) -> Self {
         let gathered = Arc::new(Gathered::default());
-        let tasks = [
-            tokio::spawn(send(pool.clone(), wakes.clone(), Arc::clone(&gathered))),
-            tokio::spawn(hear(pool, wakes, Arc::clone(&gathered))),
-        ];
-        Self { gathered, tasks }
+        let send = tokio::spawn(send(pool.clone(), wakes.clone(), Arc::clone(&gathered)));
+        let hear = pool.sessions().map(|pool| tokio::spawn(hear(pool.clone(), wakes, Arc::clone(&gathered))));
+        Self { gathered, send, hear }
     }
 
     pub(super) fn wake(&self, role: Role) {
@@ -107,6 +111,9 @@ impl Notifier {
 
     /// This process watches, and would know of what changes.
     pub(super) fn watch(&self) {
+        if self.hear.is_none() {
+            return;
+        }
         let mut watch = self.gathered.watch();
         let now = Instant::now();
         if watch.told.is_none_or(|told| now - told > WATCH_PAUSE) {
@@ -130,11 +137,12 @@ impl Gathered {
 
 impl Drop for Notifier {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.send.abort();
+        self.hear.iter().for_each(JoinHandle::abort);
     }
 }
 
-async fn send(pool: PgPool, wakes: Wakes, gathered: Arc<Gathered>) {
+async fn send(pool: Connections, wakes: Wakes, gathered: Arc<Gathered>) {
     let mut pace = Pace::default();
     loop {
         match pace.next() {
@@ -156,7 +164,7 @@ async fn send(pool: PgPool, wakes: Wakes, gathered: Arc<Gathered>) {
     }
 }
 
-async fn notify(pool: &PgPool, channel: &str, payloads: &[String]) {
+async fn notify(pool: &Connections, channel: &str, payloads: &[String]) {
     let sent = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS p(payload)")
         .bind(channel)
         .bind(payloads)

@@ -1,10 +1,10 @@
 //! What waits for the broker.
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 use uuid::Uuid;
 
-use super::{PostgresStore, rows, step};
+use super::{Connection, PostgresStore, rows, step};
 use crate::store::{
     StoreError,
     publications::{Publication, Publications, Published},
@@ -45,7 +45,7 @@ impl Publications for PostgresStore {
 }
 
 /// Records what is to be published.
-pub(super) async fn add(connection: &mut PgConnection, publications: &[Publication]) -> Result<(), sqlx::Error> {
+pub(super) async fn add(connection: &mut Connection, publications: &[Publication]) -> Result<(), sqlx::Error> {
     if publications.is_empty() {
         return Ok(());
     }

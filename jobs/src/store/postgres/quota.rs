@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 
 use super::{
-    PostgresStore,
+    Connection, PostgresStore,
     insert::{Entrance, Times, record},
     step,
 };
@@ -45,7 +45,7 @@ impl PostgresStore {
 
     /// The same within a transaction. Their queues are held until its end, so that nobody else
     /// fills them.
-    pub(super) async fn count_in(&self, tx: &mut PgConnection, jobs: &[&NewJob]) -> Result<Counted, sqlx::Error> {
+    pub(super) async fn count_in(&self, tx: &mut Connection, jobs: &[&NewJob]) -> Result<Counted, sqlx::Error> {
         let mut queues: BTreeMap<(&str, &str), Vec<&NewJob>> = BTreeMap::new();
         for job in jobs {
             queues.entry((job.role.as_str(), &job.tenant_id)).or_default().push(job);
@@ -76,7 +76,7 @@ impl PostgresStore {
     /// How many a queue may hold, and how many more that is.
     async fn room(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         role: &str,
         tenant: &str,
         wanted: usize,

@@ -96,6 +96,7 @@ pub(super) fn claimed(row: &PgRow, role: Role) -> Read<Claimed> {
         tenant_id: row.try_get("tenant_id")?,
         kind: row.try_get("kind")?,
         role,
+        priority: u8::try_from(row.try_get::<i16, _>("priority")?).unwrap_or(9),
         attempt: small(row, "attempt")?,
         max_attempts: small(row, "max_attempts")?,
         timeout: Duration::from_millis(count(row, "timeout_ms")?),
@@ -147,6 +148,11 @@ pub(super) fn promoted(row: &PgRow, limit: u32) -> Read<Promoted> {
     })
 }
 
+/// Whether any wait is over.
+pub(super) fn lapsed(row: &PgRow) -> Read<bool> {
+    row.try_get("lapsed")
+}
+
 /// The roles with gated queues.
 pub(super) fn gated(row: &PgRow) -> Read<Vec<Role>> {
     row.try_get::<Vec<String>, _>("gated")?.iter().map(|role| parsed(role)).collect()
@@ -190,6 +196,8 @@ pub(super) struct Cancelled {
     pub asked: u64,
     pub missed: i64,
     pub told: bool,
+    /// Of the jobs that ended or were asked to: those of kind `escalation`.
+    pub asking: Vec<Uuid>,
     pub resumed: Option<Role>,
 }
 
@@ -203,6 +211,7 @@ pub(super) fn cancelled(row: &PgRow) -> Read<Cancelled> {
         asked: count(row, "asked")?,
         missed: row.try_get("missed")?,
         told: row.try_get("told")?,
+        asking: row.try_get("asking")?,
         resumed: resumed.as_deref().map(parsed).transpose()?,
     })
 }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
-    PostgresStore,
+    Connection, PostgresStore,
     insert::{Entrance, record},
     quota::Counted,
     rows, step,
@@ -197,7 +197,7 @@ impl PostgresStore {
     /// how many its queue may hold, and whether any of their queues has a gate.
     async fn record_within_quotas(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         jobs: &[&NewJob],
     ) -> Result<(HashMap<JobId, u64>, bool), sqlx::Error> {
         let recording = record(&mut *connection, jobs, Entrance::Quota, self.now()).await?;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
-    PostgresStore,
+    Connection, PostgresStore,
     insert::{Entrance, record},
     millis, rows,
 };
@@ -41,7 +41,9 @@ impl PostgresStore {
             .in_time(|| async {
                 let mut settled = Settled::default();
                 if other.is_empty() {
-                    self.succeed(&mut *self.pool.acquire().await?, &succeeded, true, &mut settled).await?;
+                    let mut tx = self.pool.begin_one().await?;
+                    self.succeed(&mut tx, &succeeded, true, &mut settled).await?;
+                    tx.commit().await?;
                 } else {
                     let mut tx = self.begin().await?;
                     self.succeed(&mut tx, &succeeded, false, &mut settled).await?;
@@ -77,7 +79,7 @@ impl PostgresStore {
 
     async fn succeed(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         ends: &[&RunEnd],
         counting: bool,
         settled: &mut Settled,
@@ -104,7 +106,7 @@ impl PostgresStore {
     }
 
     /// Counts the ended children of a whole batch off their parents.
-    async fn count_down(&self, connection: &mut PgConnection, settled: &mut Settled) -> Result<(), sqlx::Error> {
+    async fn count_down(&self, connection: &mut Connection, settled: &mut Settled) -> Result<(), sqlx::Error> {
         if settled.awaited.is_empty() {
             return Ok(());
         }
@@ -121,7 +123,7 @@ impl PostgresStore {
     /// Records the children that runs wait for, each once.
     async fn bear(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         children: &[NewJob],
         settled: &mut Settled,
     ) -> Result<(), sqlx::Error> {
@@ -145,7 +147,7 @@ impl PostgresStore {
 
     async fn settle(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         ends: &[&RunEnd],
         settled: &mut Settled,
     ) -> Result<(), sqlx::Error> {

@@ -23,7 +23,10 @@ impl PostgresStore {
                         .bind(self.now())
                         .fetch_one(&mut *tx)
                         .await?;
-                    let cancelled = rows::cancelled(&row)?;
+                    let mut cancelled = rows::cancelled(&row)?;
+                    if !cancelled.asking.is_empty() {
+                        cancelled.told |= self.withdraw_escalations(&mut tx, &cancelled.asking, by).await?;
+                    }
                     let (ended, asked) = (cancelled.ended.len(), cancelled.asked);
                     if ended > 0 || asked > 0 {
                         self.audit(&mut tx, tenant, by, acts::cancelled(job, ended, asked)).await?;

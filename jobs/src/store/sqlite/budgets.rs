@@ -11,6 +11,9 @@ use super::{
     SqliteStore,
     audit::audit,
     entry::{self, Arrival},
+    escalations::settle_about,
+    events::announce,
+    insert::record,
     now,
     params::{after, hex, list, micros},
     rows,
@@ -19,11 +22,13 @@ use super::{
 };
 use crate::{
     audit::{Actor, acts},
-    budgets::{Accounts, Allowance, Micros, Period, TenantAccount, TreeAccount},
-    id::{MessageId, ReservationId},
+    budgets::{Accounts, Allowance, GONE, Micros, Period, TenantAccount, TreeAccount},
+    escalations::{Answer, Subject},
+    id::ReservationId,
     store::{
         Budgets, Run, StoreError,
-        budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Reaped, Reservation, Reserved},
+        budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Imbalance, Reaped, Reservation, Reserved},
+        escalations::EscalationRecord,
     },
     webhooks::BUDGET_THRESHOLD,
 };
@@ -35,7 +40,6 @@ const TREES_OPENED: &str = step(ACCOUNTS, "trees_opened");
 const TREES: &str = step(ACCOUNTS, "trees");
 const TENANT_KEPT: &str = step(ACCOUNTS, "tenant_kept");
 const TREE_KEPT: &str = step(ACCOUNTS, "tree_kept");
-const TOLD: &str = step(ACCOUNTS, "told");
 
 const RESERVE: &str = include_str!("../../sql/sqlite/reserve.sql");
 const RUN: &str = step(RESERVE, "run");
@@ -111,9 +115,24 @@ impl Budgets for SqliteStore {
         .await
     }
 
+    async fn imbalance(&self) -> Result<Imbalance, StoreError> {
+        self.read(async {
+            let row = sqlx::query(include_str!("../../sql/sqlite/imbalance.sql")).fetch_one(&self.readers).await?;
+            Ok(Imbalance {
+                tenants_reserved: row.try_get("tenants_reserved")?,
+                tenants_spent: row.try_get("tenants_spent")?,
+                trees_reserved: row.try_get("trees_reserved")?,
+            })
+        })
+        .await
+    }
+
     async fn set_budget(&self, tenant: &str, terms: &BudgetTerms, by: &Actor) -> Result<Budget, StoreError> {
         let (tenant, by) = (tenant.to_owned(), by.clone());
-        self.writer.call(Set { tenant, terms: *terms, by, allowance: self.allowance }).await
+        let set = Set { tenant, terms: *terms, by, allowance: self.allowance };
+        let (budget, answered) = self.writer.call(set).await?;
+        self.go_on(&answered.iter().map(|escalation| escalation.job_id).collect::<Vec<_>>()).await;
+        Ok(budget)
     }
 
     async fn reserve(&self, ask: &Ask) -> Result<Reserved, StoreError> {
@@ -154,9 +173,10 @@ struct Set {
 
 #[async_trait]
 impl Verb for Set {
-    type Answer = Budget;
+    /// And the escalations that this answered.
+    type Answer = (Budget, Vec<EscalationRecord>);
 
-    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Budget, sqlx::Error> {
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<Self::Answer, sqlx::Error> {
         let (tenant, at) = (&self.tenant, rows::time(tx.now));
         let mut accounts = accounts(tx, tenant, &[], self.allowance).await?;
         let before = accounts.tenant.budget(tenant, self.allowance, at);
@@ -166,7 +186,11 @@ impl Verb for Set {
         if budget.terms != before.terms {
             audit(tx, tenant, &self.by, acts::budget_set(tenant, &budget)).await?;
         }
-        Ok(budget)
+        let answered = match budget.limit > before.limit && !budget.is_exhausted() {
+            false => Vec::new(),
+            true => settle_about(tx, tenant, Subject::Budget, tenant, &Answer::FIXED, &self.by).await?,
+        };
+        Ok((budget, answered))
     }
 }
 
@@ -427,19 +451,16 @@ async fn keep(tx: &mut Tx<'_>, tenant: &str, accounts: &Accounts) -> Result<(), 
     Ok(())
 }
 
-/// Puts out an event if a threshold was crossed and somebody listens.
+/// Puts out an event if a threshold was crossed and somebody listens, and asks a human if the budget is gone.
 async fn tell(tx: &mut Tx<'_>, tenant: &str, accounts: &mut Accounts, refused: bool) -> Result<(), sqlx::Error> {
     let Some(threshold) = accounts.crossed(refused) else { return Ok(()) };
-    let told = sqlx::query(TOLD)
-        .bind(MessageId::new().0)
-        .bind(tenant)
-        .bind(BUDGET_THRESHOLD)
-        .bind(accounts.telling(tenant, threshold, rows::time(tx.now)).to_string())
-        .bind(tx.now)
-        .execute(&mut *tx.connection)
-        .await?;
-    if told.rows_affected() > 0 {
-        tx.hints.tell();
+    let at = rows::time(tx.now);
+    announce(tx, tenant, BUDGET_THRESHOLD, &accounts.telling(tenant, threshold, at)).await?;
+    if threshold == GONE {
+        let asked = accounts.gone(tenant, at).by_golden(tenant);
+        let asked = asked.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        // Whatever quota the tenant has: it did not ask for this job.
+        record(tx, &[&asked], false).await?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::{
     params::list,
     role_names, rows,
     steps::step,
+    waits,
     writer::{Tx, Verb},
 };
 use crate::{role::Role, store::Promoted};
@@ -31,13 +32,15 @@ impl Verb for Promote {
         let moved = u32::try_from(due.len()).unwrap_or(u32::MAX);
         let due = due.iter().map(rows::entry).collect::<Result<Vec<_>, _>>()?;
         entry::ready(tx, due, Arrival::New).await?;
+        waits::lapse(tx, self.limit).await?;
         entry::park(tx).await?;
         entry::admit(tx, entry::PARKED).await?;
         let ready: Vec<String> =
             sqlx::query_scalar(WAITING).bind(list(role_names())?).fetch_all(&mut *tx.connection).await?;
         let ready = ready.iter().map(|role| rows::parsed(role)).collect::<Result<Vec<Role>, _>>()?;
         ready.iter().for_each(|role| tx.hints.wake(*role));
-        let next: Option<i64> = sqlx::query_scalar(NEXT).bind(tx.now).fetch_one(&mut *tx.connection).await?;
+        let scheduled: Option<i64> = sqlx::query_scalar(NEXT).bind(tx.now).fetch_one(&mut *tx.connection).await?;
+        let next = [scheduled, waits::next(tx).await?].into_iter().flatten().min();
         let next_due = next.map(|at| Duration::from_micros(u64::try_from(at - tx.now).unwrap_or(0)));
         // A full batch means that more may be due already.
         let next_due = if moved == self.limit { Some(Duration::ZERO) } else { next_due };

@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use serde_json::Value;
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
@@ -152,6 +153,22 @@ impl Verb for Forget {
         let forget = sqlx::query(OLD_EVENTS).bind(tx.now.saturating_sub(window)).bind(self.limit);
         Ok(forget.execute(&mut *tx.connection).await?.rows_affected())
     }
+}
+
+/// Puts out an event about no job if somebody listens, in the transaction of what it tells.
+pub(super) async fn announce(tx: &mut Tx<'_>, tenant: &str, event: &str, data: &Value) -> Result<(), sqlx::Error> {
+    let told = sqlx::query(include_str!("../../sql/sqlite/announce.sql"))
+        .bind(MessageId::new().0)
+        .bind(tenant)
+        .bind(event)
+        .bind(data.to_string())
+        .bind(tx.now)
+        .execute(&mut *tx.connection)
+        .await?;
+    if told.rows_affected() > 0 {
+        tx.hints.tell();
+    }
+    Ok(())
 }
 
 /// What the jobs left that died.

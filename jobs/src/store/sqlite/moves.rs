@@ -96,8 +96,16 @@ pub(super) async fn ended(tx: &mut Tx<'_>, jobs: &[JobId]) -> Result<(), sqlx::E
         let id: JobId = rows::job_id(row, "id")?;
         if row.try_get("told")? {
             let tenant: String = row.try_get("tenant_id")?;
-            let event = format!("job.{}", row.try_get::<&str, _>("state")?);
-            events.push((hex(MessageId::new().0), tenant, hex(id.0), event));
+            let state: &str = row.try_get("state")?;
+            // The end of a task is told as such as well: who follows tasks need not know that they are jobs.
+            let of_task = match (row.try_get("kind")?, state) {
+                ("task", "succeeded") => Some("task.completed".to_owned()),
+                ("task", "dead") => Some("task.failed".to_owned()),
+                _ => None,
+            };
+            for event in [Some(format!("job.{state}")), of_task].into_iter().flatten() {
+                events.push((hex(MessageId::new().0), tenant.clone(), hex(id.0), event));
+            }
         }
         if row.try_get("awaited")? {
             children.push(id);

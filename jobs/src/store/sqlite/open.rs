@@ -64,7 +64,7 @@ pub(in crate::store) async fn inspect(url: &str) -> Result<Inspection, ConnectEr
         here if here == Path::new("") => PathBuf::from("."),
         folder => folder.to_owned(),
     });
-    Ok(Inspection { product: format!("SQLite {version}"), schema, folder })
+    Ok(Inspection { product: format!("SQLite {version}"), schema, folder, pooled: false })
 }
 
 /// Waits until no other process migrates a database in the folder of `file`, and keeps others

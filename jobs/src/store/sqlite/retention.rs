@@ -26,8 +26,11 @@ const OLD: &str = step(FILE, "old");
 const HANGING_ON: [&str; 3] = [step(FILE, "logs"), step(FILE, "attempts"), step(FILE, "tries")];
 const DELIVERIES: &str = step(FILE, "deliveries");
 const LETTERS: &str = step(FILE, "letters");
+const ESCALATIONS: &str = step(FILE, "escalations");
 const RESERVATIONS: &str = step(FILE, "reservations");
 const TREES: &str = step(FILE, "trees");
+const BALLOTS: &str = step(FILE, "ballots");
+const REVIEWS: &str = step(FILE, "reviews");
 const JOBS: &str = step(FILE, "jobs");
 
 /// How far the clock that made a job's id may have been from ours.
@@ -118,7 +121,7 @@ impl Verb for PruneJobs {
                 return Ok(Pruned { next: Next::Again, ..pruned });
             }
         }
-        for statement in [DELIVERIES, LETTERS, RESERVATIONS, TREES, JOBS] {
+        for statement in [DELIVERIES, LETTERS, ESCALATIONS, RESERVATIONS, TREES, BALLOTS, REVIEWS, JOBS] {
             sqlx::query(statement).bind(&ids).execute(&mut *tx.connection).await?;
         }
         for row in &old {

@@ -111,6 +111,7 @@ pub(super) fn claimed(row: &SqliteRow, role: Role) -> Read<Claimed> {
         tenant_id: row.try_get("tenant_id")?,
         kind: row.try_get("kind")?,
         role,
+        priority: row.try_get("priority")?,
         attempt: small(row, "attempt")?,
         max_attempts: small(row, "max_attempts")?,
         timeout: Duration::from_millis(count(row, "timeout_ms")?),

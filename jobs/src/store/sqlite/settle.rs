@@ -1,6 +1,6 @@
 //! Every end of a run but success.
 
-use std::{collections::HashMap, ops::Deref};
+use std::{collections::HashMap, ops::Deref, time::Duration};
 
 use sqlx::Row;
 
@@ -23,6 +23,7 @@ const HELD: &str = step(FILE, "held");
 const JOBS: &str = step(FILE, "jobs");
 const KEPT: &str = step(FILE, "kept");
 const UNFUNDED: &str = step(FILE, "unfunded");
+const BOUNDED: &str = step(FILE, "bounded");
 const BURIED: &str = step(FILE, "buried");
 
 /// Records ends other than success. Answers the runs whose lease was lost.
@@ -92,7 +93,7 @@ async fn bear(tx: &mut Tx<'_>, endings: &mut [Ending<'_>]) -> Result<(), sqlx::E
     for ending in endings.iter_mut().filter(|ending| !ending.awaited.is_empty()) {
         ending.children = adopted.get(&ending.run.id).copied().unwrap_or(0);
         if ending.children == 0 {
-            ending.settlement.state = "queued";
+            (ending.settlement.state, ending.settlement.delay) = ("queued", Duration::ZERO);
         }
     }
     Ok(())
@@ -137,6 +138,17 @@ async fn record(tx: &mut Tx<'_>, endings: &[Ending<'_>]) -> Result<(), sqlx::Err
     let unfunded: Vec<_> = unfunded.collect();
     if !unfunded.is_empty() {
         sqlx::query(UNFUNDED).bind(list(unfunded)?).bind(now).execute(&mut *tx.connection).await?;
+    }
+
+    let bounded: Vec<_> = state("waiting")
+        .filter(|e| !e.delay.is_zero())
+        .map(|e| {
+            tx.hints.due_in(e.delay);
+            (hex(e.run.id.0), after(now, e.delay))
+        })
+        .collect();
+    if !bounded.is_empty() {
+        sqlx::query(BOUNDED).bind(list(bounded)?).execute(&mut *tx.connection).await?;
     }
 
     let dead = list(state("dead").map(|e| (hex(DeadLetterId::new().0), hex(e.run.id.0))))?;

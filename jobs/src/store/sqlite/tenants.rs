@@ -27,6 +27,8 @@ const FUNCTIONS: &str = step(DELETE, "functions");
 const VERSIONS: &str = step(DELETE, "versions");
 const ENDPOINTS: &str = step(DELETE, "endpoints");
 const BUDGET: &str = step(DELETE, "budget");
+const POLICIES: &str = step(DELETE, "policies");
+const CHANGES: &str = step(DELETE, "changes");
 const LISTENERS: &str = step(DELETE, "listeners");
 
 #[async_trait]
@@ -157,7 +159,7 @@ impl Verb for Delete {
             let known: bool = sqlx::query_scalar(KNOWN).bind(&self.id).fetch_one(&mut *tx.connection).await?;
             return Ok(if known { Deleted::Busy } else { Deleted::NoSuchTenant });
         }
-        for statement in [QUEUES, SCHEDULES, FUNCTIONS, VERSIONS, ENDPOINTS, BUDGET, LISTENERS] {
+        for statement in [QUEUES, SCHEDULES, FUNCTIONS, VERSIONS, ENDPOINTS, BUDGET, POLICIES, CHANGES, LISTENERS] {
             sqlx::query(statement).bind(&self.id).execute(&mut *tx.connection).await?;
         }
         audit(tx, &self.id, &self.by, acts::deleted(&self.id)).await?;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     audit::audit,
     entry::{self, Arrival},
+    escalations::withdraw,
     moves,
     params::{hex, list, micros},
     rows,
@@ -59,12 +60,15 @@ impl Verb for Cancel {
         if tree.is_empty() {
             return Ok(None);
         }
-        let (mut below, mut running, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut below, mut running, mut waiting, mut escalations) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut asked = 0;
         for row in &tree {
             let id = rows::job_id(row, "id")?;
             if id != self.job {
                 below.push(id);
+            }
+            if row.try_get("open")? && row.try_get("asks_human")? {
+                escalations.push(id);
             }
             if row.try_get("running")? {
                 running.push(id);
@@ -87,6 +91,9 @@ impl Verb for Cancel {
             sqlx::query(ENDED).bind(ids).bind(tx.now).execute(&mut *tx.connection).await?;
             moves::ended(tx, &waiting).await?;
             entry::admit(tx, entry::ASIDE).await?;
+        }
+        if !escalations.is_empty() {
+            withdraw(tx, &escalations, &self.by).await?;
         }
         if asked > 0 || !waiting.is_empty() {
             audit(tx, &self.tenant, &self.by, acts::cancelled(self.job, waiting.len(), asked)).await?;

@@ -1,0 +1,5 @@
+-- Those of a tenant's escalations that still need somebody; the pairs are there for the planner, as in jobs/any.sql.
+WITH looked AS NOT MATERIALIZED (
+    SELECT id FROM escalations
+    WHERE state <> 'resolved' AND tenant_id = $1 AND (tenant_id, id) < ($1, $2) ORDER BY id DESC LIMIT $7
+)

@@ -1,0 +1,7 @@
+-- What job $1 and all jobs below it have cost. Jobs that adopted each other are met once.
+WITH RECURSIVE tree AS (
+    SELECT id, cost_micros FROM jobs WHERE id = $1
+    UNION
+    SELECT j.id, j.cost_micros FROM tree t JOIN jobs j ON j.parent_id = t.id
+)
+SELECT COALESCE(sum(cost_micros), 0)::bigint FROM tree
