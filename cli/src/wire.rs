@@ -1,38 +1,29 @@
 //! From settings to a running API, pools and relay.
 
-use std::{future::Future, io, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+mod pools;
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use golden_api::{Api, ApiOptions, Auth, Part, ScalerTls, Service, Vitals};
 use golden_jobs::{
-    Job, Registry, Role, WorkerId,
+    Job, Registry, WorkerId,
     audit::signing::keep_signing,
     backoff::Backoff,
     breakers::{self, Board, Dependency, State as Breaker},
     broker,
-    context::Ports,
-    dispatch::Dispatch,
-    functions::KnownFunctions,
     kinds::{SandboxRun, Task},
     metrics::Metrics,
-    models::{Models, Offline},
-    outbound::Outbound,
-    sandbox::Executor,
     store::{ConnectOptions, SharedStore},
-    webhooks::relay,
 };
 use golden_nats::{Nats, NatsOptions};
-use golden_redis::{Redis, ThroughRedis};
+use golden_redis::Redis;
 use golden_sandbox::{GvisorExecutor, Image, Missing, SandboxOptions};
-use golden_workers::{
-    models::{ChatCompletions, Provider},
-    outbound::HttpOutbound,
-};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    config::{self, Answerer, AnySetting, DispatchBy, Jwks, Secret, Setting, Settings, Verifier, table},
+    config::{self, AnySetting, Jwks, Secret, Setting, Settings, Verifier, table},
     exit::Exit,
     keys::{KeyFile, KeyUrl},
     machine,
@@ -236,93 +227,6 @@ impl Process {
         Ok(())
     }
 
-    /// Adds a pool for each role, and the relay of events.
-    pub(crate) fn add_pools(
-        &mut self,
-        roles: &[Role],
-        sandbox: Result<Arc<GvisorExecutor>, String>,
-        exit_when_idle: Option<Duration>,
-    ) -> anyhow::Result<()> {
-        let outbound: Arc<dyn Outbound> = Arc::new(HttpOutbound::new(self.settings.egress.clone())?);
-        let ports = Ports {
-            store: Arc::clone(&self.store),
-            metrics: self.metrics.clone(),
-            outbound,
-            models: self.models(roles)?,
-            executor: sandbox.clone().map(|executor| executor as Arc<dyn Executor>),
-            breakers: self.breakers.clone(),
-            functions: KnownFunctions::new(Arc::clone(&self.store)),
-        };
-        let options = golden_workers::Options {
-            pools: roles.iter().map(|role| (*role, concurrency(*role, self.settings.concurrency))).collect(),
-            drain_timeout: self.settings.drain_timeout,
-            lost_after: self.settings.lost_after,
-            keep: self.settings.keep,
-            exit_when_idle,
-            dispatch: self.dispatch(),
-        };
-        self.has_pools = true;
-        let pools = golden_workers::run(options, Arc::clone(&self.registry), ports, self.shutdown.clone());
-        let shutdown = self.shutdown.clone();
-        self.add("the pools", async move {
-            let mut pools = std::pin::pin!(pools);
-            let ended = tokio::select! {
-                ended = &mut pools => ended,
-                () = shutdown.cancelled() => {
-                    // What still comes is what this process holds already.
-                    if let Ok(executor) = &sandbox {
-                        executor.stop_warming();
-                    }
-                    pools.await
-                }
-            };
-            if let Ok(executor) = sandbox {
-                executor.close().await;
-            }
-            Ok(ended?)
-        });
-        if let Some(delivery) = self.registry.get(DELIVERY) {
-            let relayed = relay(Arc::clone(&self.store), delivery.policy, self.shutdown.clone());
-            self.add("the relay", async {
-                relayed.await;
-                Ok(())
-            });
-        }
-        Ok(())
-    }
-
-    /// What answers agents, or why nothing does.
-    fn models(&self, roles: &[Role]) -> anyhow::Result<Result<Models, String>> {
-        if !roles.iter().any(|role| matches!(role, Role::Orchestrator | Role::PeerHub)) {
-            return Ok(Err("this worker has no role that asks models".to_owned()));
-        }
-        let settings = &self.settings;
-        let named = settings.model_roles.as_ref();
-        Ok(match &settings.models {
-            None => Err("no model is configured: set LLM_BASE_URL and GOLDEN_MODELS".to_owned()),
-            Some(Answerer::Offline) => {
-                tracing::info!("the offline model answers, which is built in and goes by rule (LLM_BASE_URL)");
-                Ok(Models::new(Arc::new(Offline), config::Roles::offline()))
-            }
-            Some(Answerer::At(url)) => {
-                let key = settings.models_key.as_ref().map(|key| key.reveal().to_owned());
-                if key.is_some() && url.scheme() == "http" {
-                    tracing::warn!("LLM_BASE_URL is no https address: whoever is in between can read LLM_API_KEY");
-                }
-                let provider = ChatCompletions::new(Provider { base_url: url.clone(), key }).context("LLM_BASE_URL")?;
-                let terms = named.map(|roles| roles.0.clone()).unwrap_or_default();
-                Ok(Models::new(Arc::new(provider), terms))
-            }
-        })
-    }
-
-    /// What hands jobs to the pools, where it is not the store.
-    fn dispatch(&self) -> Option<Arc<dyn Dispatch>> {
-        let redis = self.redis.clone().filter(|_| self.settings.dispatch == DispatchBy::Redis)?;
-        let (store, breakers) = (Arc::clone(&self.store), self.breakers.clone());
-        Some(Arc::new(ThroughRedis::new(redis, store, breakers, self.metrics.clone())))
-    }
-
     /// Runs all parts until a signal, and drains them. One that ends before it was told to
     /// takes the others down in good order.
     pub(crate) async fn run_until(mut self, signals: Signals) -> anyhow::Result<Exit> {
@@ -466,31 +370,12 @@ fn with_images(registry: Registry, images: &[Image]) -> Registry {
         .with_schema(Task::KIND, |schema| Task::offer(schema, &languages))
 }
 
-/// Runs at once in a role's pool: many where they wait for others, few where they use this machine.
-fn concurrency(role: Role, asked: Option<NonZeroUsize>) -> usize {
-    let by_role = match role {
-        Role::Orchestrator => 64,
-        Role::PeerHub => 16,
-        Role::Sandbox => 4,
-        Role::Supervisor => 8,
-        Role::Webhook => 50,
-    };
-    asked.map_or(by_role, NonZeroUsize::get)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::config::Layers;
-
-    #[test]
-    fn docs_say_how_many_runs_a_pool_has() {
-        let page = include_str!("../../docs/configuration.md");
-        for role in Role::ALL {
-            let words = format!("{role} {}", concurrency(role, None));
-            assert!(page.contains(&words), "docs/configuration.md does not say `{words}`");
-        }
-    }
 
     #[test]
     fn the_schedule_sets_how_often_and_when_a_webhook_is_tried() {

@@ -1,21 +1,23 @@
 //! What tenants and trees of jobs may spend, and what they have spent.
 
-use std::{sync::Arc, time::Duration};
+mod at_once;
+mod waiting;
+
+use std::time::Duration;
 
 use golden_jobs::{
-    JobId, ReservationId, Role, State,
+    JobId, ReservationId, Role,
     budgets::{Micros, Period},
-    outcome::{JobError, Verdict},
+    outcome::Verdict,
     store::{
         Claimed, NewJob, StoreError,
         budgets::{Account, Ask, BudgetTerms, Imbalance, Reaped, Reservation, Reserved, Shortfall, UNSETTLED_FOR},
     },
 };
-use rand::Rng;
 
 use crate::{
     bed::{ALL, Bed},
-    behind_pgbouncer, both_stores,
+    both_stores,
     given::{MINUTE, SECOND, TENANT, await_all, by, child_of, dead, job, job_of, retry_in, succeeded},
 };
 
@@ -32,16 +34,7 @@ both_stores! {
     a_period_turns_by_the_calendar
     thresholds_are_told_once
     a_limit_that_is_raised_by_hand_holds_at_once
-    fifty_who_reserve_at_once_stay_within_the_limit
-    the_books_balance_whatever_is_done_at_once
     books_that_do_not_balance_show_by_how_much
-    a_job_without_money_waits_until_there_is_some
-    as_many_go_on_as_there_is_money_for
-    who_waits_no_more_is_forgotten
-}
-
-behind_pgbouncer! {
-    the_books_balance_whatever_is_done_at_once
 }
 
 fn micros(micros: i64) -> Micros {
@@ -347,95 +340,6 @@ async fn a_limit_that_is_raised_by_hand_holds_at_once(store: Bed) {
     granted(&store, &ask(&run, "a", 2_000_000)).await;
 }
 
-async fn runs(store: &Bed, number: usize, max_cost: Option<Micros>) -> Vec<Claimed> {
-    let root = NewJob { max_cost, ..job() };
-    let parent = root.id;
-    let children = (1..number).map(|_| NewJob { parent_id: Some(parent), ..job() });
-    store.insert(std::iter::once(root).chain(children).collect()).await.unwrap();
-    store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap()
-}
-
-async fn fifty_who_reserve_at_once_stay_within_the_limit(store: Bed) {
-    limit(&store, TENANT, 1000).await;
-    let runs = runs(&store, 50, Some(micros(730))).await;
-    let asked = runs.into_iter().map(|run| {
-        let store = store.clone();
-        tokio::spawn(async move { store.reserve(&ask(&run, "a", 100)).await.unwrap() })
-    });
-    let mut granted = 0;
-    for asked in asked.collect::<Vec<_>>() {
-        granted += i64::from(matches!(asked.await.unwrap(), Reserved::Granted(_)));
-    }
-    assert_eq!((granted, books(&store).await), (7, (0, 700)), "as many as the tree has room for");
-    balanced(&store).await;
-}
-
-/// Runs that reserve, dispatch, settle, release, repeat themselves and vanish, all at once; and somebody who sees to what
-/// they left. Nobody ever has more than the limits, and in the end the books balance.
-async fn the_books_balance_whatever_is_done_at_once(store: Bed) {
-    const LIMIT: i64 = 2000;
-    limit(&store, TENANT, LIMIT).await;
-    let tree = NewJob { max_cost: Some(micros(700)), ..job() };
-    let mut jobs: Vec<NewJob> =
-        (0..12).map(|n| NewJob { parent_id: (n % 3 == 0).then_some(tree.id), ..job() }).collect();
-    jobs.push(tree);
-    store.insert(jobs).await.unwrap();
-    let runs: Vec<Arc<Claimed>> =
-        store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap().into_iter().map(Arc::new).collect();
-
-    let tasks: Vec<_> = (0..24)
-        .map(|task| {
-            let (store, run) = (store.clone(), Arc::clone(&runs[task % runs.len()]));
-            tokio::spawn(async move {
-                for _ in 0..10 {
-                    let (step, amount, fate) = {
-                        let mut rng = rand::rng();
-                        (rng.random_range(0..8), rng.random_range(0..120), rng.random_range(0..6))
-                    };
-                    let Ok(Reserved::Granted(held)) = store.reserve(&ask(&run, &format!("s{step}"), amount)).await
-                    else {
-                        continue;
-                    };
-                    let actual = micros(held.amount.get() * 3 / 4);
-                    // Two tasks may have one reservation, and do with it what two runs might.
-                    match fate {
-                        0 => drop(store.release(run.run, held.id).await.unwrap()),
-                        1 => {}
-                        2 => drop(store.dispatch(run.run, held.id).await),
-                        _ if store.dispatch(run.run, held.id).await.is_ok() => {
-                            store.settle(held.id, actual).await.unwrap();
-                        }
-                        _ => {}
-                    }
-                    let budget = store.budget(TENANT).await.unwrap();
-                    assert!(budget.spent + budget.reserved <= LIMIT, "{budget:?}");
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
-    }
-    balanced(&store).await;
-    let over = "SELECT count(*) FROM budget_trees WHERE spent + reserved > max_cost";
-    assert_eq!(store.sql.number(over).await, 0);
-
-    for run in &runs {
-        store.end(run, succeeded()).await;
-    }
-    store.later(UNSETTLED_FOR).await;
-    let (one, other) =
-        tokio::join!(store.reap_reservations(UNSETTLED_FOR, ALL), store.reap_reservations(UNSETTLED_FOR, ALL));
-    assert!(one.is_ok() && other.is_ok());
-    assert_eq!(books(&store).await.1, 0, "nothing is kept back for anybody");
-    assert!(books(&store).await.0 <= LIMIT);
-    balanced(&store).await;
-}
-
-fn unfunded(need: i64) -> Verdict {
-    Verdict::Unfunded { need: micros(need), error: JobError::new("budget_exhausted", "there is no money") }
-}
-
 async fn books_that_do_not_balance_show_by_how_much(store: Bed) {
     let run = store.start(NewJob { max_cost: Some(micros(100)), ..job() }).await;
     spend(&store, &run, "spent", 20, 7).await;
@@ -450,87 +354,4 @@ async fn books_that_do_not_balance_show_by_how_much(store: Bed) {
     store.sql.execute("UPDATE budget_trees SET reserved = 2").await.unwrap();
     let off = Imbalance { tenants_reserved: 15, tenants_spent: 3, trees_reserved: 2 };
     assert_eq!(store.imbalance().await.unwrap(), off);
-}
-
-async fn a_job_without_money_waits_until_there_is_some(store: Bed) {
-    limit(&store, TENANT, 100).await;
-    let run = store.start(job()).await;
-    spend(&store, &run, "a", 80, 80).await;
-    short(&store, &ask(&run, "b", 30)).await;
-    assert!(!store.budget(TENANT).await.unwrap().is_exhausted());
-    store.end(&run, unfunded(30)).await;
-    let record = store.record(run.run.id).await;
-    assert_eq!(
-        (record.state, record.attempt, record.error.unwrap().code.as_str()),
-        (State::Waiting, 0, "budget_exhausted")
-    );
-    assert_eq!(store.outcomes(run.run.id).await, Vec::<String>::new());
-    let budget = store.budget(TENANT).await.unwrap();
-    assert_eq!((budget.waiting, budget.least_need, budget.is_exhausted()), (1, Some(30), true));
-    assert_eq!(store.fund(ALL).await.unwrap(), 0);
-    assert_eq!(store.delete_tenant(TENANT, &by("ops")).await.unwrap(), golden_jobs::store::Deleted::Busy);
-
-    // As the runbook has it.
-    let raise = "UPDATE budget_limits SET total_limit = 110 WHERE tenant_id = 'acme'";
-    store.sql.execute(raise).await.unwrap();
-    assert_eq!((store.fund(ALL).await.unwrap(), store.fund(ALL).await.unwrap()), (1, 0));
-    let again = store.claim_one(Role::Orchestrator).await;
-    assert_eq!((again.run.id, again.attempt), (run.run.id, 1));
-    spend(&store, &again, "b", 30, 30).await;
-    assert_eq!(store.budget(TENANT).await.unwrap().waiting, 0);
-
-    // And where the period turns.
-    store.end(&again, unfunded(30)).await;
-    store.later(29 * 24 * 60 * MINUTE).await;
-    assert_eq!(store.fund(ALL).await.unwrap(), 0);
-    store.later(24 * 60 * MINUTE).await;
-    assert_eq!(store.fund(ALL).await.unwrap(), 1);
-    let last = store.claim_one(Role::Orchestrator).await;
-    store.end(&last, succeeded()).await;
-    let record = store.record(last.run.id).await;
-    assert_eq!((record.state, record.error), (State::Succeeded, None));
-    balanced(&store).await;
-}
-
-async fn as_many_go_on_as_there_is_money_for(store: Bed) {
-    limit(&store, TENANT, 0).await;
-    limit(&store, "globex", 0).await;
-    for (tenant, need) in [(TENANT, 40), (TENANT, 500), (TENANT, 30), (TENANT, 40), ("globex", 10)] {
-        let run = store.start(job_of(tenant)).await;
-        store.end(&run, unfunded(need)).await;
-        store.clock.advance(SECOND);
-    }
-    limit(&store, TENANT, 100).await;
-    assert_eq!(store.fund(1).await.unwrap(), 1, "who waits the longest");
-    store.claim_one(Role::Orchestrator).await;
-    limit(&store, TENANT, 70).await;
-    assert_eq!(store.fund(ALL).await.unwrap(), 2, "one that needs more does not hold up the others");
-    let budget = store.budget(TENANT).await.unwrap();
-    assert_eq!((budget.waiting, budget.least_need), (1, Some(500)));
-    assert_eq!(store.budget("globex").await.unwrap().waiting, 1);
-    limit(&store, TENANT, 69).await;
-    assert_eq!(store.fund(ALL).await.unwrap(), 0);
-}
-
-async fn who_waits_no_more_is_forgotten(store: Bed) {
-    limit(&store, TENANT, 0).await;
-    let cancelled = store.start(job()).await;
-    store.end(&cancelled, unfunded(1)).await;
-    store.cancel(TENANT, cancelled.run.id, &by("ops")).await.unwrap();
-    assert_eq!(store.state(cancelled.run.id).await, State::Cancelled);
-    assert_eq!(store.budget(TENANT).await.unwrap().waiting, 0);
-
-    // A run that was asked to stop does not wait.
-    let stopped = store.start(job()).await;
-    store.cancel(TENANT, stopped.run.id, &by("ops")).await.unwrap();
-    store.end(&stopped, unfunded(1)).await;
-    assert_eq!(store.state(stopped.run.id).await, State::Cancelled);
-    assert_eq!(store.budget(TENANT).await.unwrap().waiting, 0);
-
-    // Nor does money wake who waits for something else.
-    let parent = store.start(job()).await;
-    store.end(&parent, await_all(vec![NewJob { role: Role::Sandbox, ..child_of(&parent) }])).await;
-    limit(&store, TENANT, 100).await;
-    assert_eq!(store.fund(ALL).await.unwrap(), 0);
-    assert_eq!(store.state(parent.run.id).await, State::Waiting);
 }
