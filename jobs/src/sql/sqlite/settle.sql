@@ -29,7 +29,9 @@ FROM (SELECT r.id, r.worker_id, r.started_at, e.value ->> 2 AS state, e.value ->
              e.value ->> 5 AS run_at, e.value ->> 6 AS error_code, e.value ->> 7 AS error_message,
              e.value ->> 8 AS checkpoint, e.value ->> 9 AS children
       FROM json_each(?1) AS e
-      CROSS JOIN running r ON r.run_lease = e.value ->> 1) AS f
+      CROSS JOIN running r ON r.run_lease = e.value ->> 1
+      -- Known to be so, and yet said: without it all jobs are gone through, once for each of these runs.
+      WHERE r.id = unhex(e.value ->> 0)) AS f
 WHERE jobs.id = f.id
 
 -- step: kept

@@ -1,5 +1,7 @@
 //! What is SQLite's own; what every store must do is in `tests/store/`.
 
+mod plans;
+
 use std::path::PathBuf;
 
 use serde_json::value::RawValue;
