@@ -81,6 +81,8 @@ const MOST_ROUNDS: u32 = 5;
 const ESCALATION: &str = "escalation";
 /// How long a task waits that has told a human: for its escalation to be on record, and not for the answer.
 const BRIEFLY: Duration = Duration::from_secs(1);
+/// Bytes of what a panel found that a task goes on with, as JSON: more would not fit its result beside the files.
+const VERDICT: usize = 32 * 1024;
 /// Who made what is reviewed, and has no seat on the panel.
 const AUTHOR: AgentRole = AgentRole::Developer;
 
@@ -122,11 +124,18 @@ impl Job for Task {
         let kept = cx.checkpoint().and_then(|kept| serde_json::from_str(kept.get()).ok());
         let mut course: Course = kept.unwrap_or_default();
 
-        if let Some(error) = course.dies() {
+        let attempt = cx.claimed().attempt;
+        if let Some(error) = course.dies(attempt) {
             return dead(cx, &course, error).await;
         }
         let next = if course.is_to_begin() {
-            course.begin(&task, language)
+            let again = course.is_over();
+            let next = course.begin(&task, language);
+            if again {
+                // At once: should this run be lost, the next one is not to take it for dead yet.
+                cx.save(json_of(&course)?).await?;
+            }
+            next
         } else {
             match ended(cx, &task, &course, language).await? {
                 Some(ended) => course.advance(&task, language, ended),
@@ -145,7 +154,10 @@ impl Job for Task {
                 done(TaskDone { delivered: *delivered, cost })
             }
             Next::Tell(why) => tell(cx, &course, &why),
-            Next::Dead(error) => dead(cx, &course, error).await,
+            Next::Dead(error) => {
+                course.dies(attempt);
+                dead(cx, &course, error).await
+            }
         }
     }
 }
@@ -195,7 +207,7 @@ fn wait(cx: &Context, task: &Task, course: &Course, language: &'static Language)
     Ok(End::Await { children: children.collect::<Result<_, _>>()?, checkpoint: Some(json_of(course)?), until: None })
 }
 
-/// Ends it. Run again, it goes on from here.
+/// Ends it. Put back to work, it goes on from here.
 async fn dead(cx: &Context, course: &Course, error: JobError) -> Outcome<TaskDone> {
     cx.save(json_of(course)?).await?;
     Err(Failure::Fatal(error))
@@ -279,6 +291,7 @@ fn json_of(value: &impl Serialize) -> Result<Box<serde_json::value::RawValue>, F
 impl Judgement {
     /// What a review came to, if it came to something.
     fn of(reviewed: Reviewed) -> Option<Self> {
+        let reviewed = reviewed.within(VERDICT);
         let judged = match reviewed.state {
             ReviewState::Approved => Judged::Approved,
             ReviewState::ChangesRequested => Judged::ChangesRequested,

@@ -54,10 +54,18 @@ pub struct Course {
     /// Which models answered, by their providers' words.
     models: BTreeSet<String>,
     guard: Guard,
-    /// It ended badly. Whoever has it run again wants another try.
-    over: bool,
-    /// What it dies of once a human was told that it goes in a circle.
-    stuck: Option<String>,
+    /// It ended badly, or is about to. Whoever has it run again after that wants another try.
+    over: Option<Death>,
+}
+
+/// What a task dies of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Death {
+    code: String,
+    message: String,
+    /// The attempt that said so. A later one was begun because nobody heard of it; one that was begun by somebody's wish
+    /// has a smaller number, or the same. `None` while a human is told first.
+    attempt: Option<u32>,
 }
 
 /// What is to be done next.
@@ -101,8 +109,7 @@ impl Default for Course {
             wrong: BTreeMap::new(),
             models: BTreeSet::new(),
             guard: Guard::default(),
-            over: false,
-            stuck: None,
+            over: None,
         }
     }
 }
@@ -110,8 +117,8 @@ impl Default for Course {
 impl Course {
     /// Begins, or begins the step again at which the task died.
     pub fn begin(&mut self, task: &Task, language: &'static Language) -> Next {
-        if self.over {
-            (self.over, self.repairs, self.guard) = (false, 0, Guard::default());
+        if self.over.take().is_some() {
+            (self.repairs, self.guard) = (0, Guard::default());
             (self.revised, self.round_of) = (false, None);
         }
         let next = self.prepared(task, language);
@@ -120,7 +127,12 @@ impl Course {
 
     /// Whether nothing is waited for: the task is new, or ended badly and is run again.
     pub fn is_to_begin(&self) -> bool {
-        self.made == 0 || self.over
+        self.made == 0 || self.is_over()
+    }
+
+    /// Whether it ended badly, or is about to.
+    pub fn is_over(&self) -> bool {
+        self.over.is_some()
     }
 
     /// Goes on from what came of the errands.
@@ -134,20 +146,21 @@ impl Course {
 
     fn concluded(&mut self, next: Result<Next, End>) -> Next {
         next.unwrap_or_else(|end| {
-            self.over = true;
-            match end {
-                End::Dead(error) => Next::Dead(error),
-                End::Stuck(why) => {
-                    self.stuck = Some(why.clone());
-                    Next::Tell(why)
-                }
-            }
+            let (code, message, next) = match end {
+                End::Dead(error) => (error.code.clone(), error.message.clone(), Next::Dead(error)),
+                End::Stuck(why) => ("stuck".to_owned(), why.clone(), Next::Tell(why)),
+            };
+            self.over = Some(Death { code, message, attempt: None });
+            next
         })
     }
 
-    /// What it dies of now, if a human was told that it goes in a circle.
-    pub fn dies(&mut self) -> Option<JobError> {
-        self.stuck.take().map(|why| JobError::new("stuck", why))
+    /// What it dies of in this attempt of its job, if it does: for the first time, or again because the worker of the
+    /// attempt before died before that was on record.
+    pub fn dies(&mut self, attempt: u32) -> Option<JobError> {
+        let death = self.over.as_mut().filter(|death| death.attempt.is_none_or(|before| before < attempt))?;
+        death.attempt.get_or_insert(attempt);
+        Some(JobError::new(death.code.clone(), death.message.clone()))
     }
 
     /// Counts what is to be done next, and lets it be done unless that goes in a circle.

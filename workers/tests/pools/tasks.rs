@@ -297,6 +297,28 @@ async fn a_worker_that_dies_has_one_step_repeated() {
     }
 }
 
+/// Else it would be repaired more often than it may, and nobody would have wanted that.
+#[tokio::test]
+async fn a_task_that_dies_with_its_worker_is_dead_all_the_same() {
+    // After the death of one that is stuck, the job that asks a human looks for an answer once more.
+    for (ends, code, after) in [(vec![1, 2, 3, 4], "tests_fail", 1), (vec![7; 4], "stuck", 2)] {
+        let bed = Bed::open(&ends).await;
+        let (job, runs) = bed.ends(bed.submit("failing").await, None).await;
+        let (whole, jobs) = (error(&job).1.to_owned(), bed.all().await.len());
+
+        let bed = Bed::open(&ends).await;
+        let id = bed.submit("failing").await;
+        let (job, _) = bed.ends(id, Some(runs - after)).await;
+        assert_eq!((error(&job), job.attempt), ((code, whole.as_str()), 2));
+        assert_eq!(bed.all().await.len(), jobs, "it made no more of them");
+
+        // It is run again by somebody's wish alone, and then does so though its worker dies.
+        bed.store.retry("acme", id, &Actor::golden()).await.unwrap();
+        let (job, _) = bed.ends(id, Some(0)).await;
+        assert!(bed.all().await.len() > jobs, "{:?}", job.error);
+    }
+}
+
 /// Wherever it is: nothing of it goes on.
 #[tokio::test]
 async fn a_task_that_is_cancelled_takes_all_its_jobs_with_it() {

@@ -82,16 +82,15 @@ impl Walk {
     }
 
     fn dies<const N: usize>(&mut self, ended: [(Part, Ended); N]) -> (String, String) {
-        let error = match self.on(ended) {
-            Next::Dead(error) => error,
-            Next::Tell(why) => {
-                let error = self.course.dies().expect("it is told, and then it dies");
-                assert_eq!(error.message, why);
-                error
-            }
+        let said = match self.on(ended) {
+            Next::Dead(error) => error.message,
+            Next::Tell(why) => why,
             next => panic!("{next:?}"),
         };
-        assert_eq!(self.course.dies(), None, "of one thing");
+        let error = self.course.dies(1).expect("it is told, and then it dies");
+        assert_eq!(error.message, said);
+        assert_eq!(self.course.dies(2), Some(error.clone()), "its worker died before anybody heard of it");
+        assert_eq!(self.course.dies(1), None, "somebody had it run again");
         (error.code, error.message)
     }
 
