@@ -8,11 +8,13 @@
 //! | `state` | where a review is, and what leads where |
 //! | `panel` | who sits, and with what weight |
 //! | `ballot` | what a seat says, and its findings |
+//! | `found` | what a panel found, each thing once |
 //! | `decision` | what follows from the ballots |
 //! | `review` | a review with its rounds, and what may be done to it |
 
 mod ballot;
 mod decision;
+mod found;
 mod panel;
 mod review;
 mod state;
@@ -22,6 +24,7 @@ pub const BALLOT_SCHEMA: &str = "Ballot";
 
 pub use ballot::{Ballot, Finding, Severity, Vote, abstention};
 pub use decision::{Label, Stage, Voice, certain, decide};
+pub use found::Found;
 pub use panel::{Panel, PanelError, Risk, Seat};
 pub use review::{
     BALLOTS_DUE, Cast, LAST_ROUND, NoFurtherRound, NotDecided, Opening, REPLACEMENTS_DUE, Review, Round, Ruling,

@@ -20,7 +20,7 @@ use crate::{
     models::exchange::AgentRole,
     outcome::{End, Failure, Outcome, done},
     record::JobRecord,
-    reviews::{self, Finding, Opening, Panel, PanelError, ReviewState, Risk, Seat, TIMEOUT, Vote, abstention},
+    reviews::{self, Found, Opening, Panel, PanelError, ReviewState, Risk, Seat, TIMEOUT, Vote, abstention},
     role::Role,
     store::{NewJob, reviews::Opened},
 };
@@ -69,8 +69,8 @@ pub struct Reviewed {
     pub state: ReviewState,
     /// The SHA-256 of what was judged.
     pub digest: String,
-    /// What the panel found, the worst first.
-    pub findings: Vec<Finding>,
+    /// What the panel found, the worst first, each thing once.
+    pub findings: Vec<Found>,
     /// The human who decided, where it was left to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
@@ -274,14 +274,13 @@ impl<'a> Ballots<'a> {
 impl Reviewed {
     fn new(review: &reviews::Review, round: u32, state: ReviewState, digest: &str) -> Self {
         let of_round = review.ballots.iter().filter(|ballot| ballot.round == round);
-        let mut findings: Vec<_> = of_round.flat_map(|ballot| ballot.findings.iter().cloned()).collect();
-        findings.sort_by_key(|found| std::cmp::Reverse(found.severity));
+        let findings = Found::of(of_round);
         let decided_by = review.ruling.as_ref().filter(|_| round == review.round).map(|ruling| ruling.by.clone());
         Self { review: review.id, round, state, digest: digest.to_owned(), findings, decided_by }
     }
 
     /// The same in so many bytes of JSON: the least of what was found goes first. All of it is in the review.
-    fn within(mut self, limit: usize) -> Self {
+    pub(super) fn within(mut self, limit: usize) -> Self {
         while !self.findings.is_empty() && serde_json::to_vec(&self).is_ok_and(|text| text.len() > limit) {
             self.findings.pop();
         }

@@ -1,8 +1,11 @@
 //! Asks one seat of a panel what it thinks of the work.
 
+use std::pin::pin;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::review::Review;
 use crate::{
@@ -16,7 +19,7 @@ use crate::{
         validation::AnswerSchema,
     },
     outcome::{Failure, Outcome, done},
-    reviews::{self, Ballot, Cast, Finding, ReviewState, Seat, Severity, Standing, Vote, abstention},
+    reviews::{self, Ballot, Cast, Finding, Found, ReviewState, Seat, Severity, Standing, TIMEOUT, Vote, abstention},
     role::Role,
 };
 
@@ -71,7 +74,7 @@ impl Job for ReviewBallot {
             let said = review.ballots.iter().find(|ballot| (ballot.round, ballot.seat) == (self.round, self.seat));
             return done(Balloted::of(said, said.is_some()));
         };
-        let ballot = self.asked(cx, &review, &seat).await?;
+        let Some(ballot) = self.in_time(cx, review, &seat).await? else { return done(Balloted::too_late()) };
         let Some((cast, review)) = store.cast(tenant, self.review, &ballot).await? else { return Err(gone()) };
         if let Standing::Certain(_) = review.standing(store.time().await?) {
             // A hint: the review looks by itself when all of its ballots have ended, or their time is over.
@@ -83,6 +86,31 @@ impl Job for ReviewBallot {
 }
 
 impl ReviewBallot {
+    /// What the seat says, unless the round's time is over before that: then nobody waits for it any more, and its place
+    /// in the pool is needed for what closes the round.
+    async fn in_time(&self, cx: &Context, mut review: reviews::Review, seat: &Seat) -> Result<Option<Ballot>, Failure> {
+        let (store, tenant, begun) = (cx.store(), &cx.claimed().tenant_id, review.clone());
+        let mut asked = pin!(self.asked(cx, &begun, seat));
+        loop {
+            let left = (review.due() - store.time().await?).to_std().unwrap_or_default();
+            if left.is_zero() || !self.is_awaited(&review) {
+                return Ok(None);
+            }
+            if let Ok(ballot) = timeout(left, &mut asked).await {
+                return ballot.map(Some);
+            }
+            // Where others were replaced early, there is more time than at first.
+            let Some(now) = store.review(tenant, self.review).await? else { return Ok(None) };
+            review = now;
+        }
+    }
+
+    fn is_awaited(&self, review: &reviews::Review) -> bool {
+        review.state == ReviewState::Collecting
+            && review.round == self.round
+            && review.missing().any(|seat| (seat.seat, seat.role) == (self.seat, self.role))
+    }
+
     /// What the seat says. A model that does not say anything that counts abstains; one that may still answer is asked
     /// again by the job's next run.
     async fn asked(&self, cx: &Context, review: &reviews::Review, seat: &Seat) -> Result<Ballot, Failure> {
@@ -145,7 +173,7 @@ impl ReviewBallot {
         }
         // Who judges first knows nothing of what the others say.
         let earlier = review.ballots.iter().filter(|ballot| ballot.round < self.round);
-        let findings: Vec<_> = earlier.flat_map(|ballot| &ballot.findings).collect();
+        let findings = Found::of(earlier);
         if !findings.is_empty() {
             show("findings_of_the_first_round", &json!(findings));
         }
@@ -163,6 +191,10 @@ impl ReviewBallot {
 }
 
 impl Balloted {
+    fn too_late() -> Self {
+        Self { reason: Some(TIMEOUT.to_owned()), ..Self::of(None, false) }
+    }
+
     fn of(ballot: Option<&Ballot>, counted: bool) -> Self {
         Self {
             verdict: ballot.map_or(Vote::Abstain, |ballot| ballot.verdict),

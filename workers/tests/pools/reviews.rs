@@ -13,7 +13,7 @@ use golden_jobs::{
         exchange::{AgentRole, Finish, Reply, Request, Usage},
     },
     outcome::{End, Verdict},
-    reviews::{Finding, ReviewState, Severity, Vote},
+    reviews::{Found, ReviewState, Severity, Vote},
     store::{
         Page, RunEnd,
         escalations::EscalationFilter,
@@ -110,7 +110,11 @@ async fn work_is_approved_or_comes_once_more_or_is_left_to_a_human() {
 
     let bad = output(&reviewed(&pools, "a - b", "1 failed, 2 passed", None).await);
     assert_eq!(bad.state, ReviewState::ChangesRequested);
-    assert!(matches!(&bad.findings[..], [Finding { severity: Severity::Major, .. }, ..]), "{bad:?}");
+    assert!(matches!(&bad.findings[..], [Found { severity: Severity::Major, .. }, ..]), "{bad:?}");
+    let mut claims: Vec<_> = bad.findings.iter().map(|found| (&found.pointer, &found.claim)).collect();
+    claims.dedup();
+    assert_eq!(claims.len(), bad.findings.len(), "what all of them found is there once: {bad:?}");
+    assert!(bad.findings[0].by.len() > 1, "and who did: {bad:?}");
     let same = reviewed(&pools, "a - b", "3 passed", Some(bad.review)).await;
     assert_eq!((same.state, same.error.unwrap().code.as_str()), (State::Dead, "no_further_round"));
     let better = output(&reviewed(&pools, "a + b", "3 passed", Some(bad.review)).await);
@@ -179,7 +183,14 @@ async fn a_panel_that_declines_is_replaced_once_and_then_a_humans_affair() {
 
 /// The built-in model, and what it was asked.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+struct Heard(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<HeldClock>>>);
+
+impl Heard {
+    /// From now on it takes a second of this clock, and then does not answer.
+    fn hangs(&self, clock: &HeldClock) {
+        *self.1.lock().unwrap() = Some(clock.clone());
+    }
+}
 
 #[async_trait]
 impl Model for Heard {
@@ -190,6 +201,11 @@ impl Model for Heard {
     async fn complete(&self, request: &Request) -> Result<Reply, ModelError> {
         let said = request.messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n");
         self.0.lock().unwrap().push(said);
+        let hangs = self.1.lock().unwrap().clone();
+        if let Some(clock) = hangs {
+            clock.advance(Duration::from_secs(1));
+            std::future::pending::<()>().await;
+        }
         Offline.complete(request).await
     }
 }
@@ -287,6 +303,25 @@ async fn whoever_is_late_is_called_off_and_a_round_is_over_in_150_seconds() {
 
     held.store.cancel("acme", id.into(), &Actor::golden()).await.unwrap();
     assert_eq!(held.review(id).await.state, ReviewState::Cancelled);
+    let _ = std::fs::remove_dir_all(&held.folder);
+}
+
+/// Else a pool full of them would keep out the very job that replaces them.
+#[tokio::test]
+async fn a_ballot_gives_its_place_back_when_the_time_of_its_round_is_over() {
+    let held = Held::new().await;
+    let job = work("a + b", "3 passed", None);
+    let id = ReviewId::from(job.id);
+    held.store.insert(vec![job]).await.unwrap();
+    assert_eq!(held.run("review").await, 1);
+    held.clock.advance(Duration::from_millis(89_900));
+    held.heard.hangs(&held.clock);
+
+    assert_eq!(held.run("review.ballot").await, 3);
+    assert_eq!(held.heard.0.lock().unwrap().len(), 1, "the others came too late to be asked");
+    assert_eq!((held.children(id).await, held.review(id).await.ballots.len()), (vec![State::Succeeded; 3], 0));
+    assert_eq!(held.run("review").await, 1);
+    assert_eq!(held.review(id).await.missing().map(|seat| seat.replaces).collect::<Vec<_>>(), [1, 2, 3].map(Some));
     let _ = std::fs::remove_dir_all(&held.folder);
 }
 
