@@ -103,6 +103,7 @@ impl From<Review> for ReviewResource {
         let this = Round {
             round: review.round,
             job_id: review.job_id,
+            submitted_by: review.submitted_by.clone(),
             digest: review.digest.clone(),
             panel: review.panel.clone(),
             state: review.state,

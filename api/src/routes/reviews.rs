@@ -103,7 +103,7 @@ async fn no_further_round(app: &App, tenant: &str, work: &Work) -> Result<Option
     let Some(review) = app.store.review(tenant, id).await? else {
         return Ok(Some(Problem::invalid(vec![FieldError::new("/round_of", "there is no such review")])));
     };
-    let refused = review.admits(&work.digest()).err();
+    let refused = review.admits(work.author, &work.digest()).err();
     Ok(refused.map(|why| Problem::new(Code::Conflict, format!("{id} has no further round: {why}"))))
 }
 

@@ -42,7 +42,7 @@ pub struct Review {
     pub risk: Risk,
     /// The role that made the work.
     pub author: AgentRole,
-    /// The user on whose behalf it was made: not the one to decide it.
+    /// The user on whose behalf the work of this round was made: not the one to decide it, nor are those of earlier ones.
     pub submitted_by: Option<String>,
     pub state: ReviewState,
     /// From 1 to [`LAST_ROUND`].
@@ -69,6 +69,8 @@ pub struct Review {
 pub struct Round {
     pub round: u32,
     pub job_id: JobId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted_by: Option<String>,
     pub digest: String,
     pub panel: Panel,
     pub state: ReviewState,
@@ -119,6 +121,8 @@ pub enum NoFurtherRound {
     Last,
     #[error("nothing of the work has changed since the first round")]
     SameWork,
+    #[error("its work was made by the {0}, and so is that of its second round; other work is a review of its own")]
+    OtherAuthor(AgentRole),
 }
 
 /// Why a human's word does not count.
@@ -177,21 +181,26 @@ impl Review {
         }
     }
 
-    /// Whether work of this digest may come before the panel once more, and where that leads.
-    pub fn admits(&self, digest: &str) -> Result<ReviewState, NoFurtherRound> {
+    /// Whether work of this author and digest may come before the panel once more, and where that leads.
+    pub fn admits(&self, author: AgentRole, digest: &str) -> Result<ReviewState, NoFurtherRound> {
         if self.round >= LAST_ROUND {
             return Err(NoFurtherRound::Last);
         }
         let Some(state) = self.state.after(Turn::Again) else { return Err(NoFurtherRound::NotAsked(self.state)) };
+        // The panel was made so that its author has no seat.
+        if self.author != author {
+            return Err(NoFurtherRound::OtherAuthor(self.author));
+        }
         if self.digest == digest { Err(NoFurtherRound::SameWork) } else { Ok(state) }
     }
 
     /// The second round: the same panel, as it began, judges other work. Who submitted either may not decide on it.
     pub fn again(&mut self, opening: &Opening, now: DateTime<Utc>) -> Result<(), NoFurtherRound> {
-        let state = self.admits(&opening.digest)?;
+        let state = self.admits(opening.author, &opening.digest)?;
         self.earlier.push(Round {
             round: self.round,
             job_id: self.job_id,
+            submitted_by: std::mem::replace(&mut self.submitted_by, opening.submitted_by.clone()),
             digest: std::mem::replace(&mut self.digest, opening.digest.clone()),
             panel: self.panel.clone(),
             state: self.state,
@@ -299,7 +308,8 @@ impl Review {
     pub fn rule(&mut self, ruling: Ruling) -> Result<(), NotDecided> {
         let turn = if ruling.approve { Turn::Uphold } else { Turn::Overrule };
         let Some(state) = self.state.after(turn) else { return Err(NotDecided::NotEscalated(self.state)) };
-        if self.submitted_by.as_ref() == Some(&ruling.by) {
+        let rounds = self.earlier.iter().map(|round| &round.submitted_by);
+        if rounds.chain([&self.submitted_by]).any(|by| by.as_ref() == Some(&ruling.by)) {
             return Err(NotDecided::Author);
         }
         self.state = state;

@@ -340,7 +340,7 @@ async fn an_escalation_goes_with_its_job(store: Bed) {
     store.end(&run, succeeded()).await;
 
     store.clock.advance(10 * MINUTE);
-    let keep = Keep { succeeded: Some(MINUTE), cancelled: Some(MINUTE), dead: Some(MINUTE) };
+    let keep = Keep { succeeded: Some(MINUTE), cancelled: Some(MINUTE), dead: Some(MINUTE), ledger: None };
     store.prune_jobs(&keep, None, ALL).await.unwrap();
 
     assert_eq!(store.escalation(TENANT, opened.id).await.unwrap(), None);

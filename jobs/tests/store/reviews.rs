@@ -27,6 +27,7 @@ both_stores! {
     a_ballot_about_other_work_counts_as_an_abstention
     the_silent_are_replaced_and_then_a_human_decides_once
     whoever_had_the_work_made_does_not_decide
+    nor_does_whoever_had_either_round_made
     a_decision_answers_whoever_asked_for_it
     other_work_has_a_second_round_and_no_third
     a_review_is_cancelled_with_its_job
@@ -199,6 +200,22 @@ async fn whoever_had_the_work_made_does_not_decide(store: Bed) {
     assert_eq!(refused, Decided::Refused(NotDecided::NotEscalated(ReviewState::Collecting)));
 }
 
+async fn nor_does_whoever_had_either_round_made(store: Bed) {
+    let first = open(&store).await;
+    all_say(&store, &first, Vote::RequestChanges).await;
+    let job = store.submit(work()).await;
+    let (digest, submitted_by) = ("d2".into(), Some("bob".into()));
+    let second = Opening { id: first.id, again: true, digest, submitted_by, ..of(job) };
+    let second = opened(&store, &second).await;
+    assert_eq!(all_say(&store, &second, Vote::RequestChanges).await.state, ReviewState::Escalated);
+    for name in ["ada", "bob"] {
+        let refused = store.decide_review(&decision(first.id, true), &by(name)).await.unwrap();
+        assert_eq!(refused, Decided::Refused(NotDecided::Author), "{name}");
+    }
+    assert_eq!(find(&store, first.id).await.submitted_by.as_deref(), Some("bob"));
+    assert!(matches!(store.decide_review(&decision(first.id, true), &by("ops")).await.unwrap(), Decided::Done(_)));
+}
+
 async fn a_decision_answers_whoever_asked_for_it(store: Bed) {
     let review = escalated(&store).await;
     let asks = store.start(NewJob { kind: "escalation".into(), role: Role::Supervisor, ..job() }).await;
@@ -341,7 +358,7 @@ async fn a_review_goes_with_its_job(store: Bed) {
     store.end(&run, succeeded()).await;
     store.clock.advance(Duration::from_secs(100_000));
     let day = Duration::from_secs(86_400);
-    let keep = Keep { succeeded: Some(day), cancelled: Some(day), dead: Some(day) };
+    let keep = Keep { succeeded: Some(day), cancelled: Some(day), dead: Some(day), ledger: None };
     store.sql.execute("DELETE FROM outbox").await.unwrap();
     assert_eq!(store.prune_jobs(&keep, None, ALL).await.unwrap().succeeded, 1);
     assert_eq!(store.review(TENANT, review.id).await.unwrap(), None);

@@ -124,6 +124,9 @@ fn other_work_has_a_second_round_and_there_is_no_third() {
     assert_eq!(review.state, ReviewState::ChangesRequested);
     assert_eq!(review.again(&opening("d1"), after(3)), Err(NoFurtherRound::SameWork));
 
+    let other = Opening { author: AgentRole::Tester, ..opening("d2") };
+    assert_eq!(review.again(&other, after(3)), Err(NoFurtherRound::OtherAuthor(AgentRole::Developer)));
+
     let second = opening("d2");
     assert_eq!(review.again(&second, after(10)), Ok(()));
     assert_eq!((review.state, review.round, review.job_id), (ReviewState::Collecting, 2, second.job_id));

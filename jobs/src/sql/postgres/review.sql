@@ -27,7 +27,7 @@ ON CONFLICT (id) DO NOTHING
 -- step: kept
 UPDATE peer_reviews
 SET job_id = $2, state = $3, round = $4, digest = $5, panel = $6::json, opened_at = $7, replaced_at = $8,
-    closed_at = $9, ruling = $10::json, earlier = $11::json
+    closed_at = $9, ruling = $10::json, earlier = $11::json, submitted_by = $12
 WHERE id = $1
 
 -- step: cast

@@ -19,7 +19,7 @@ ON CONFLICT (id) DO NOTHING
 -- step: kept
 UPDATE peer_reviews
 SET job_id = ?2, state = ?3, round = ?4, digest = ?5, panel = ?6, opened_at = ?7, replaced_at = ?8, closed_at = ?9,
-    ruling = ?10, earlier = ?11
+    ruling = ?10, earlier = ?11, submitted_by = ?12
 WHERE id = ?1
 
 -- step: cast

@@ -132,13 +132,14 @@ impl Budgets for PostgresStore {
                 accounts.tenant.set(*terms, self.allowance, at);
                 self.keep_accounts(&mut tx, tenant, &accounts).await?;
                 let budget = accounts.tenant.budget(tenant, self.allowance, at);
-                if budget.terms != before.terms {
-                    self.audit(&mut tx, tenant, by, acts::budget_set(tenant, &budget)).await?;
-                }
+                // Before the audit log: whoever acknowledges an escalation takes them in that order.
                 let (answered, told) = match budget.limit > before.limit && !budget.is_exhausted() {
                     false => Default::default(),
                     true => self.settle_about(&mut tx, tenant, Subject::Budget, tenant, &Answer::FIXED, by).await?,
                 };
+                if budget.terms != before.terms {
+                    self.audit(&mut tx, tenant, by, acts::budget_set(tenant, &budget)).await?;
+                }
                 tx.commit().await?;
                 Ok((budget, told, answered))
             })

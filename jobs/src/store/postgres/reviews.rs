@@ -109,10 +109,11 @@ impl Reviews for PostgresStore {
                 }
                 keep(&mut tx, &review, review.ballots.len()).await?;
                 let told = self.tell_of_review(&mut tx, &review, false).await?;
-                self.audit(&mut tx, tenant_id, by, acts::review_decided(&review)).await?;
                 let id = review.id.to_string();
+                // Before the audit log: whoever acknowledges an escalation takes them in that order.
                 let (asked, asked_told) =
                     self.settle_about(&mut tx, tenant_id, Subject::Review, &id, &answer, by).await?;
+                self.audit(&mut tx, tenant_id, by, acts::review_decided(&review)).await?;
                 tx.commit().await?;
                 let waiting: Vec<_> = asked.iter().map(|escalation| escalation.job_id).chain([review.job_id]).collect();
                 Ok((Decided::Done(Box::new(review)), told || asked_told, waiting))
@@ -217,6 +218,7 @@ async fn keep(connection: &mut Connection, review: &Review, before: usize) -> Re
         .bind(review.closed_at)
         .bind(review.ruling.as_ref().map(json).transpose()?)
         .bind(json(&review.earlier)?)
+        .bind(&review.submitted_by)
         .execute(&mut *connection)
         .await?;
     for ballot in review.ballots.iter().skip(before) {

@@ -187,8 +187,8 @@ impl Verb for Decide {
         }
         keep(tx, &review, review.ballots.len()).await?;
         tell(tx, &review, false).await?;
-        audit(tx, tenant_id, &self.by, acts::review_decided(&review)).await?;
         let asked = settle_about(tx, tenant_id, Subject::Review, &review.id.to_string(), &answer, &self.by).await?;
+        audit(tx, tenant_id, &self.by, acts::review_decided(&review)).await?;
         let waiting = asked.iter().map(|escalation| escalation.job_id).chain([review.job_id]).collect();
         Ok((Decided::Done(Box::new(review)), waiting))
     }
@@ -215,6 +215,7 @@ async fn keep(tx: &mut Tx<'_>, review: &Review, before: usize) -> Result<(), sql
         .bind(review.closed_at.map(micros))
         .bind(review.ruling.as_ref().map(json).transpose()?)
         .bind(json(&review.earlier)?)
+        .bind(&review.submitted_by)
         .execute(&mut *tx.connection)
         .await?;
     for ballot in review.ballots.iter().skip(before) {
