@@ -9,7 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use golden_jobs::{
-    JobId, Role, State, canonical,
+    ChangeId, Job, JobId, Role, State, canonical,
+    kinds::LearningUpdate,
     record::{Attempt, JobRecord},
     store::{Idempotency, Inserted, JobFilter, JobPage, Retried},
 };
@@ -185,6 +186,15 @@ pub(super) async fn cancel(
     Caller(caller): Caller,
     Id(id): Id<JobId>,
 ) -> Result<(StatusCode, Json<JobResource>), Problem> {
+    let found = find(&app, &caller.tenant, id).await?;
+    if found.kind == LearningUpdate::KIND && !found.state.is_terminal() {
+        // Nobody would look at the trial any more that it judges.
+        let detail = format!(
+            "it sees to the change {} of a policy: withdraw that, or roll the policy back, and the job ends by itself",
+            ChangeId(id.0)
+        );
+        return Err(Problem::new(Code::Conflict, detail));
+    }
     let Some(stopped_something) = app.store.cancel(&caller.tenant, id, &caller.actor()).await? else {
         return Err(Problem::not_found("job"));
     };

@@ -205,3 +205,18 @@ async fn refusals_say_when_it_may_be() {
     assert!(answers[2].body["retry_at"].is_string() && answers[4].body["retry_at"].is_string());
     assert!(golden.metrics.render().contains("governance_activations_total{outcome=\"frozen\",role=\"developer\"} 1"));
 }
+
+/// Else the version on trial would be asked for ever, whatever came of it.
+#[tokio::test]
+async fn the_job_that_judges_a_trial_is_not_cancelled() {
+    let golden = Golden::start().await;
+    let id = evaluated(&golden, "developer", "Write less.").await;
+    let activate = format!("/v1/policies/developer/changes/{id}/activate");
+    assert_eq!(post(&golden, "olga", Operator, &activate, json!({})).await.body["state"], "canary");
+    let job = JobId::from(id.parse::<ChangeId>().unwrap());
+
+    let refused = post(&golden, "dev", Developer, &format!("/v1/jobs/{job}/cancel"), Value::Null).await;
+    assert_eq!(refused.status.as_u16(), 409, "{}", refused.text);
+    assert!(text(&refused.body["detail"]).contains(&id), "{}", refused.text);
+    assert!(!golden.store.job(TENANT, job).await.unwrap().unwrap().state.is_terminal());
+}
