@@ -17,7 +17,7 @@ use crate::{load, stores::Fresh, table::Table};
 const ENDED: usize = 1_000_000;
 const JOBS: usize = 50_000;
 /// Whatever has ended may go at once.
-const NOTHING: Keep = Keep { succeeded: Some(Duration::ZERO), cancelled: None, dead: None };
+const NOTHING: Keep = Keep { succeeded: Some(Duration::ZERO), cancelled: None, dead: None, ledger: None };
 
 pub(crate) async fn measure(fresh: &Fresh, table: &mut Table) -> anyhow::Result<()> {
     let name = fresh.name();

@@ -482,7 +482,8 @@ CREATE TABLE budget_waits (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX budget_waits_by_tenant ON budget_waits (tenant_id, since, job_id);
 
--- What was spent: a row for each account that a settled reservation was on.
+-- What was spent: a row for each account that a settled reservation was on. What is old goes, but for the sum of what a
+-- tenant spent in the period under way.
 CREATE TABLE budget_ledger (
     reservation_id BLOB    NOT NULL,
     -- `tenant`, or the id of the job whose tree it is.
@@ -497,6 +498,8 @@ CREATE TABLE budget_ledger (
 ) STRICT, WITHOUT ROWID;
 -- For whoever compares an account with what it sums up.
 CREATE INDEX budget_ledger_by_turn ON budget_ledger (tenant_id, turn, amount) WHERE account = 'tenant';
+-- For whoever removes what is old.
+CREATE INDEX budget_ledger_by_age ON budget_ledger (at);
 
 -- What an operator says of the breaker of a dependency, and who tries it on behalf of all.
 CREATE TABLE circuit_breakers (

@@ -64,11 +64,12 @@ impl Pruner {
     }
 
     async fn prune_the_rest(&mut self) -> Result<bool, StoreError> {
-        for what in ["dead_letters", "idempotency_keys"] {
+        for what in ["dead_letters", "ledger", "idempotency_keys"] {
             while self.has_turn().await? {
                 let (begun, limit) = (Instant::now(), self.pace.limit);
                 let pruned = match what {
                     "dead_letters" => self.store.prune_dead_letters(&self.keep, limit).await?,
+                    "ledger" => self.store.prune_ledger(&self.keep, limit).await?,
                     _ => self.store.prune_keys(limit).await?,
                 };
                 self.metrics.pruned.with_label_values(&[what]).inc_by(pruned);

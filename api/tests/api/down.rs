@@ -178,6 +178,10 @@ impl Retention for Down {
         down()
     }
 
+    async fn prune_ledger(&self, _: &Keep, _: u32) -> Result<u64> {
+        down()
+    }
+
     async fn prune_keys(&self, _: u32) -> Result<u64> {
         down()
     }

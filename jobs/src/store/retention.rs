@@ -36,6 +36,11 @@ pub trait Retention: Send + Sync {
     /// jobs went on. Answers how many there were.
     async fn prune_dead_letters(&self, keep: &Keep, limit: u32) -> Result<u64, StoreError>;
 
+    /// Removes up to `limit` rows of the ledger of budgets that were written longer ago than `keep` says. What a tenant
+    /// spent in the period under way stays on record as one sum, so that its account still is that of its rows.
+    /// Answers how many rows went.
+    async fn prune_ledger(&self, keep: &Keep, limit: u32) -> Result<u64, StoreError>;
+
     /// Forgets up to `limit` idempotency keys that are [past their time](super::IDEMPOTENCY_WINDOW).
     /// Answers how many there were.
     async fn prune_keys(&self, limit: u32) -> Result<u64, StoreError>;
@@ -62,22 +67,24 @@ impl Chore {
     }
 }
 
-/// How long jobs stay on record after they ended; what is absent stays for ever.
+/// How long jobs stay on record after they ended, and what they spent; what is absent stays for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     pub succeeded: Option<Duration>,
     pub cancelled: Option<Duration>,
     /// Counts from when the dead letter was resolved: until then it stays.
     pub dead: Option<Duration>,
+    /// Of the ledger of budgets, from when a row was written.
+    pub ledger: Option<Duration>,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Keep {
     /// Everything stays.
-    pub const ALL: Self = Self { succeeded: None, cancelled: None, dead: None };
+    pub const ALL: Self = Self { succeeded: None, cancelled: None, dead: None, ledger: None };
 
-    /// The shortest of them; `None` where everything stays.
+    /// The shortest that any job stays; `None` where all do.
     pub(super) fn shortest(&self) -> Option<Duration> {
         [self.succeeded, self.cancelled, self.dead].into_iter().flatten().min()
     }
@@ -85,7 +92,7 @@ impl Keep {
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { succeeded: Some(DAY * 7), cancelled: Some(DAY * 7), dead: Some(DAY * 30) }
+        Self { succeeded: Some(DAY * 7), cancelled: Some(DAY * 7), dead: Some(DAY * 30), ledger: Some(DAY * 90) }
     }
 }
 

@@ -10,7 +10,7 @@ use golden_jobs::{
     budgets::{Micros, Period},
     outcome::Verdict,
     store::{
-        Claimed, NewJob, StoreError,
+        Claimed, Keep, NewJob, StoreError,
         budgets::{Account, Ask, BudgetTerms, Imbalance, Reaped, Reservation, Reserved, Shortfall, UNSETTLED_FOR},
     },
 };
@@ -35,6 +35,7 @@ both_stores! {
     thresholds_are_told_once
     a_limit_that_is_raised_by_hand_holds_at_once
     books_that_do_not_balance_show_by_how_much
+    old_rows_of_the_ledger_go_and_the_books_still_balance
 }
 
 fn micros(micros: i64) -> Micros {
@@ -354,4 +355,39 @@ async fn books_that_do_not_balance_show_by_how_much(store: Bed) {
     store.sql.execute("UPDATE budget_trees SET reserved = 2").await.unwrap();
     let off = Imbalance { tenants_reserved: 15, tenants_spent: 3, trees_reserved: 2 };
     assert_eq!(store.imbalance().await.unwrap(), off);
+}
+
+async fn old_rows_of_the_ledger_go_and_the_books_still_balance(store: Bed) {
+    let day = Duration::from_secs(86_400);
+    let prune = async |limit| {
+        let pruned = store.prune_ledger(&Keep { ledger: Some(day * 30), ..Keep::ALL }, limit).await.unwrap();
+        assert_eq!(store.imbalance().await.unwrap(), Imbalance::default());
+        (pruned, store.sql.rows("SELECT 1 FROM budget_ledger").await.unwrap())
+    };
+    let run = store.start(NewJob { max_cost: Some(micros(1_000)), ..job() }).await;
+    for (step, actual) in [("a", 5), ("b", 7)] {
+        spend(&store, &run, step, 100, actual).await;
+    }
+    assert_eq!(prune(ALL).await, (0, 4), "of the tenant and of the tree");
+    store.clock.advance(day * 40);
+    spend(&store, &run, "c", 100, 11).await;
+    assert_eq!(store.prune_ledger(&Keep::ALL, ALL).await.unwrap(), 0);
+    assert_eq!(prune(3).await, (3, 3), "a few at a time");
+    assert_eq!(prune(ALL).await, (1, 2), "of the month that is over nothing is needed");
+
+    // Nobody has looked at the account since: to it, that month is under way.
+    store.clock.advance(day * 40);
+    assert_eq!(prune(ALL).await, (2, 1));
+    let kept = "SELECT CAST(sum(amount) AS bigint) FROM budget_ledger WHERE account = 'tenant'";
+    assert_eq!((store.sql.number(kept).await, books(&store).await), (11, (0, 0)));
+
+    // One that never turns is one row, whatever it has spent.
+    let terms = BudgetTerms { limit: None, period: Some(Period::None) };
+    store.set_budget(TENANT, &terms, &by("ops")).await.unwrap();
+    for (step, actual) in [("d", 13), ("e", 17)] {
+        spend(&store, &run, step, 100, actual).await;
+        store.clock.advance(day * 40);
+        prune(ALL).await;
+    }
+    assert_eq!((prune(ALL).await, store.sql.number(kept).await, books(&store).await.0), ((0, 1), 30, 30));
 }

@@ -46,7 +46,7 @@ both_stores! {
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything for a day, the dead for three.
-const KEEP: Keep = Keep { succeeded: Some(DAY), cancelled: Some(DAY), dead: Some(DAY.saturating_mul(3)) };
+const KEEP: Keep = Keep { succeeded: Some(DAY), cancelled: Some(DAY), dead: Some(DAY.saturating_mul(3)), ledger: None };
 
 /// Walks over everything once. Answers how many went: succeeded, dead, cancelled.
 async fn prune(store: &Bed, keep: Keep) -> (u64, u64, u64) {
@@ -72,7 +72,7 @@ async fn ended_jobs_go_when_their_time_is_over(store: Bed) {
     store.clock.advance(MINUTE);
     let succeeded = store.through(job(), succeeded()).await;
     store.through(job_of("globex"), Verdict::Cancelled).await;
-    let keep = Keep { succeeded: Some(DAY), cancelled: Some(DAY * 2), dead: None };
+    let keep = Keep { succeeded: Some(DAY), cancelled: Some(DAY * 2), dead: None, ledger: None };
 
     store.clock.advance(DAY);
     assert_eq!(prune(&store, keep).await, (0, 0, 0), "not a day ago, but a day");

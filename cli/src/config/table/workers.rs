@@ -55,9 +55,9 @@ pub(crate) static LOST_AFTER: Setting<Duration> = Setting {
 pub(crate) static RETENTION: Setting<Keep> = Setting {
     about: About {
         name: "GOLDEN_RETENTION",
-        what: "how long jobs stay after they ended, by state, or off",
-        takes: "A duration or `off` for each state, 1d or more. States that are not named keep theirs; `dead` counts from when its dead letter was resolved.",
-        unset: Value("succeeded=7d,cancelled=7d,dead=30d"),
+        what: "how long jobs stay after they ended, by state, and the ledger of budgets, or off",
+        takes: "A duration or `off` for each state and `ledger`, 1d or more. What is not named keeps its own; `dead` counts from when its dead letter was resolved.",
+        unset: Value("succeeded=7d,cancelled=7d,dead=30d,ledger=90d"),
         example: "succeeded=2d,dead=off",
         shown: Whole,
     },

@@ -53,7 +53,8 @@ pub(in crate::config) fn retention(text: &str) -> Result<Keep, String> {
             "succeeded" => &mut keep.succeeded,
             "cancelled" => &mut keep.cancelled,
             "dead" => &mut keep.dead,
-            _ => return Err(format!("unknown state `{state}`: expected one of succeeded, cancelled, dead")),
+            "ledger" => &mut keep.ledger,
+            _ => return Err(format!("unknown state `{state}`: expected one of succeeded, cancelled, dead, or ledger")),
         };
         *kept = match age {
             "off" => None,

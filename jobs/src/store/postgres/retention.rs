@@ -87,6 +87,20 @@ impl Retention for PostgresStore {
         Ok(pruned.rows_affected())
     }
 
+    async fn prune_ledger(&self, keep: &Keep, limit: u32) -> Result<u64, StoreError> {
+        let Some(age) = keep.ledger else { return Ok(0) };
+        self.in_time(|| async {
+            let row = sqlx::query(include_str!("../../sql/postgres/prune_ledger.sql"))
+                .bind(i64::from(limit))
+                .bind(millis(age))
+                .bind(self.now())
+                .fetch_one(&self.pool)
+                .await?;
+            rows::count(&row, "count")
+        })
+        .await
+    }
+
     async fn prune_keys(&self, limit: u32) -> Result<u64, StoreError> {
         let pruned = self
             .in_time(|| {

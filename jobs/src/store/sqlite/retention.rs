@@ -1,6 +1,6 @@
 //! What is past its time is removed.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::Row;
@@ -14,7 +14,7 @@ use super::{
     writer::{Tx, Verb},
 };
 use crate::{
-    id::{JobId, WorkerId},
+    id::{JobId, ReservationId, WorkerId},
     record::State,
     store::{Chore, IDEMPOTENCY_WINDOW, Keep, Next, Pruned, Retention, StoreError, retention::HANGING},
 };
@@ -33,6 +33,10 @@ const BALLOTS: &str = step(FILE, "ballots");
 const REVIEWS: &str = step(FILE, "reviews");
 const JOBS: &str = step(FILE, "jobs");
 
+const LEDGER: &str = include_str!("../../sql/sqlite/prune_ledger.sql");
+const LEDGER_GONE: &str = step(LEDGER, "gone");
+const LEDGER_SUMMED: &str = step(LEDGER, "summed");
+
 /// How far the clock that made a job's id may have been from ours.
 const SKEW: Duration = Duration::from_secs(3600);
 
@@ -50,6 +54,11 @@ impl Retention for SqliteStore {
     async fn prune_dead_letters(&self, keep: &Keep, limit: u32) -> Result<u64, StoreError> {
         let Some(age) = keep.dead else { return Ok(0) };
         self.writer.call(Prune { statement: include_str!("../../sql/sqlite/prune_dead_letters.sql"), age, limit }).await
+    }
+
+    async fn prune_ledger(&self, keep: &Keep, limit: u32) -> Result<u64, StoreError> {
+        let Some(age) = keep.ledger else { return Ok(0) };
+        self.writer.call(PruneLedger { age, limit }).await
     }
 
     async fn prune_keys(&self, limit: u32) -> Result<u64, StoreError> {
@@ -132,6 +141,40 @@ impl Verb for PruneJobs {
             }
         }
         Ok(pruned)
+    }
+}
+
+struct PruneLedger {
+    age: Duration,
+    limit: u32,
+}
+
+#[async_trait]
+impl Verb for PruneLedger {
+    type Answer = u64;
+
+    async fn run(&mut self, tx: &mut Tx<'_>) -> Result<u64, sqlx::Error> {
+        let old = ago(tx, self.age);
+        let gone: Vec<(String, String, i64, i64)> =
+            sqlx::query_as(LEDGER_GONE).bind(self.limit).bind(old).fetch_all(&mut *tx.connection).await?;
+        let mut sums: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+        for (account, tenant, turn, amount) in &gone {
+            if account == "tenant" {
+                let sum = sums.entry((tenant, *turn)).or_default();
+                *sum = sum.saturating_add(*amount);
+            }
+        }
+        for ((tenant, turn), amount) in sums {
+            sqlx::query(LEDGER_SUMMED)
+                .bind(ReservationId::new().0)
+                .bind(tenant)
+                .bind(turn)
+                .bind(amount)
+                .bind(tx.now)
+                .execute(&mut *tx.connection)
+                .await?;
+        }
+        Ok(gone.len() as u64)
     }
 }
 
