@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use golden_jobs::{
-    ChangeId,
+    ChangeId, JobId, Role, State,
     audit::{Action, Actor},
     governance::{
         canary::{Arm, Sample},
@@ -28,6 +28,7 @@ use crate::{
 
 both_stores! {
     a_change_is_on_record_from_its_proposal_on
+    what_sees_to_a_change_is_recorded_with_it
     a_change_comes_to_be_active_by_its_trial
     of_fifty_who_activate_at_once_one_does
     an_approval_is_void_for_anything_else
@@ -152,6 +153,16 @@ async fn a_change_is_on_record_from_its_proposal_on(store: Bed) {
     let awaiting = evaluated(&store, AgentRole::Security, "Trust nobody.").await;
     assert_eq!(listed(ChangeFilter { waiting: true, ..ChangeFilter::default() }).await, [awaiting.id]);
     assert_eq!(actions(&store).await[..3], ["policy.proposed", "policy.proposed", "policy.evaluated"]);
+}
+
+/// Else a process that dies after the proposal leaves a change that nobody ever takes further.
+async fn what_sees_to_a_change_is_recorded_with_it(store: Bed) {
+    let proposal = proposal(ROLE, "Be brief.");
+    for _ in 0..2 {
+        let change = propose(&store, proposal.clone()).await;
+        let job = store.record(JobId::from(change.id)).await;
+        assert_eq!((job.kind.as_str(), job.role, job.state), ("learning.update", Role::Supervisor, State::Queued));
+    }
 }
 
 async fn a_change_comes_to_be_active_by_its_trial(store: Bed) {
@@ -312,6 +323,9 @@ async fn policies_go_with_their_tenant(store: Bed) {
     store.create_tenant(TENANT, &golden_jobs::store::Terms::default(), &admin).await.unwrap();
     let (active, open) = (proven(&store, "a").await, evaluated(&store, ROLE, "b").await);
     store.clock.advance(MINUTE);
+    for change in [&active, &open] {
+        store.cancel(TENANT, JobId::from(change.id), &admin).await.unwrap();
+    }
     store.delete_tenant(TENANT, &admin).await.unwrap();
     assert_eq!(store.policy_in_use(TENANT, ROLE).await.unwrap(), InUse::default());
     let state = |id| {

@@ -6,7 +6,11 @@ use serde_json::value::RawValue;
 use sqlx::{PgExecutor, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Connection, PostgresStore, rows, step};
+use super::{
+    Connection, PostgresStore,
+    insert::{Entrance, record},
+    rows, step,
+};
 use crate::{
     audit::Actor,
     governance::{
@@ -15,6 +19,8 @@ use crate::{
         docket::{Docket, Frozen, Slot},
     },
     id::ChangeId,
+    job::Job,
+    kinds::LearningUpdate,
     models::exchange::AgentRole,
     store::{
         Page, Policies, StoreError,
@@ -47,6 +53,9 @@ impl Policies for PostgresStore {
         by: &Actor,
     ) -> Result<Result<Option<Change>, Refused>, StoreError> {
         let (ruled, told) = self.in_time(|| self.govern_once(tenant, order, by)).await?;
+        if ruled.is_ok() && matches!(order, Order::Propose(_)) {
+            self.wake([LearningUpdate::ROLE]);
+        }
         if told {
             self.wakes.tell();
             self.notifier.tell();
@@ -243,6 +252,9 @@ impl PostgresStore {
                 .bind(docket.now)
                 .execute(&mut *connection)
                 .await?;
+            // In the same transaction: nobody else would ever see to the change.
+            let job = LearningUpdate::job(tenant_id, *id).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+            record(connection, &[&job], Entrance::Open, self.now()).await?;
         }
         for change in docket.written.changes.iter().filter_map(|id| docket.change(*id)) {
             let glass = change.broken_glass.as_ref();

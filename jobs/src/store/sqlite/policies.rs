@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     SqliteStore,
     audit::chain,
+    insert::record,
     now,
     params::micros,
     rows,
@@ -23,6 +24,7 @@ use crate::{
         rules::Rules,
     },
     id::{ChangeId, MessageId},
+    kinds::LearningUpdate,
     models::exchange::AgentRole,
     store::{
         Page, Policies, StoreError,
@@ -259,6 +261,9 @@ async fn keep(tx: &mut Tx<'_>, docket: &Docket) -> Result<(), sqlx::Error> {
             .bind(tx.now)
             .execute(&mut *tx.connection)
             .await?;
+        // In the same transaction: nobody else would ever see to the change.
+        let job = LearningUpdate::job(tenant_id, *id).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        record(tx, &[&job], false).await?;
     }
     for change in docket.written.changes.iter().filter_map(|id| docket.change(*id)) {
         let glass = change.broken_glass.as_ref();
