@@ -204,7 +204,10 @@ pub(super) async fn resolve(
             let review = &escalation.what.subject;
             Err(Problem::new(
                 Code::DecideReview,
-                format!("it is about the review {review}, whose decision resolves it"),
+                format!(
+                    "it is about the review {review}, whose decision resolves it; if there is none to decide, cancel {}",
+                    escalation.job_id
+                ),
             ))
         }
         Answered::NoSuchEscalation => Err(nothing()),

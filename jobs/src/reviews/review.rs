@@ -14,7 +14,7 @@ use super::{
     state::{ReviewState, Turn},
 };
 use crate::{
-    escalations::{Answer, Resolution},
+    escalations::{Answer, LONGEST, Resolution},
     id::{JobId, ReviewId},
     models::exchange::AgentRole,
 };
@@ -92,7 +92,8 @@ impl Ruling {
     /// The same to whoever asked a human.
     pub fn answer(&self) -> Answer {
         let resolution = if self.approve { Resolution::Approved } else { Resolution::Rejected };
-        Answer { resolution, note: Some(self.reason.clone()) }
+        // No longer than what is said of an escalation otherwise: its event has to fit a webhook.
+        Answer { resolution, note: Some(self.reason.chars().take(LONGEST).collect()) }
     }
 }
 
