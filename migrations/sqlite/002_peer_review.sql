@@ -37,6 +37,8 @@ CREATE TABLE peer_reviews (
 
 -- Lists are by tenant, newest first.
 CREATE INDEX peer_reviews_by_tenant ON peer_reviews (tenant_id, id);
+-- What is not decided: few among what was ever there, asked for most.
+CREATE INDEX peer_reviews_open ON peer_reviews (tenant_id, id) WHERE state IN ('COLLECTING', 'ESCALATED');
 -- For whoever forgets jobs.
 CREATE UNIQUE INDEX peer_reviews_by_job ON peer_reviews (job_id);
 -- For the figures that pools scale on: what is collected now, and what came to an end lately.

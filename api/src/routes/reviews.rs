@@ -11,7 +11,7 @@ use golden_jobs::{
     reviews::{NotDecided, ReviewState, Risk},
     store::{
         Idempotency,
-        reviews::{Decided, Decision, ReviewFilter},
+        reviews::{Decided, Decision, ReviewFilter, ReviewPage},
     },
 };
 use schemars::JsonSchema;
@@ -125,7 +125,8 @@ pub(super) async fn list(
 ) -> Result<Json<List<ReviewSummary>>, Problem> {
     let page = cursor::page(limit, cursor, ReviewId);
     let filter = ReviewFilter { tenant_id: caller.tenant, state, risk };
-    Ok(Json(List::of(app.store.reviews(&filter, page).await?, page, |review| review.id.0)))
+    let ReviewPage { reviews, looked_to } = app.store.reviews(&filter, page).await?;
+    Ok(Json(List::as_far_as(looked_to.map(|id| id.0), reviews, page, |review| review.id.0)))
 }
 
 pub(super) async fn show(

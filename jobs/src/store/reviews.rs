@@ -33,8 +33,9 @@ pub trait Reviews: Send + Sync {
     /// One review; `None` where the tenant has no such.
     async fn review(&self, tenant: &str, id: ReviewId) -> Result<Option<Review>, StoreError>;
 
-    /// Reviews newest first, without their ballots.
-    async fn reviews(&self, filter: &ReviewFilter, page: Page<ReviewId>) -> Result<Vec<Review>, StoreError>;
+    /// Reviews newest first, without their ballots. A page takes no longer where few match or none: at most
+    /// [`LOOK`](super::LOOK) are looked at for it.
+    async fn reviews(&self, filter: &ReviewFilter, page: Page<ReviewId>) -> Result<ReviewPage, StoreError>;
 }
 
 /// What became of an [`Opening`].
@@ -71,4 +72,20 @@ pub struct ReviewFilter {
     /// None is pending: a review that is has not been opened yet.
     pub state: Option<ReviewState>,
     pub risk: Option<Risk>,
+}
+
+impl ReviewFilter {
+    /// Whether what is asked for is among the few that nobody has decided.
+    pub(super) fn is_of_open(&self) -> bool {
+        // One that was cancelled is still open on record.
+        self.state.is_some_and(|state| state.is_open() || state == ReviewState::Cancelled)
+    }
+}
+
+/// What was found for a page of a list of reviews.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReviewPage {
+    pub reviews: Vec<Review>,
+    /// Where looking ended before the page was full: there may be more below this one.
+    pub looked_to: Option<ReviewId>,
 }

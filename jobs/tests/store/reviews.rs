@@ -9,13 +9,13 @@ use golden_jobs::{
     outcome::Verdict,
     reviews::{Ballot, Cast, NoFurtherRound, NotDecided, Opening, Panel, Review, ReviewState, Risk, Vote, abstention},
     store::{
-        Keep, NewJob, Page,
+        Keep, LOOK, NewJob, Page,
         reviews::{Decided, Decision, Opened, ReviewFilter},
     },
 };
 
 use crate::{
-    bed::{ALL, Bed},
+    bed::{ALL, Bed, Sql},
     both_stores,
     given::{TENANT, by, everything, job, succeeded},
 };
@@ -33,6 +33,7 @@ both_stores! {
     a_review_is_cancelled_with_its_job
     another_tenants_reviews_are_not_there
     reviews_are_listed_by_state_and_risk
+    what_is_to_be_decided_is_found_behind_any_number
     events_tell_what_became_of_it
     panels_are_counted_while_they_collect_and_timed_when_they_are_done
     a_review_goes_with_its_job
@@ -280,7 +281,7 @@ async fn another_tenants_reviews_are_not_there(store: Bed) {
     let theirs = Decision { tenant_id: "globex".into(), ..decision(review.id, true) };
     assert_eq!(store.decide_review(&theirs, &by("ops")).await.unwrap(), Decided::NoSuchReview);
     let filter = ReviewFilter { tenant_id: "globex".into(), ..ReviewFilter::default() };
-    assert_eq!(store.reviews(&filter, everything()).await.unwrap(), []);
+    assert_eq!(store.reviews(&filter, everything()).await.unwrap().reviews, []);
     let second = Opening { id: review.id, again: true, tenant_id: "globex".into(), ..of(JobId::new()) };
     assert_eq!(store.open_review(&second).await.unwrap(), Opened::NoSuchReview);
     assert_eq!(find(&store, review.id).await, review);
@@ -297,7 +298,7 @@ async fn reviews_are_listed_by_state_and_risk(store: Bed) {
 
     let ids = async |state, risk, page| {
         let filter = ReviewFilter { tenant_id: TENANT.into(), state, risk };
-        let found = store.reviews(&filter, page).await.unwrap();
+        let found = store.reviews(&filter, page).await.unwrap().reviews;
         found.into_iter().map(|review| review.id).collect::<Vec<_>>()
     };
     assert_eq!(ids(None, None, everything()).await, [gone.id, high.id, first.id]);
@@ -307,6 +308,41 @@ async fn reviews_are_listed_by_state_and_risk(store: Bed) {
     assert_eq!(ids(Some(ReviewState::Cancelled), None, everything()).await, [gone.id]);
     assert_eq!(ids(None, Some(Risk::High), everything()).await, [high.id]);
     assert_eq!(ids(Some(ReviewState::Pending), None, everything()).await, []);
+}
+
+/// Else whoever looks for what needs a human waits for a look at all that ever was.
+async fn what_is_to_be_decided_is_found_behind_any_number(store: Bed) {
+    let human = escalated(&store).await;
+    // Of 10,000 later ones, which is as many as are looked at for a page.
+    let many = match &store.sql {
+        Sql::Postgres(_) => {
+            "INSERT INTO peer_reviews (id, tenant_id, job_id, title, risk, author, state, round, digest, panel, opened_at,
+                                       closed_at)
+             SELECT ('ff' || lpad(to_hex(n), 30, '0'))::uuid, tenant_id, uuid_v7(), title, risk, author, 'APPROVED', round,
+                    digest, panel, opened_at, closed_at
+             FROM peer_reviews CROSS JOIN generate_series(1, 10000) AS n"
+        }
+        Sql::Sqlite(_) => {
+            "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 10000)
+             INSERT INTO peer_reviews (id, tenant_id, job_id, title, risk, author, state, round, digest, panel, opened_at,
+                                       closed_at)
+             SELECT unhex(printf('ff%030x', n)), tenant_id, unhex(printf('ff%030x', n)), title, risk, author, 'APPROVED',
+                    round, digest, panel, opened_at, closed_at
+             FROM peer_reviews CROSS JOIN many"
+        }
+    };
+    assert_eq!(store.sql.execute(many).await.unwrap(), u64::from(LOOK));
+    let page = async |state, before| {
+        let filter = ReviewFilter { tenant_id: TENANT.into(), state: Some(state), risk: None };
+        let page = store.reviews(&filter, Page { before, limit: 10 }).await.unwrap();
+        (page.reviews.iter().map(|review| review.id).collect::<Vec<_>>(), page.looked_to)
+    };
+    assert_eq!(page(ReviewState::Escalated, None).await, (vec![human.id], None));
+    let (found, looked_to) = page(ReviewState::Rejected, None).await;
+    assert_eq!((found, looked_to.is_some()), (vec![], true));
+    assert_eq!(page(ReviewState::Rejected, looked_to).await, (vec![], None));
+    store.cancel(TENANT, human.job_id, &by("ops")).await.unwrap();
+    assert_eq!(page(ReviewState::Cancelled, None).await, (vec![human.id], None));
 }
 
 async fn events_tell_what_became_of_it(store: Bed) {

@@ -7,7 +7,7 @@ use golden_jobs::{
     reviews::{Ballot, Cast, Opening, Review},
     store::{
         Page, Reviews,
-        reviews::{Decided, Decision, Opened, ReviewFilter},
+        reviews::{Decided, Decision, Opened, ReviewFilter, ReviewPage},
     },
 };
 
@@ -35,7 +35,7 @@ impl Reviews for Down {
         down()
     }
 
-    async fn reviews(&self, _: &ReviewFilter, _: Page<ReviewId>) -> Result<Vec<Review>> {
+    async fn reviews(&self, _: &ReviewFilter, _: Page<ReviewId>) -> Result<ReviewPage> {
         down()
     }
 }

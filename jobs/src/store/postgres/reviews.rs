@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row, postgres::PgRow};
+use uuid::Uuid;
 
 use super::{Connection, PostgresStore, Transaction, rows, step};
 use crate::{
@@ -12,8 +13,8 @@ use crate::{
     id::ReviewId,
     reviews::{Ballot, Cast, Opening, Panel, Review, ReviewState, Ruling},
     store::{
-        Page, Reviews, StoreError,
-        reviews::{Decided, Decision, Opened, ReviewFilter},
+        LOOK, Page, Reviews, StoreError,
+        reviews::{Decided, Decision, Opened, ReviewFilter, ReviewPage},
     },
     webhooks::review_event,
 };
@@ -26,6 +27,16 @@ const OPENED: &str = step(REVIEW, "opened");
 const KEPT: &str = step(REVIEW, "kept");
 const CAST: &str = step(REVIEW, "cast");
 const TOLD: &str = step(REVIEW, "told");
+
+/// A page of reviews: where to look, and what to do there.
+macro_rules! page {
+    ($place:literal) => {
+        concat!(
+            include_str!(concat!("../../sql/postgres/reviews/", $place, ".sql")),
+            include_str!("../../sql/postgres/reviews.sql")
+        )
+    };
+}
 
 #[async_trait]
 impl Reviews for PostgresStore {
@@ -134,17 +145,29 @@ impl Reviews for PostgresStore {
         .await
     }
 
-    async fn reviews(&self, filter: &ReviewFilter, page: Page<ReviewId>) -> Result<Vec<Review>, StoreError> {
+    async fn reviews(&self, filter: &ReviewFilter, page: Page<ReviewId>) -> Result<ReviewPage, StoreError> {
+        let statement = match filter.is_of_open() {
+            true => page!("open"),
+            false => page!("all"),
+        };
         self.in_time(|| async {
-            let found = sqlx::query(include_str!("../../sql/postgres/reviews.sql"))
+            let found = sqlx::query(statement)
                 .bind(&filter.tenant_id)
-                .bind(page.before.map(|id| id.0))
+                .bind(page.before.map_or(Uuid::max(), |id| id.0))
                 .bind(filter.state.map(ReviewState::as_str))
                 .bind(filter.risk.map(|risk| risk.as_str()))
+                .bind(i64::from(LOOK))
                 .bind(i64::from(page.limit))
                 .fetch_all(&self.pool)
                 .await?;
-            found.iter().map(|row| read(row, &[])).collect()
+            let mut page = ReviewPage::default();
+            for row in &found {
+                page.looked_to = row.try_get::<Option<Uuid>, _>("looked_to")?.map(ReviewId);
+                if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+                    page.reviews.push(read(row, &[])?);
+                }
+            }
+            Ok(page)
         })
         .await
     }

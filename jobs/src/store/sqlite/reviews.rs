@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row, sqlite::SqliteRow};
+use uuid::Uuid;
 
 use super::{
     SqliteStore,
@@ -19,8 +20,8 @@ use crate::{
     id::{JobId, MessageId, ReviewId},
     reviews::{Ballot, Cast, Opening, Panel, Review, ReviewState, Ruling},
     store::{
-        Page, Reviews, StoreError,
-        reviews::{Decided, Decision, Opened, ReviewFilter},
+        LOOK, Page, Reviews, StoreError,
+        reviews::{Decided, Decision, Opened, ReviewFilter, ReviewPage},
     },
     webhooks::review_event,
 };
@@ -32,6 +33,16 @@ const OPENED: &str = step(REVIEW, "opened");
 const KEPT: &str = step(REVIEW, "kept");
 const CAST: &str = step(REVIEW, "cast");
 const TOLD: &str = step(REVIEW, "told");
+
+/// A page of reviews: where to look, and what to do there.
+macro_rules! page {
+    ($place:literal) => {
+        concat!(
+            include_str!(concat!("../../sql/sqlite/reviews/", $place, ".sql")),
+            include_str!("../../sql/sqlite/reviews.sql")
+        )
+    };
+}
 
 #[async_trait]
 impl Reviews for SqliteStore {
@@ -63,17 +74,29 @@ impl Reviews for SqliteStore {
         .await
     }
 
-    async fn reviews(&self, filter: &ReviewFilter, page: Page<ReviewId>) -> Result<Vec<Review>, StoreError> {
+    async fn reviews(&self, filter: &ReviewFilter, page: Page<ReviewId>) -> Result<ReviewPage, StoreError> {
+        let statement = match filter.is_of_open() {
+            true => page!("open"),
+            false => page!("all"),
+        };
         self.read(async {
-            let found = sqlx::query(include_str!("../../sql/sqlite/reviews.sql"))
+            let found = sqlx::query(statement)
                 .bind(&filter.tenant_id)
                 .bind(page.before.map(|id| id.0))
                 .bind(filter.state.map(ReviewState::as_str))
                 .bind(filter.risk.map(|risk| risk.as_str()))
+                .bind(LOOK)
                 .bind(page.limit)
                 .fetch_all(&self.readers)
                 .await?;
-            found.iter().map(|row| read(row, &[])).collect()
+            let mut page = ReviewPage::default();
+            for row in &found {
+                page.looked_to = row.try_get::<Option<Uuid>, _>("looked_to")?.map(ReviewId);
+                if row.try_get::<Option<Uuid>, _>("id")?.is_some() {
+                    page.reviews.push(read(row, &[])?);
+                }
+            }
+            Ok(page)
         })
         .await
     }
