@@ -153,7 +153,7 @@ impl Escalation {
 
     /// The job of a question that no job of the tenant asks but Golden itself. Ahead of what the tenant queued for the
     /// same workers: it takes no time, and somebody has to see it.
-    pub(crate) fn by_golden(&self, tenant: &str) -> Result<NewJob, serde_json::Error> {
+    pub fn by_golden(&self, tenant: &str) -> Result<NewJob, serde_json::Error> {
         Ok(NewJob { priority: 0, ..NewJob::of(JobId::new(), tenant, self)? })
     }
 

@@ -22,6 +22,7 @@
 //! | [`escalations`] | what needs a human |
 //! | [`models`] | language models: how they are asked, and whether what they answer can be used |
 //! | [`family`] | jobs that jobs make: how many, and how deep |
+//! | [`guards`] | what looks after the installation itself |
 //! | [`reviews`] | what a panel of agents makes of an agent's work |
 //! | [`governance`] | agents' policies, and what may change them |
 //! | [`schedules`] | jobs that come back by the clock: when, what, and what a slot comes to |
@@ -53,6 +54,7 @@ pub mod escalations;
 pub mod family;
 pub mod functions;
 pub mod governance;
+pub mod guards;
 pub mod id;
 pub mod intake;
 pub mod job;

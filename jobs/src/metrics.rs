@@ -13,6 +13,7 @@ use prometheus::{
 
 use crate::{
     budgets::REST,
+    guards::Guard,
     models::{
         exchange::AgentRole,
         validation::{Reason, RepairName},
@@ -124,6 +125,11 @@ pub struct Families {
     pub consensus: HistogramVec,
     /// `golden_escalations_open`: what waits for a human's decision.
     pub escalations_open: IntGauge,
+    /// `guard_remediations_total{guard,outcome}`: what guards found wrong, by whether they did something about it (`done`),
+    /// could not (`failed`), or may not and told (`told`).
+    pub guard_remediations: IntCounterVec,
+    /// `golden_clock_skew_seconds`: how far this process's clock is from the store's, at least.
+    pub clock_skew: Gauge,
     /// `llm_validation_failures_total{role,schema,stage,reason}`: answers of models that could not be used.
     pub llm_validation_failures: IntCounterVec,
     /// `llm_validation_repairs_total{op}`: what was repaired in answers of models.
@@ -240,6 +246,13 @@ impl Metrics {
                 &["outcome"],
             )),
             escalations_open: table.gauge("golden_escalations_open", "Escalations that nobody has resolved."),
+            guard_remediations: table.counters(
+                "guard_remediations_total",
+                "What guards found wrong, by what became of it.",
+                &["guard", "outcome"],
+            ),
+            clock_skew: table
+                .add(Gauge::new("golden_clock_skew_seconds", "Between this process's clock and the store's.")),
             llm_validation_failures: table.counters(
                 "llm_validation_failures_total",
                 "Answers of models that could not be used.",
@@ -334,6 +347,10 @@ impl Metrics {
             }
             self.governance_frozen.with_label_values(&[role.as_str()]);
         }
+        for (guard, outcome) in Guard::ALL.iter().flat_map(|guard| ["done", "failed", "told"].map(|word| (guard, word)))
+        {
+            self.guard_remediations.with_label_values(&[guard.as_str(), outcome]);
+        }
         for outcome in ["fired", "skipped", "failed"] {
             self.schedule_slots.with_label_values(&[outcome]);
         }
@@ -343,6 +360,12 @@ impl Metrics {
             self.dispatch_hints.with_label_values(&[role.as_str()]);
             self.dispatch_fallbacks.with_label_values(&[role.as_str()]);
         }
+    }
+
+    /// A guard did what it is there for, or could not.
+    pub fn guarded(&self, guard: Guard, done: bool) {
+        let outcome = if done { "done" } else { "failed" };
+        self.guard_remediations.with_label_values(&[guard.as_str(), outcome]).inc();
     }
 
     /// What a scrape shows, in the text format.

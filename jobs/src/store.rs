@@ -34,6 +34,7 @@ pub mod endpoints;
 pub mod escalations;
 pub mod events;
 pub mod functions;
+pub mod guards;
 mod listing;
 pub mod logs;
 pub mod messages;
@@ -66,6 +67,7 @@ pub use endpoints::Endpoints;
 pub use escalations::Escalations;
 pub use events::Events;
 pub use functions::Functions;
+pub use guards::Guards;
 pub use logs::{
     LOG_BYTES, LOG_LINES, LOG_TRUNCATED, LogAppend, LogBegin, LogKept, LogLine, LogSlice, LogStream, Logs, NewLine,
 };
@@ -108,6 +110,7 @@ pub trait Store:
     + Escalations
     + Events
     + Functions
+    + Guards
     + Logs
     + Messages
     + Policies

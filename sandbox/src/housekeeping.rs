@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(10);
 const AWAY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn keep_house(ground: Ground) {
-    let Ground { docker, images, .. } = &ground;
+    let Ground { docker, images, metrics, .. } = &ground;
     if let Err(error) = supervisor::forget_old(docker, &images.bases()).await {
         tracing::warn!(%error, "cannot look through the images of sandboxes");
     }
@@ -25,7 +25,7 @@ pub(crate) async fn keep_house(ground: Ground) {
                     tracing::info!("Docker answers again");
                 }
                 ground.remove_condemned().await;
-                let swept = leftovers.sweep(docker).await;
+                let swept = leftovers.sweep(docker, metrics).await;
                 if let Err(error) = swept.and(images.look(docker).await) {
                     tracing::warn!(%error, "cannot look after the sandboxes");
                 }

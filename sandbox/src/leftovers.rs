@@ -14,7 +14,7 @@ use bollard::{
     Docker,
     models::{ContainerSummary, ContainerSummaryStateEnum},
 };
-use golden_jobs::WorkerId;
+use golden_jobs::{WorkerId, guards::Guard, metrics::Metrics};
 use tokio::time::Instant;
 
 use crate::docker::{self, DockerError, LONG, SHORT};
@@ -63,10 +63,10 @@ pub(crate) struct Leftovers {
 impl Leftovers {
     /// Removes every container past its deadline, and every one that has not run for a while, whichever
     /// worker it was of.
-    pub(crate) async fn sweep(&mut self, docker: &Docker) -> Result<(), DockerError> {
+    pub(crate) async fn sweep(&mut self, docker: &Docker, metrics: &Metrics) -> Result<(), DockerError> {
         let all = docker::labelled(docker, DEADLINE).await?;
         for (id, labels) in self.left(all, Instant::now(), now()) {
-            remove(docker, &id, &labels).await;
+            metrics.guarded(Guard::Sandboxes, remove(docker, &id, &labels).await);
         }
         Ok(())
     }
@@ -100,14 +100,19 @@ impl Leftovers {
     }
 }
 
-async fn remove(docker: &Docker, id: &str, labels: &Labels) {
+/// Answers whether it is gone.
+async fn remove(docker: &Docker, id: &str, labels: &Labels) -> bool {
     let label = |name| labels.get(name).map(String::as_str).unwrap_or_default();
     match docker::remove(docker, id).await {
         Ok(()) => {
             tracing::warn!(container = id, job.id = label(JOB), worker = label(WORKER), "removed a leftover sandbox");
+            true
         }
         // Another worker may be at it; if not, the next sweep is.
-        Err(error) => tracing::warn!(container = id, job.id = label(JOB), %error, "a leftover sandbox stays for now"),
+        Err(error) => {
+            tracing::warn!(container = id, job.id = label(JOB), %error, "a leftover sandbox stays for now");
+            false
+        }
     }
 }
 

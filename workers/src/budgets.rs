@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use golden_jobs::store::{Chore, SharedStore, StoreError, budgets::UNSETTLED_FOR};
+use golden_jobs::{
+    guards::Guard,
+    metrics::Metrics,
+    store::{Chore, SharedStore, StoreError, budgets::UNSETTLED_FOR},
+};
 
 use crate::{clockwork::jittered, heartbeat::Heartbeat};
 
@@ -16,9 +20,9 @@ const LOOKS: u32 = 10;
 const BATCH: u32 = 1000;
 
 /// Does so for as long as the process lives.
-pub(crate) async fn keep_funding(store: SharedStore, heartbeat: Arc<Heartbeat>) {
+pub(crate) async fn keep_funding(store: SharedStore, heartbeat: Arc<Heartbeat>, metrics: Metrics) {
     loop {
-        match turn(&store, &heartbeat).await {
+        match turn(&store, &heartbeat, &metrics).await {
             Ok(true) => {}
             Ok(false) => tokio::time::sleep(jittered(TURN)).await,
             Err(error) => {
@@ -30,13 +34,15 @@ pub(crate) async fn keep_funding(store: SharedStore, heartbeat: Arc<Heartbeat>) 
 }
 
 /// A turn, if it is this process's. Answers whether it was.
-async fn turn(store: &SharedStore, heartbeat: &Heartbeat) -> Result<bool, StoreError> {
+async fn turn(store: &SharedStore, heartbeat: &Heartbeat, metrics: &Metrics) -> Result<bool, StoreError> {
     if !store.take_turn(Chore::Budgets, heartbeat.worker(), TURN).await? {
         return Ok(false);
     }
-    let reaped = store.reap_reservations(UNSETTLED_FOR, BATCH).await?;
+    let reaped = store.reap_reservations(UNSETTLED_FOR, BATCH).await;
+    let reaped = reaped.inspect_err(|_| metrics.guarded(Guard::Reservations, false))?;
     if reaped.released + reaped.settled > 0 {
         let (released, settled) = (reaped.released, reaped.settled);
+        metrics.guarded(Guard::Reservations, true);
         tracing::warn!(released, settled, "reservations of runs that are gone were seen to");
     }
     for _ in 0..LOOKS {

@@ -8,6 +8,8 @@ use std::{
 use chrono::DateTime;
 use golden_jobs::{
     Role, WorkerId,
+    guards::Guard,
+    metrics::Metrics,
     outcome::{Verdict, lost_is_dead},
     store::{Heard, Pool, RunEnd, SharedStore, StoreError, WorkerInfo},
 };
@@ -28,6 +30,7 @@ pub(crate) struct Heartbeat {
     store: SharedStore,
     runs: Arc<Runs>,
     pools: Vec<Pool>,
+    metrics: Metrics,
     lost_after: Duration,
     /// Cancelled once the store asks this process to drain. That is for good, whatever becomes of its row.
     draining: CancellationToken,
@@ -41,11 +44,12 @@ struct State {
 }
 
 impl Heartbeat {
-    pub(crate) fn new(options: &Options, store: SharedStore, runs: Arc<Runs>) -> Self {
+    pub(crate) fn new(options: &Options, store: SharedStore, runs: Arc<Runs>, metrics: Metrics) -> Self {
         Self {
             store,
             runs,
             pools: options.pools.iter().map(|(role, runs)| pool(*role, *runs)).collect(),
+            metrics,
             lost_after: options.lost_after,
             draining: CancellationToken::new(),
             state: Mutex::new(State { worker: WorkerId::new(), unbroken: None }),
@@ -131,7 +135,9 @@ impl Heartbeat {
             })
             .collect();
         // Whoever else is rescuing them got there first: the lease decides.
-        self.store.finish(ends).await.map(|_| ())
+        let rescued = self.store.finish(ends).await;
+        self.metrics.guarded(Guard::LostWorkers, rescued.is_ok());
+        rescued.map(|_| ())
     }
 
     fn info(&self) -> WorkerInfo {

@@ -14,15 +14,19 @@
 //! | `journals` | what runs show of themselves while they go, likewise |
 //! | `heartbeat` | the process's sign of life; the rescue of those who fell silent |
 //! | `schedules` | jobs that come back by the clock |
+//! | `clocks` | whether this process's clock and the store's agree |
 //! | `clockwork` | what is due, what was cancelled, what went astray |
 //! | `budgets` | what waits for money, and money that nobody settles |
+//! | `guards` | what is wrong with the installation, where this is a supervisor |
 //! | `retention` | what is past its time is removed |
 //! | [`outbound`] | HTTP to addresses that users name, guarded |
 //! | [`models`] | language models over HTTP, at an address that the operator names |
 
 pub mod attempt;
 mod budgets;
+mod clocks;
 mod clockwork;
+mod guards;
 mod heartbeat;
 mod journals;
 pub mod models;
@@ -43,13 +47,13 @@ use golden_jobs::{
     dispatch::{Dispatch, FromStore},
     journal::Desk,
     outcome::Verdict,
-    store::{Keep, LOST_AFTER, RunEnd, Store, StoreError},
+    store::{Keep, LOST_AFTER, RunEnd, Store, StoreClock, StoreError},
     terms::KnownTerms,
 };
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{heartbeat::Heartbeat, recorder::Recorder, runs::Runs, schedules::Firer};
+use crate::{clocks::Clocks, heartbeat::Heartbeat, recorder::Recorder, runs::Runs, schedules::Firer};
 
 /// What a worker process is told to do.
 #[derive(Debug, Clone)]
@@ -66,6 +70,8 @@ pub struct Options {
     pub exit_when_idle: Option<Duration>,
     /// Where pools learn which jobs to claim; from the store itself, where absent.
     pub dispatch: Option<Arc<dyn Dispatch>>,
+    /// This process's own clock, which nothing goes by but whether it agrees with the store's.
+    pub clock: StoreClock,
 }
 
 impl Options {
@@ -78,6 +84,7 @@ impl Options {
             keep: Keep::default(),
             exit_when_idle: None,
             dispatch: None,
+            clock: StoreClock::Own,
         }
     }
 }
@@ -114,8 +121,11 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let store = Arc::clone(&ports.store);
     let runs = Arc::new(Runs::default());
-    let heartbeat = Arc::new(Heartbeat::new(&options, Arc::clone(&store), Arc::clone(&runs)));
+    let metrics = ports.metrics.clone();
+    let heartbeat = Arc::new(Heartbeat::new(&options, Arc::clone(&store), Arc::clone(&runs), metrics.clone()));
     heartbeat.beat().await?;
+    let clocks = Arc::new(Clocks::new(options.clock.clone(), metrics.clone()));
+    clocks.compare(&*store).await?;
     let desk = Arc::<Desk>::default();
     let recorder = Recorder::start(Arc::clone(&store), Arc::clone(&desk));
     let terms = Arc::new(KnownTerms::new(Arc::clone(&store), TERMS_KNOWN));
@@ -127,9 +137,14 @@ pub async fn run(
     keepers.spawn(Arc::clone(&heartbeat).keep_beating());
     keepers.spawn(journals::keep_writing(Arc::clone(&store), Arc::clone(&desk), Arc::clone(&runs)));
     keepers.spawn(clockwork::keep_promoting(Arc::clone(&store)));
-    let (keep, metrics) = (options.keep, ports.metrics.clone());
-    keepers.spawn(retention::keep_pruning(Arc::clone(&store), Arc::clone(&heartbeat), keep, metrics));
-    keepers.spawn(budgets::keep_funding(Arc::clone(&store), Arc::clone(&heartbeat)));
+    let keep = options.keep;
+    keepers.spawn(retention::keep_pruning(Arc::clone(&store), Arc::clone(&heartbeat), keep, metrics.clone()));
+    keepers.spawn(budgets::keep_funding(Arc::clone(&store), Arc::clone(&heartbeat), metrics.clone()));
+    if options.pools.iter().any(|(role, _)| *role == Role::Supervisor) {
+        keepers.spawn(guards::keep_guarding(Arc::clone(&store), Arc::clone(&heartbeat), metrics));
+    }
+    let (compared, held) = (Arc::clone(&clocks), Arc::clone(&store));
+    keepers.spawn(async move { compared.keep_comparing(&*held).await });
     keepers.spawn(clockwork::keep_reconciling(Arc::clone(&store), Arc::clone(&heartbeat), Arc::clone(&runs)));
 
     let itself = Arc::clone(&heartbeat);
@@ -156,6 +171,7 @@ pub async fn run(
             ports: ports.clone(),
             dispatch: Arc::clone(&dispatch),
             heartbeat: Arc::clone(&heartbeat),
+            clocks: Arc::clone(&clocks),
             runs: Arc::clone(&runs),
             desk: Arc::clone(&desk),
             terms: Arc::clone(&terms),

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower::limit::ConcurrencyLimit;
 
-use crate::{attempt::Attempts, heartbeat::Heartbeat, recorder::Ended, runs::Runs, source::Claimer};
+use crate::{attempt::Attempts, clocks::Clocks, heartbeat::Heartbeat, recorder::Ended, runs::Runs, source::Claimer};
 
 /// Before a loop that failed is started again.
 const RESTART: Duration = Duration::from_secs(1);
@@ -21,6 +21,7 @@ pub(crate) struct Pool {
     pub(crate) ports: Ports,
     pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) heartbeat: Arc<Heartbeat>,
+    pub(crate) clocks: Arc<Clocks>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) terms: Arc<KnownTerms>,
@@ -46,6 +47,7 @@ async fn run_once(pool: &Pool) -> Result<(), WorkerError> {
         slots: pool.concurrency,
         dispatch: Arc::clone(&pool.dispatch),
         heartbeat: Arc::clone(&pool.heartbeat),
+        clocks: Arc::clone(&pool.clocks),
         runs: Arc::clone(&pool.runs),
         recorder: pool.recorder.clone(),
         shutdown: ending.clone(),

@@ -7,6 +7,7 @@ use std::{
 
 use golden_jobs::{
     State,
+    guards::Guard,
     metrics::Metrics,
     store::{Chore, Keep, Next, Pruned, SharedStore, StoreError},
 };
@@ -26,6 +27,7 @@ pub(crate) async fn keep_pruning(store: SharedStore, heartbeat: Arc<Heartbeat>, 
             Ok(true) => PAUSE,
             Ok(false) => TURN,
             Err(error) => {
+                pruner.metrics.guarded(Guard::Retention, false);
                 tracing::warn!(%error, "what is past its time was not removed");
                 pruner.pace.limit = Pace::LEAST;
                 PAUSE
@@ -73,6 +75,9 @@ impl Pruner {
                     _ => self.store.prune_keys(limit).await?,
                 };
                 self.metrics.pruned.with_label_values(&[what]).inc_by(pruned);
+                if pruned > 0 {
+                    self.metrics.guarded(Guard::Retention, true);
+                }
                 tokio::time::sleep(self.pace.rest(begun.elapsed())).await;
                 if pruned < u64::from(limit) {
                     break;
@@ -94,8 +99,13 @@ impl Pruner {
     }
 
     fn count(&self, pruned: &Pruned) {
+        let mut all = 0;
         for state in State::ALL.into_iter().filter(|state| state.is_terminal()) {
             self.metrics.pruned.with_label_values(&[state.as_str()]).inc_by(pruned.of(state));
+            all += pruned.of(state);
+        }
+        if all > 0 {
+            self.metrics.guarded(Guard::Retention, true);
         }
     }
 }

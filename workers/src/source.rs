@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tower::layer::util::Identity;
 
 use crate::{
+    clocks::Clocks,
     heartbeat::Heartbeat,
     recorder::Ended,
     runs::{RunHandle, Runs},
@@ -130,6 +131,7 @@ pub(crate) struct Claimer {
     pub(crate) slots: usize,
     pub(crate) dispatch: Arc<dyn Dispatch>,
     pub(crate) heartbeat: Arc<Heartbeat>,
+    pub(crate) clocks: Arc<Clocks>,
     pub(crate) runs: Arc<Runs>,
     pub(crate) recorder: mpsc::Sender<Ended>,
     pub(crate) shutdown: CancellationToken,
@@ -159,6 +161,10 @@ impl Claimer {
             let limit = room.worth_claiming();
             if limit == 0 {
                 self.wait(&room, room.freed.notified()).await;
+                continue;
+            }
+            if !self.clocks.may_claim() {
+                self.wait(&room, self.clocks.right_again()).await;
                 continue;
             }
             let worker = self.heartbeat.worker();

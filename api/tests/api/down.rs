@@ -6,6 +6,7 @@ mod budgets;
 mod escalations;
 mod events;
 mod functions;
+mod guards;
 mod policies;
 mod reviews;
 mod schedules;

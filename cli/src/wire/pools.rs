@@ -41,13 +41,14 @@ impl Process {
             breakers: self.breakers.clone(),
             functions: KnownFunctions::new(Arc::clone(&self.store)),
         };
+        let pools = roles.iter().map(|role| (*role, concurrency(*role, self.settings.concurrency))).collect();
         let options = golden_workers::Options {
-            pools: roles.iter().map(|role| (*role, concurrency(*role, self.settings.concurrency))).collect(),
             drain_timeout: self.settings.drain_timeout,
             lost_after: self.settings.lost_after,
             keep: self.settings.keep,
             exit_when_idle,
             dispatch: self.dispatch(),
+            ..golden_workers::Options::new(pools)
         };
         self.has_pools = true;
         let pools = golden_workers::run(options, Arc::clone(&self.registry), ports, self.shutdown.clone());

@@ -65,6 +65,7 @@ actions! {
     WorkerDrained "worker.drained",
     BreakerSet "breaker.set",
     BreakerReset "breaker.reset",
+    GuardActed "guard.acted",
     TenantCreated "tenant.created",
     TenantChanged "tenant.changed",
     TenantDeleted "tenant.deleted",

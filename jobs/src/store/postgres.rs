@@ -17,6 +17,7 @@ mod endpoints;
 mod escalations;
 mod events;
 mod functions;
+mod guards;
 mod insert;
 mod logs;
 mod messages;

@@ -18,6 +18,7 @@ mod escalations;
 mod events;
 mod finish;
 mod functions;
+mod guards;
 mod hints;
 mod insert;
 mod logs;

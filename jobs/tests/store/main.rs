@@ -63,6 +63,7 @@ mod fence;
 mod finish;
 mod functions;
 mod given;
+mod guards;
 mod hints;
 mod idempotency;
 mod intake;

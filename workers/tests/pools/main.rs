@@ -8,6 +8,7 @@ mod breakers_open;
 mod budgets;
 mod families;
 mod functions;
+mod guards;
 mod journals;
 mod policies;
 mod redis;
@@ -25,6 +26,7 @@ use golden_jobs::{
     breakers::{self, Board},
     context::Ports,
     done,
+    escalations::Escalation,
     functions::KnownFunctions,
     job::Policy,
     kinds::{FunctionCall, HttpCall, Noop, WebhookDeliver},
@@ -155,10 +157,22 @@ impl Pools {
         breakers: breakers::Options,
         prepare: impl AsyncFnOnce(&SharedStore),
     ) -> Self {
+        Self::begin_by([clock.clone(), clock], pool, metrics, outbound, breakers, prepare).await
+    }
+
+    /// By a clock of the store's and one of the process's.
+    async fn begin_by(
+        [of_store, clock]: [StoreClock; 2],
+        pool: (Role, usize),
+        metrics: Metrics,
+        outbound: Arc<dyn Outbound>,
+        breakers: breakers::Options,
+        prepare: impl AsyncFnOnce(&SharedStore),
+    ) -> Self {
         let folder = std::env::temp_dir().join(format!("golden-pools-{}", uuid::Uuid::now_v7()));
         let url = format!("sqlite://{}/golden.db", folder.display());
         migrate(&url).await.unwrap();
-        let store = connect(ConnectOptions { clock, ..ConnectOptions::new(url) }).await.unwrap();
+        let store = connect(ConnectOptions { clock: of_store, ..ConnectOptions::new(url) }).await.unwrap();
         prepare(&store).await;
         let ports = Ports {
             store: Arc::clone(&store),
@@ -171,6 +185,7 @@ impl Pools {
         };
         let registry = Arc::new(
             Registry::default()
+                .with::<Escalation>()
                 .with::<FunctionCall>()
                 .with::<HttpCall>()
                 .with::<Noop>()
@@ -184,7 +199,7 @@ impl Pools {
         let shutdown = CancellationToken::new();
         let redis = redis::Server::if_wanted().await;
         let dispatch = redis.as_ref().map(|redis| redis.dispatch(&store));
-        let options = Options { dispatch, ..Options::new(vec![pool]) };
+        let options = Options { dispatch, clock, ..Options::new(vec![pool]) };
         let task = tokio::spawn(golden_workers::run(options, registry, ports, shutdown.clone()));
         Self { store, folder, shutdown, task, _redis: redis }
     }

@@ -62,7 +62,7 @@ async fn a_worker_removes_what_is_past_its_time() {
         functions: KnownFunctions::new(Arc::clone(&store)),
     };
     let shutdown = CancellationToken::new();
-    let options = Options::new(vec![(Role::Orchestrator, 1)]);
+    let options = Options { clock: StoreClock::Held(clock), ..Options::new(vec![(Role::Orchestrator, 1)]) };
     let registry = Arc::new(Registry::default().with::<Noop>());
     let workers = tokio::spawn(golden_workers::run(options, registry, ports, shutdown.clone()));
     let pruned = metrics.pruned.with_label_values(&["succeeded"]);

@@ -8,6 +8,7 @@ use std::{
 use golden_jobs::{
     Role,
     breakers::Board,
+    guards::Guard,
     metrics::Metrics,
     store::{ReadyJob, SharedStore, StoreError},
 };
@@ -106,7 +107,7 @@ impl Feeder {
     /// Feeds until another process does, or Redis is to be left alone.
     async fn feed(&self) -> Result<(), Fault> {
         let window = &self.line.window;
-        window.sweep().await?;
+        self.sweep().await?;
         let (mut led, mut swept) = (Instant::now(), Instant::now());
         let mut course = Course {
             depth: Depth::new(),
@@ -126,7 +127,7 @@ impl Feeder {
                 led = Instant::now();
             }
             if swept.elapsed() >= SWEEP {
-                window.sweep().await?;
+                self.sweep().await?;
                 swept = Instant::now();
             }
             let level = window.level().await?;
@@ -138,6 +139,13 @@ impl Feeder {
                 () = tokio::time::sleep(jittered(course.wait)) => {}
             }
         }
+    }
+
+    async fn sweep(&self) -> Result<(), Fault> {
+        if self.line.window.sweep().await? > 0 {
+            self.metrics.guarded(Guard::RedisWindow, true);
+        }
+        Ok(())
     }
 
     async fn step(&self, course: &mut Course, level: Level) -> Result<(), Fault> {

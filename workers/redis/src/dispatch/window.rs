@@ -140,8 +140,8 @@ impl Window {
         Ok(leads == 1)
     }
 
-    /// Removes what nobody would ever hand out or claim.
-    pub(super) async fn sweep(&self) -> Result<(), Error> {
+    /// Removes what nobody would ever hand out or claim, and answers how much that was.
+    pub(super) async fn sweep(&self) -> Result<usize, Error> {
         let forgotten: usize = SWEEPS
             .key(self.config.workers_set())
             .key(self.config.scheduled_jobs_set())
@@ -154,7 +154,7 @@ impl Window {
         if forgotten > 0 {
             tracing::debug!(forgotten, "hints went astray in Redis and are given anew");
         }
-        Ok(())
+        Ok(forgotten)
     }
 
     /// Lets another process feed the role, if it is this one that does.

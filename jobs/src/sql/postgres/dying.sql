@@ -1,0 +1,28 @@
+-- Who has more than $1 dead letters of a kind from the last $2 ms and after $3, over all tenants; letters of messages
+-- are no jobs' and do not count. The newest $4 letters are looked at and no more, so that it takes no longer the more
+-- there are. $5 the held clock.
+--
+-- Of the jobs that the tenant has in that role, the last $6 that came in up to one that died say whether most of them
+-- die; $4 of all its jobs are looked at for them.
+WITH newest AS MATERIALIZED (
+    SELECT id, tenant_id, role, kind, job_id, created_at FROM dlq_messages ORDER BY id DESC LIMIT $4
+), lately AS MATERIALIZED (
+    SELECT kind, tenant_id, role, count(*) AS letters, (array_agg(job_id ORDER BY id DESC))[1] AS last
+    FROM newest
+    WHERE role IS NOT NULL AND created_at > $3 AND created_at > COALESCE($5, now()) - $2 * interval '1 millisecond'
+    GROUP BY kind, tenant_id, role
+), grown AS (
+    SELECT kind FROM lately GROUP BY kind HAVING sum(letters) > $1
+)
+SELECT l.kind, l.tenant_id, l.role, l.letters, near.dead, near.succeeded,
+       EXISTS (SELECT FROM queues q
+               WHERE q.role = l.role AND q.tenant_id IN (l.tenant_id, '') AND q.paused) AS paused
+FROM lately l
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE state = 'dead') AS dead, count(*) FILTER (WHERE state = 'succeeded') AS succeeded
+    FROM (SELECT state FROM (SELECT j.role, j.state FROM jobs j WHERE j.tenant_id = l.tenant_id AND j.id <= l.last
+                             ORDER BY j.id DESC LIMIT $4) AS all_jobs
+          WHERE all_jobs.role = l.role LIMIT $6) AS jobs
+) AS near
+WHERE l.kind IN (SELECT kind FROM grown)
+ORDER BY l.kind, l.letters DESC, l.tenant_id, l.role
