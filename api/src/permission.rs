@@ -87,6 +87,8 @@ pub(crate) enum Permission {
     Overrule,
     /// Read who changed what.
     Audit,
+    /// See how what looks after the installation fares, which names no tenant.
+    Guards,
     /// What all tenants share, and who they are: for those who run the installation.
     Platform,
 }
@@ -100,9 +102,14 @@ impl Permission {
             Self::Submit | Self::Schedule | Self::Functions | Self::Cancel | Self::Webhooks | Self::Propose => {
                 Some(CallerRole::Developer)
             }
-            Self::Rerun | Self::Purge | Self::Pause | Self::Reset | Self::Resolve | Self::Govern | Self::Audit => {
-                Some(CallerRole::Operator)
-            }
+            Self::Rerun
+            | Self::Purge
+            | Self::Pause
+            | Self::Reset
+            | Self::Resolve
+            | Self::Govern
+            | Self::Audit
+            | Self::Guards => Some(CallerRole::Operator),
             Self::Overrule | Self::Platform => Some(CallerRole::Admin),
         }
     }

@@ -39,8 +39,8 @@ use crate::{
     guard::{Gate, guard},
     openapi::{Doc, Entry, Signature, Sketch, Tag},
     permission::Permission::{
-        self, Anybody, Audit, Cancel, Functions, Govern, Overrule, Pause, Platform, Probe, Propose, Purge, Read, Rerun,
-        Reset, Resolve, Scale, Schedule, Scrape, Submit, Webhooks,
+        self, Anybody, Audit, Cancel, Functions, Govern, Guards, Overrule, Pause, Platform, Probe, Propose, Purge,
+        Read, Rerun, Reset, Resolve, Scale, Schedule, Scrape, Submit, Webhooks,
     },
     problem::{Code, Problem},
 };
@@ -57,6 +57,7 @@ mod docs;
 mod endpoints;
 mod escalations;
 mod functions;
+mod guards;
 pub(crate) mod health;
 mod jobs;
 mod kinds;
@@ -162,6 +163,7 @@ fn table() -> Vec<Route> {
         post("/v1/breakers/{breaker}/force-open", Platform, breakers::force_open),
         post("/v1/breakers/{breaker}/disable", Platform, breakers::disable),
         post("/admin/circuit-breaker/reset", Reset, breakers::reset_any),
+        get("/v1/guards", Guards, guards::list),
         post("/v1/tenants", Platform, tenants::create),
         get("/v1/tenants", Platform, tenants::list),
         get("/v1/tenants/{tenant}", Platform, tenants::show),

@@ -24,6 +24,7 @@ mod doctor;
 mod each;
 mod escalations;
 mod functions;
+mod guards;
 mod health;
 mod jobs;
 mod kinds;
@@ -90,6 +91,7 @@ enum Command {
     Queues(queues::QueuesArgs),
     Workers(workers::WorkersArgs),
     Breakers(breakers::BreakersArgs),
+    Guards(guards::GuardsArgs),
     Budgets(budgets::BudgetsArgs),
     Policies(policies::PoliciesArgs),
     Reviews(reviews::ReviewsArgs),
@@ -135,6 +137,7 @@ impl Cli {
             Command::Queues(args) => queues::run(args, &settings()?).await,
             Command::Workers(args) => workers::run(args, &settings()?).await,
             Command::Breakers(args) => breakers::run(args, &settings()?).await,
+            Command::Guards(args) => guards::run(args, &settings()?).await,
             Command::Budgets(args) => budgets::run(args, &settings()?).await,
             Command::Policies(args) => policies::run(args, &settings()?).await,
             Command::Reviews(args) => reviews::run(args, &settings()?).await,
@@ -182,6 +185,7 @@ impl Command {
             Self::Queues(args) => args.client.flags(),
             Self::Workers(args) => args.client.flags(),
             Self::Breakers(args) => args.client.flags(),
+            Self::Guards(args) => args.client.flags(),
             Self::Budgets(args) => args.client.flags(),
             Self::Policies(args) => args.client.flags(),
             Self::Reviews(args) => args.client.flags(),

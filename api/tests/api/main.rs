@@ -12,6 +12,7 @@ mod down;
 mod escalations;
 mod events;
 mod functions;
+mod guards;
 mod harness;
 mod health;
 mod idempotency;

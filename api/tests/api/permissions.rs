@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Method, path, and the least role (`None`: anybody).
-const TABLE: [(&str, &str, Option<CallerRole>); 118] = [
+const TABLE: [(&str, &str, Option<CallerRole>); 119] = [
     ("POST", "/v1/jobs", Some(Developer)),
     ("POST", "/v1/jobs/batch", Some(Developer)),
     ("GET", "/v1/jobs", Some(Observer)),
@@ -97,6 +97,7 @@ const TABLE: [(&str, &str, Option<CallerRole>); 118] = [
     ("POST", "/v1/breakers/{breaker}/force-open", Some(Admin)),
     ("POST", "/v1/breakers/{breaker}/disable", Some(Admin)),
     ("POST", "/admin/circuit-breaker/reset", Some(Operator)),
+    ("GET", "/v1/guards", Some(Operator)),
     ("POST", "/v1/tenants", Some(Admin)),
     ("GET", "/v1/tenants", Some(Admin)),
     ("GET", "/v1/tenants/{tenant}", Some(Admin)),
@@ -338,9 +339,10 @@ async fn every_role_may_what_the_table_says_and_nothing_else() {
 }
 
 /// What says the same to all tenants, because it belongs to none.
-const COMMON: [&str; 8] = [
+const COMMON: [&str; 9] = [
     "/v1/breakers",
     "/v1/budgets",
+    "/v1/guards",
     "/metrics",
     "/v1/policies",
     "/v1/queues",

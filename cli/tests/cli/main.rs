@@ -13,6 +13,7 @@ mod docs;
 mod doctor;
 mod escalations;
 mod functions;
+mod guards;
 #[expect(clippy::unwrap_used, reason = "tests say what they expect by failing")]
 mod keys;
 mod live;
