@@ -9,7 +9,7 @@ use golden_jobs::{
 };
 
 use crate::{
-    bed::{ALL, Bed},
+    bed::{ALL, Bed, Sql},
     behind_pgbouncer, both_stores,
     given::{
         MINUTE, SECOND, TENANT, any_letter, await_all, by, child_of, dead, job, job_with_callback, retry_in, succeeded,
@@ -19,6 +19,7 @@ use crate::{
 both_stores! {
     what_waits_for_its_time_ends_at_once
     a_waiting_parent_ends_with_its_children
+    what_a_parent_makes_while_it_is_cancelled_ends_with_it
     a_running_job_is_asked_to_stop
     a_run_asked_to_stop_ends_cancelled_whatever_else_it_wanted
     a_run_that_succeeds_or_dies_anyway_has_done_so
@@ -86,6 +87,36 @@ async fn a_waiting_parent_ends_with_its_children(store: Bed) {
     assert_eq!(store.state(third).await, State::Cancelled);
     assert_eq!(store.state(parent.run.id).await, State::Cancelled, "it is not resumed by its last child");
     assert_eq!(store.events().await, [(parent.run.id, "job.cancelled".to_owned())]);
+}
+
+/// It may be let go on, run and wait for others, all while its cancellation waits for somebody who has a child's row.
+async fn what_a_parent_makes_while_it_is_cancelled_ends_with_it(store: Bed) {
+    let parent = store.start(job()).await;
+    let (id, first, second) = (parent.run.id, child_of(&parent), child_of(&parent));
+    store.end(&parent, await_all(vec![NewJob { role: Role::Sandbox, ..first.clone() }])).await;
+    let hold = match &store.sql {
+        Sql::Postgres(pool) => {
+            let mut hold = pool.begin().await.unwrap();
+            let lock = sqlx::query("SELECT 1 FROM ready WHERE id = $1 FOR UPDATE").bind(first.id.0);
+            assert_eq!(lock.execute(&mut *hold).await.unwrap().rows_affected(), 1);
+            Some(hold)
+        }
+        Sql::Sqlite(_) => None,
+    };
+    let cancels = {
+        let store = store.clone();
+        tokio::spawn(async move { store.cancel(TENANT, id, &by("ops")).await.unwrap() })
+    };
+    if let Some(hold) = hold {
+        store.waiting_for_locks(1).await;
+        assert_eq!(store.resume_jobs(&[id]).await.unwrap(), [id]);
+        let again = store.claim_one(Role::Orchestrator).await;
+        store.end(&again, await_all(vec![second])).await;
+        hold.rollback().await.unwrap();
+    }
+    assert_eq!(cancels.await.unwrap(), Some(true));
+    assert_eq!((store.state(id).await, store.state(first.id).await), (State::Cancelled, State::Cancelled));
+    assert!(store.claim(Role::Orchestrator, ALL, store.worker).await.unwrap().is_empty(), "nothing of it goes on");
 }
 
 async fn a_running_job_is_asked_to_stop(store: Bed) {

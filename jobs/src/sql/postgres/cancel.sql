@@ -1,3 +1,6 @@
+-- Jobs end with all that they made. The steps are one transaction.
+
+-- step: tree
 -- Cancels job $2 of tenant $1 and all below it: what waits ends now, what runs is asked to
 -- stop. A row on its way between two of the tables is seen by neither branch; `missed`
 -- counts those, and the caller asks again. $3 the held clock.
@@ -51,3 +54,10 @@ SELECT (SELECT count(*) FROM tree) > 0 AS found,
        (SELECT count_down(parent_id, counted, COALESCE($3, now()))
         FROM (SELECT parent_id, count(*) AS counted FROM ended WHERE id = $2 AND awaited GROUP BY parent_id) AS p)
            AS resumed
+
+-- step: left
+-- How many open jobs there are below jobs $1, which ended just now, that nobody asked to stop. By a statement of its own, so
+-- that it sees those that a parent made while the one before waited for somebody's row.
+SELECT count(*) FROM jobs c
+WHERE c.parent_id = ANY ($1) AND c.finished_at IS NULL
+  AND NOT EXISTS (SELECT FROM running r WHERE r.id = c.id AND r.cancel)

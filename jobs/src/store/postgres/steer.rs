@@ -1,6 +1,6 @@
 //! Users act on a job: cancel it, run it again.
 
-use super::{PostgresStore, rows};
+use super::{PostgresStore, ids, rows, step};
 use crate::{
     audit::{Actor, acts},
     id::JobId,
@@ -8,6 +8,10 @@ use crate::{
     store::{Retried, Store, StoreError},
     wake::Hint,
 };
+
+const CANCEL: &str = include_str!("../../sql/postgres/cancel.sql");
+const TREE: &str = step(CANCEL, "tree");
+const LEFT: &str = step(CANCEL, "left");
 
 impl PostgresStore {
     pub(super) async fn cancel_tree(&self, tenant: &str, job: JobId, by: &Actor) -> Result<Option<bool>, StoreError> {
@@ -17,13 +21,12 @@ impl PostgresStore {
             let cancelled = self
                 .in_time(|| async {
                     let mut tx = self.begin().await?;
-                    let row = sqlx::query(include_str!("../../sql/postgres/cancel.sql"))
-                        .bind(tenant)
-                        .bind(job.0)
-                        .bind(self.now())
-                        .fetch_one(&mut *tx)
-                        .await?;
+                    let row = sqlx::query(TREE).bind(tenant).bind(job.0).bind(self.now()).fetch_one(&mut *tx).await?;
                     let mut cancelled = rows::cancelled(&row)?;
+                    if !cancelled.ended.is_empty() {
+                        let left = sqlx::query_scalar::<_, i64>(LEFT).bind(ids(&cancelled.ended));
+                        cancelled.missed += left.fetch_one(&mut *tx).await?;
+                    }
                     if !cancelled.asking.is_empty() {
                         cancelled.told |= self.withdraw_escalations(&mut tx, &cancelled.asking, by).await?;
                     }
