@@ -9,6 +9,7 @@ use std::{
     fmt,
     ops::{Deref, DerefMut},
     sync::LazyLock,
+    time::Duration,
 };
 
 use futures_util::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, future::BoxFuture, stream, stream::BoxStream};
@@ -22,6 +23,10 @@ use sqlx::{
 
 use super::DEADLINE;
 use crate::store::{ConnectError, PoolMode};
+
+/// How long a connection may have been idle and still be taken as it is. To ask the server first would cost every
+/// statement a second round trip; one that breaks within this time is a statement that failed, which callers know.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What every session is set to.
 ///
@@ -65,6 +70,16 @@ impl Connections {
         let pool = PgPoolOptions::new()
             .max_connections(size)
             .acquire_timeout(DEADLINE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, held| {
+                async move {
+                    if held.idle_for > FRESH {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                }
+                .boxed()
+            })
             .connect_with(options)
             .await
             .map_err(refused)?;
