@@ -78,5 +78,7 @@ async fn a_worker_removes_what_is_past_its_time() {
     assert!(!store.take_turn(Chore::Retention, WorkerId::new(), Duration::from_secs(1)).await.unwrap());
     shutdown.cancel();
     workers.await.unwrap().unwrap();
+    // It is one of the guards, by what it does.
+    assert!(metrics.guard_remediations.with_label_values(&["retention", "done"]).get() > 0);
     let _ = std::fs::remove_dir_all(&folder);
 }
