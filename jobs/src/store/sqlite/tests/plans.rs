@@ -8,7 +8,7 @@ use std::{
 
 use super::*;
 
-/// Tables that have few rows whatever is kept: one for a tenant, a queue, a process or a run that is under way, or
+/// Tables that have few rows whatever is kept: one for a tenant, a queue, a guard, a process or a run under way, or
 /// those that are taken out as soon as they are put in.
 const SMALL: &[&str] = &[
     "budget_limits",
@@ -16,6 +16,7 @@ const SMALL: &[&str] = &[
     "circuit_breaker_votes",
     "circuit_breakers",
     "governance_slots",
+    "guards",
     "listeners",
     "outbox",
     "publications",
