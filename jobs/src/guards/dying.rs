@@ -14,7 +14,8 @@ use crate::{
     store::{QueueName, guards::Dying},
 };
 
-/// Letters of one kind within [`WINDOW`] that are still nothing.
+/// Letters of one kind within [`WINDOW`] that are still nothing. More of them are something once it has gone on for three
+/// times that: a batch of bad jobs that has died is over, and a pause would only hold up what comes after it.
 pub const MOST: u32 = 10;
 /// The time that letters are counted over.
 pub const WINDOW: Duration = Duration::from_secs(60);
@@ -45,12 +46,12 @@ pub fn measures(dying: &[Dying]) -> Vec<Measure> {
 /// Of one kind, the worst first.
 fn measure(of_kind: &[Dying]) -> Option<Measure> {
     let worst = of_kind.first()?;
-    let Dying { kind, tenant_id, role, letters, dead, succeeded, paused } = worst;
+    let Dying { kind, tenant_id, role, letters, lasting, dead, succeeded, paused } = worst;
     let all: u64 = of_kind.iter().map(|dying| dying.letters).sum();
-    if *paused {
+    if *paused || !lasting {
         return None;
     }
-    let counted = format!("{all} jobs of {kind} died within a minute");
+    let counted = format!("{all} jobs of {kind} died within the last minute, and as fast before");
     // Nine in ten.
     if letters * 10 < all * 9 {
         let reason =
@@ -101,6 +102,7 @@ mod tests {
             tenant_id: tenant.to_owned(),
             role: Role::Sandbox,
             letters,
+            lasting: true,
             dead: 60,
             succeeded: 40,
             paused: false,
@@ -137,6 +139,11 @@ mod tests {
         for role in [Role::Webhook, Role::Supervisor] {
             assert_eq!(one(&[Dying { role, ..dying("acme", 20) }]).pause, None);
         }
+    }
+
+    #[test]
+    fn what_died_at_once_is_over() {
+        assert_eq!(measures(&[Dying { lasting: false, ..dying("acme", 900) }]), []);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct Dying {
     pub role: Role,
     /// Its dead letters of the kind within the time that was asked for.
     pub letters: u64,
+    /// Whether so many of the kind died two such times ago as well, or so many since that nobody looked so far back.
+    pub lasting: bool,
     /// Of its last hundred jobs in that role up to one of these.
     pub dead: u64,
     pub succeeded: u64,

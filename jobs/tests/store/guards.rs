@@ -9,10 +9,10 @@ use golden_jobs::{
     guards::{Guard, LEASE, Looked, TENANT},
     outcome::Verdict,
     store::{
-        NewJob, QueueName,
+        NewJob, QueueName, RunEnd,
         audit::ChainName,
         escalations::{EscalationFilter, EscalationRecord},
-        guards::{Backlog, Dying, GuardRecord},
+        guards::{Backlog, Dying, GuardRecord, LETTERS},
     },
 };
 
@@ -29,6 +29,8 @@ both_stores! {
     what_a_guard_did_is_kept_for_an_hour_and_audited
     two_failures_ask_a_human_once_until_it_works_again
     what_dies_is_counted_by_kind_and_tenant
+    what_goes_on_dying_is_told_from_what_died_at_once
+    more_than_are_looked_at_go_on_dying
     jobs_of_other_roles_do_not_say_whether_most_die
     a_paused_queue_is_said_to_be_paused
     what_waits_is_timed
@@ -181,6 +183,7 @@ async fn what_dies_is_counted_by_kind_and_tenant(store: Bed) {
         tenant_id: tenant.into(),
         role: Role::Orchestrator,
         letters,
+        lasting: false,
         dead,
         succeeded,
         paused: false,
@@ -196,6 +199,40 @@ async fn what_dies_is_counted_by_kind_and_tenant(store: Bed) {
     assert_eq!(since(between + SECOND).await.unwrap(), [], "what came before somebody saw to it does not count");
     store.clock.advance(SECOND);
     assert_eq!(dying(&store, 3).await, [], "a minute is over");
+}
+
+async fn what_goes_on_dying_is_told_from_what_died_at_once(store: Bed) {
+    let lasting = async || dying(&store, 2).await.iter().map(|dying| dying.lasting).collect::<Vec<_>>();
+    end(&store, 3, &job(), dead).await;
+    let begun = store.clock.now();
+    assert_eq!(lasting().await, [false]);
+    store.clock.advance(MINUTE + SECOND);
+    end(&store, 3, &job(), dead).await;
+    assert_eq!(lasting().await, [false], "two minutes are not three");
+    store.clock.advance(MINUTE - SECOND);
+    end(&store, 1, &job_of("corp"), dead).await;
+    assert_eq!(lasting().await, [true, true], "of whichever tenant they are");
+    assert!(!store.dying(2, MINUTE, begun).await.unwrap()[0].lasting, "somebody has seen to those");
+    store.clock.advance(MINUTE + SECOND);
+    end(&store, 3, &job(), dead).await;
+    assert_eq!(lasting().await, [true], "the next three were two minutes ago by now");
+    store.clock.advance(3 * MINUTE);
+    end(&store, 3, &job(), dead).await;
+    assert_eq!(lasting().await, [false], "it was over");
+}
+
+async fn more_than_are_looked_at_go_on_dying(store: Bed) {
+    let letters = usize::try_from(LETTERS).unwrap();
+    for left in [letters - 1, 1] {
+        assert!(dying(&store, 2).await.iter().all(|dying| !dying.lasting));
+        for jobs in vec![(); left].chunks(100) {
+            store.insert(jobs.iter().map(|()| job()).collect()).await.unwrap();
+            let runs = store.claim(Role::Orchestrator, 100, store.worker).await.unwrap();
+            let ends = runs.iter().map(|run| RunEnd { run: run.run, role: run.role, verdict: dead() });
+            assert_eq!(store.finish(ends.collect()).await.unwrap(), []);
+        }
+    }
+    assert!(dying(&store, 2).await[0].lasting);
 }
 
 async fn jobs_of_other_roles_do_not_say_whether_most_die(store: Bed) {

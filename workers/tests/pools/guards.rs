@@ -32,10 +32,16 @@ fn dead() -> Verdict {
     Verdict::Dead { error: JobError::new("broken", "it is broken") }
 }
 
-/// Pools of supervisors, on a store in which jobs died a moment ago.
-async fn supervised(metrics: Metrics, prepare: impl AsyncFnOnce(&SharedStore)) -> Pools {
-    let (own, usual) = (StoreClock::Own, breakers::Options::default());
-    Pools::begin(own, (Role::Supervisor, 4), metrics, Arc::new(Nobody), usual, prepare).await
+/// Pools of supervisors, on a store in which the same came to pass two minutes ago and a moment ago.
+async fn supervised(metrics: Metrics, twice: impl AsyncFn(&SharedStore)) -> Pools {
+    let clock = HeldClock::at("2026-01-02T03:04:05Z".parse().unwrap());
+    let (held, usual) = (StoreClock::Held(clock.clone()), breakers::Options::default());
+    Pools::begin(held, (Role::Supervisor, 4), metrics, Arc::new(Nobody), usual, async |store| {
+        twice(store).await;
+        clock.advance(Duration::from_secs(120));
+        twice(store).await;
+    })
+    .await
 }
 
 async fn paused(store: &SharedStore, tenant: &str) -> Vec<Role> {
@@ -97,7 +103,7 @@ async fn nobodys_queue_is_paused_for_a_kind_that_dies_everywhere() {
     pools.until("somebody is asked", async |store| !asked(store, "golden").await.is_empty()).await;
 
     let [question] = asked(&pools.store, "golden").await.try_into().unwrap();
-    assert!(question.reason.starts_with("16 jobs of noop died within a minute"), "{question:?}");
+    assert!(question.reason.starts_with("16 jobs of noop died within the last minute"), "{question:?}");
     for tenant in ["acme", "corp"] {
         assert_eq!((paused(&pools.store, tenant).await, asked(&pools.store, tenant).await), (vec![], vec![]));
     }

@@ -122,6 +122,7 @@ impl Guards for PostgresStore {
                     tenant_id: row.try_get("tenant_id")?,
                     role: rows::role(row, "role")?,
                     letters: rows::count(row, "letters")?,
+                    lasting: row.try_get("lasting")?,
                     dead: rows::count(row, "dead")?,
                     succeeded: rows::count(row, "succeeded")?,
                     paused: row.try_get("paused")?,

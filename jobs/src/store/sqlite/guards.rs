@@ -62,13 +62,17 @@ impl Guards for SqliteStore {
     }
 
     async fn dying(&self, most: u32, window: Duration, since: DateTime<Utc>) -> Result<Vec<Dying>, StoreError> {
-        let since = micros(since).max(micros(now(&self.clock)).saturating_sub(after(0, window)));
+        let now = micros(now(&self.clock));
+        let ago = |windows: u32| now.saturating_sub(after(0, window * windows));
         self.read(async {
             let found = sqlx::query(include_str!("../../sql/sqlite/dying.sql"))
                 .bind(most)
-                .bind(since)
+                .bind(ago(1))
                 .bind(LETTERS)
                 .bind(NEIGHBOURS)
+                .bind(ago(3))
+                .bind(ago(2))
+                .bind(micros(since))
                 .fetch_all(&self.readers)
                 .await?;
             let dying = |row: &SqliteRow| {
@@ -80,6 +84,7 @@ impl Guards for SqliteStore {
                     tenant_id: row.try_get("tenant_id")?,
                     role: rows::role(row)?,
                     letters: rows::count(row, "letters")?,
+                    lasting: row.try_get("lasting")?,
                     dead,
                     succeeded,
                     paused: row.try_get("paused")?,
