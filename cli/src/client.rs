@@ -322,7 +322,8 @@ impl fmt::Display for Problem {
         for Fault { pointer, detail } in &self.errors {
             let fault = if pointer.is_empty() { detail.clone() } else { format!("{pointer}: {detail}") };
             // Of a single fault the detail above is all there is to say.
-            if !self.detail.as_ref().is_some_and(|detail| detail.contains(&fault)) {
+            let alone = if self.errors.len() == 1 { detail } else { &fault };
+            if !self.detail.as_ref().is_some_and(|told| told.contains(alone)) {
                 write!(f, "\n  {fault}")?;
             }
         }

@@ -32,6 +32,11 @@ impl Output {
         self.terminal
     }
 
+    /// Whether it is drawn anew as it comes, for whoever looks.
+    pub(crate) fn is_live(self) -> bool {
+        self.terminal && !self.json
+    }
+
     pub(crate) fn line(self, text: &str) -> io::Result<()> {
         writeln!(io::stdout().lock(), "{text}")
     }

@@ -14,7 +14,7 @@ use golden_jobs::{
     broker,
     kinds::{SandboxRun, Task},
     metrics::Metrics,
-    store::{ConnectOptions, SharedStore},
+    store::{ConnectError, ConnectOptions, SharedStore},
 };
 use golden_nats::{Nats, NatsOptions};
 use golden_redis::Redis;
@@ -23,7 +23,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    config::{self, AnySetting, Jwks, Secret, Setting, Settings, Verifier, table},
+    config::{self, AnySetting, Jwks, Secret, Setting, Settings, Verifier, table, without_password},
     exit::Exit,
     keys::{KeyFile, KeyUrl},
     machine,
@@ -89,7 +89,8 @@ impl Process {
             governance: settings.governance,
             ..ConnectOptions::new(database_url)
         })
-        .await?;
+        .await
+        .map_err(|error| anyhow!(no_store(database_url, &error)))?;
         machine::show_limits(&metrics);
         let redis = settings.redis.as_ref().map(redis_address).transpose()?.map(Redis::new);
         let nats = match &settings.nats {
@@ -254,6 +255,15 @@ impl Process {
 
     fn add(&mut self, name: &'static str, part: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         self.parts.spawn(async move { part.await.with_context(|| format!("{name} failed")) });
+    }
+}
+
+/// What to say where no store can be had: which it is, and what to look at.
+pub(crate) fn no_store(url: &str, error: &ConnectError) -> String {
+    let shown = without_password(url);
+    match error {
+        ConnectError::Unreachable(_) => format!("{shown}: {error}: is it running, and is DATABASE_URL right?"),
+        _ => format!("{shown}: {error}"),
     }
 }
 

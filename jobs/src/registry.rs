@@ -79,7 +79,7 @@ impl Kind {
                 format!("{value} is not one of {}", options.map(ToString::to_string).collect::<Vec<_>>().join(", "))
             }
             ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. }
-                if let Some(choice) = self.choice(&error.schema_path().to_string()) =>
+                if let Some(choice) = self.choice(value, &error.schema_path().to_string()) =>
             {
                 choice
             }
@@ -89,14 +89,19 @@ impl Kind {
         Invalid::new(error.instance_path().to_string(), detail)
     }
 
-    /// What to say where a payload needs exactly one of several sets of members.
-    fn choice(&self, schema_path: &str) -> Option<String> {
+    /// What to say where a payload is to be one of several words, or needs exactly one of several sets of members.
+    fn choice(&self, value: &Value, schema_path: &str) -> Option<String> {
+        let choices = self.schema.pointer(schema_path)?.as_array()?.iter();
+        let words = choices.clone().map(|choice| choice.get("const").map(ToString::to_string));
+        if let Some(words) = words.collect::<Option<Vec<_>>>() {
+            return Some(format!("{value} is not one of {}", words.join(", ")));
+        }
         let members = |choice: &Value| {
             let names = choice.get("required")?.as_array()?.iter().map(|name| name.as_str());
             Some(names.collect::<Option<Vec<_>>>()?.join(" and "))
         };
-        let choices: Option<Vec<_>> = self.schema.pointer(schema_path)?.as_array()?.iter().map(members).collect();
-        Some(format!("give either {}", choices?.join(", or ")))
+        let sets = choices.map(members).collect::<Option<Vec<_>>>()?;
+        Some(format!("give either {}", sets.join(", or ")))
     }
 
     /// The payload as it is kept when `subject` submits it: where the kind wants to know who did, it says so, and never
@@ -196,5 +201,21 @@ impl Registry {
     /// All kinds, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Kind> {
         self.0.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kinds;
+
+    #[test]
+    fn a_word_that_is_none_of_a_choice_is_told_what_there_is() {
+        let payload = r#"{"about": "otter", "subject": "x", "reason": "x", "severity": "low"}"#;
+        let registry = kinds::registry();
+        let wrong = registry.get("escalation").unwrap().validate(&serde_json::from_str::<Box<_>>(payload).unwrap());
+        let [wrong] = &wrong.unwrap_err()[..] else { panic!("one thing is wrong") };
+        assert_eq!(wrong.pointer, "/about");
+        let words = r#""otter" is not one of "review", "task", "policy", "budget", "guard", "other""#;
+        assert_eq!(wrong.detail, words);
     }
 }

@@ -35,6 +35,7 @@ pub mod escalations;
 pub mod events;
 pub mod functions;
 pub mod guards;
+mod json;
 mod listing;
 pub mod logs;
 pub mod messages;

@@ -28,10 +28,10 @@ pub(super) fn article(document: &Value, method: &str, path: &str, operation: &Va
     html += "</div><div class=\"shown\">";
     let examples = examples(body);
     if examples.is_empty() {
-        html += &paste(None, &curl::line(method, path, operation, None));
+        html += &paste(None, &curl::line(document, method, path, operation, None));
     }
     for (title, example) in examples {
-        html += &paste(title, &curl::line(method, path, operation, Some(example)));
+        html += &paste(title, &curl::line(document, method, path, operation, Some(example)));
     }
     html += &answered(document, operation);
     html + "</div></article>"
@@ -67,7 +67,7 @@ fn answers(document: &Value, operation: &Value) -> String {
     let mut rows = String::new();
     let mut problems = String::new();
     for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
-        let answer = resolved(document, answer);
+        let answer = schema::resolved(document, answer);
         if let Some(codes) = codes(answer) {
             problems.extend(codes.map(|code| problem(status, code)));
             continue;
@@ -108,7 +108,7 @@ fn problem(status: &str, code: &str) -> String {
 /// The bodies of its answers.
 fn answered(document: &Value, operation: &Value) -> String {
     let answers = operation["responses"].as_object().into_iter().flatten();
-    let answers = answers.map(|(status, answer)| (status, resolved(document, answer)));
+    let answers = answers.map(|(status, answer)| (status, schema::resolved(document, answer)));
     let mut html = String::new();
     for (status, answer) in answers.filter(|(_, answer)| codes(answer).is_none()) {
         for (media, content) in answer["content"].as_object().into_iter().flatten().take(1) {
@@ -143,9 +143,4 @@ fn codes(answer: &Value) -> Option<impl Iterator<Item = &str>> {
     let schema = answer["content"].get(MEDIA_TYPE)?;
     let codes = schema["schema"]["properties"]["code"]["enum"].as_array();
     Some(codes.into_iter().flatten().filter_map(Value::as_str))
-}
-
-fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    let at = value["$ref"].as_str().and_then(|at| at.strip_prefix('#'));
-    at.and_then(|at| document.pointer(at)).unwrap_or(value)
 }

@@ -214,7 +214,8 @@ fn rules(schema: &Value, own: &Value) -> Vec<String> {
     rules
 }
 
-fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+/// The schema, or the one that it refers to.
+pub(super) fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let at = schema["$ref"].as_str().and_then(|at| at.strip_prefix('#'));
     at.and_then(|at| document.pointer(at)).unwrap_or(schema)
 }

@@ -21,7 +21,7 @@ use serde_json::{Value, json, value::RawValue};
 
 /// Which version of an agent role's policy is active, and when another may be.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Policy", example = policy())]
+#[schemars(rename = "RolePolicy", example = policy())]
 pub(crate) struct PolicyResource {
     role: AgentRole,
     /// 0 where none is: then agents are asked as the operator has it.

@@ -135,29 +135,38 @@ pub(super) async fn show(
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     /// Only jobs of this kind; `fn.NAME` means all versions of the function.
-    kind: Option<Text>,
+    pub(super) kind: Option<Text>,
     /// Only jobs of this role.
-    role: Option<Role>,
+    pub(super) role: Option<Role>,
     /// Only jobs in this state.
-    state: Option<State>,
+    pub(super) state: Option<State>,
     /// Only jobs that this one made.
-    parent_id: Option<JobId>,
+    pub(super) parent_id: Option<JobId>,
     /// Only jobs submitted at this time or later.
-    created_after: Option<Time>,
+    pub(super) created_after: Option<Time>,
     /// Only jobs submitted before this time.
-    created_before: Option<Time>,
-    limit: Option<Limit>,
-    cursor: Option<Cursor>,
+    pub(super) created_before: Option<Time>,
+    pub(super) limit: Option<Limit>,
+    pub(super) cursor: Option<Cursor>,
 }
 
 pub(super) async fn list(
     Extract(app): Extract<Arc<App>>,
     Caller(caller): Caller,
+    filter: Filtered<Filter>,
+) -> Result<Json<List<JobResource>>, Problem> {
+    listed(&app, caller.tenant, filter).await
+}
+
+/// A page of a tenant's jobs.
+pub(super) async fn listed(
+    app: &App,
+    tenant_id: String,
     Filtered { params: filter, metadata }: Filtered<Filter>,
 ) -> Result<Json<List<JobResource>>, Problem> {
     let page = cursor::page(filter.limit, filter.cursor, JobId);
     let filter = JobFilter {
-        tenant_id: caller.tenant,
+        tenant_id,
         kind: filter.kind.map(|text| text.0),
         role: filter.role,
         state: filter.state,

@@ -168,8 +168,10 @@ pub(super) struct DecisionRequest {
     reason: String,
 }
 
+/// What becomes of the work.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ReviewDecision")]
 enum Word {
     Approve,
     Reject,

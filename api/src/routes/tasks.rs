@@ -4,14 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State as Extract, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
-use golden_jobs::{
-    Job, JobId, State,
-    budgets::Micros,
-    canonical,
-    kinds::Task,
-    store::{Idempotency, JobFilter, JobPage},
-    text,
-};
+use golden_jobs::{Job, JobId, State, budgets::Micros, canonical, kinds::Task, store::Idempotency, text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -21,11 +14,10 @@ use crate::{
     app::App,
     body::JsonObject,
     clock::Time,
-    cursor,
     cursor::{Cursor, Limit, List},
     guard::Caller,
     problem::{FieldError, Problem},
-    query::{Filtered, Id},
+    query::{Filtered, Id, Text},
     resource::{JobResource, tasks::TaskResource},
     submission::{self, Fields, Rules},
 };
@@ -180,19 +172,10 @@ pub(super) async fn list(
     Caller(caller): Caller,
     Filtered { params: filter, metadata }: Filtered<Filter>,
 ) -> Result<Json<List<JobResource>>, Problem> {
-    let page = cursor::page(filter.limit, filter.cursor, JobId);
-    let filter = JobFilter {
-        tenant_id: caller.tenant,
-        kind: Some(Task::KIND.to_owned()),
-        role: None,
-        state: filter.state,
-        parent_id: filter.parent_id,
-        metadata,
-        created_after: filter.created_after.map(|time| time.0),
-        created_before: filter.created_before.map(|time| time.0),
-    };
-    let JobPage { jobs, looked_to } = app.store.jobs(&filter, page).await?;
-    Ok(Json(List::as_far_as(looked_to.map(|id| id.0), jobs, page, |job| job.id.0)))
+    let Filter { state, parent_id, created_after, created_before, limit, cursor } = filter;
+    let kind = Some(Text(Task::KIND.to_owned()));
+    let params = jobs::Filter { kind, role: None, state, parent_id, created_after, created_before, limit, cursor };
+    jobs::listed(&app, caller.tenant, Filtered { params, metadata }).await
 }
 
 pub(super) async fn show(

@@ -40,8 +40,9 @@ enum BudgetsCommand {
         /// Its name
         tenant: String,
     },
-    /// Set what a tenant may spend; what is not named stays. It holds at once, and jobs that wait for money go on within
-    /// seconds
+    /// Set what a tenant may spend, from now on; what is not named stays
+    ///
+    /// Jobs that wait for money go on within seconds.
     #[command(
         after_help = "Examples:\n  golden budgets set acme --limit 25 --period month\n  golden budgets set acme --limit default"
     )]

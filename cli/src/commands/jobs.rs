@@ -26,7 +26,7 @@ mod watch;
 
 pub(super) use job::{Job, JobArgs, metadata, pair, read_json, read_payload, read_text};
 pub(super) use submit::wait;
-pub(super) use watch::follow;
+pub(super) use watch::until_end;
 
 /// Submit jobs, look at them, cancel them, run them again
 #[derive(Debug, Args)]
@@ -84,14 +84,30 @@ struct ListArgs {
     /// Made by this job
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
+    #[command(flatten)]
+    submitted: SubmittedArgs,
+    #[command(flatten)]
+    paging: PagingArgs,
+}
+
+/// With what and when jobs were submitted.
+#[derive(Debug, Args)]
+pub(super) struct SubmittedArgs {
     /// Submitted with this; may be given several times, and all must match
     #[arg(long, value_parser = job::pair, value_name = "NAME=VALUE")]
     metadata: Vec<(String, String)>,
     /// Submitted no longer ago than this
     #[arg(long, value_parser = duration::ago, value_name = "DURATION")]
     since: Option<DateTime<Utc>>,
-    #[command(flatten)]
-    paging: PagingArgs,
+}
+
+impl SubmittedArgs {
+    /// The request for those alone.
+    pub(super) fn of(&self, request: Request) -> Request {
+        let request = request.query("created_after", self.since.map(duration::exact));
+        let metadata = self.metadata.iter();
+        metadata.fold(request, |request, (name, value)| request.query(format!("metadata.{name}"), Some(value)))
+    }
 }
 
 pub(crate) async fn run(args: JobsArgs, settings: &Settings) -> anyhow::Result<Exit> {
@@ -120,10 +136,8 @@ async fn list_jobs(args: &ListArgs, client: &Client, output: Output) -> anyhow::
             .query("kind", args.kind.as_ref())
             .query("state", args.state)
             .query("role", args.role)
-            .query("parent_id", args.parent.as_ref())
-            .query("created_after", args.since.map(duration::exact));
-        let metadata = args.metadata.iter();
-        metadata.fold(request, |request, (name, value)| request.query(format!("metadata.{name}"), Some(value)))
+            .query("parent_id", args.parent.as_ref());
+        args.submitted.of(request)
     };
     let columns = ["ID", "KIND", "STATE", "ATTEMPT", "CREATED", "ERROR"];
     list::print(client, output, jobs, &args.paging, columns, row).await
@@ -156,7 +170,7 @@ fn show(job: &Value, output: Output) -> std::io::Result<()> {
 }
 
 /// How a job's end is told to scripts; `None` while it goes on.
-fn end(job: &Value) -> Option<Exit> {
+pub(super) fn end(job: &Value) -> Option<Exit> {
     match job["state"].as_str()?.parse().ok()? {
         State::Succeeded => Some(Exit::Ok),
         State::Dead => Some(Exit::Failed),

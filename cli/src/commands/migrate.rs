@@ -1,5 +1,6 @@
 //! `golden migrate`: brings the database up to this binary's schema.
 
+use anyhow::anyhow;
 use clap::Args;
 use golden_jobs::store;
 
@@ -19,7 +20,8 @@ pub(crate) struct MigrateArgs {
 }
 
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<Exit> {
-    let version = store::migrate(settings.database_url()?).await?;
+    let url = settings.database_url()?;
+    let version = store::migrate(url).await.map_err(|error| anyhow!(wire::no_store(url, &error)))?;
     let output = Output::new(false, true);
     output.line(&format!("the schema is at version {version}"))?;
     if let Some(nats) = &settings.nats {

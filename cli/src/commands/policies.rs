@@ -49,12 +49,12 @@ enum PoliciesCommand {
     },
     /// Propose a version; it is approved, or waits for an approval, by the rule of its role
     #[command(
-        after_help = "Examples:\n  golden policies propose developer @policy.json --reason 'shorter answers'\n  golden policies propose tester '{\"prompt\": \"Test the edges.\"}' --reason 'missed edges' --activate-at 2026-01-02T22:00:00Z"
+        after_help = "Examples:\n  golden policies propose developer @policy.json --reason 'shorter answers'\n  golden policies propose tester @tester.json --reason edges --activate-at 2030-01-02T22:00:00Z"
     )]
     Propose {
         /// architect, developer, reviewer, tester or security
         role: AgentRole,
-        /// {"prompt": …, "parameters": …, "thresholds": …}: JSON as it stands, @FILE, or - for standard input
+        /// {"prompt": …, "parameters": …, "thresholds": …}: JSON, @FILE, or - for standard input
         document: String,
         /// What it is for
         #[arg(long)]
@@ -101,7 +101,7 @@ enum PoliciesCommand {
         after_help = "Example:\n  golden policies withdraw developer chg_01981d2c-3f6a-7b1e-8c4d-2a9e5b7f0d13 --reason 'there is a better one'"
     )]
     Withdraw(Decided),
-    /// Begin the trial of an approved change: a tenth of the role's jobs are asked under it, then all of them
+    /// Begin the trial of an approved change: a tenth of the role's jobs are asked under it, then all
     #[command(
         after_help = "Examples:\n  golden policies activate developer chg_01981d2c-3f6a-7b1e-8c4d-2a9e5b7f0d13\n  golden policies activate developer chg_01981d2c-3f6a-7b1e-8c4d-2a9e5b7f0d13 --at 2026-01-02T22:00:00Z"
     )]
@@ -112,7 +112,7 @@ enum PoliciesCommand {
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
     },
-    /// End the trial of the version on trial; where none is, go back to the version before the active one
+    /// End the trial that is on; where none is, go back to the version before the active one
     #[command(after_help = "Example:\n  golden policies rollback developer --reason 'answers became longer'")]
     Rollback(OfRole),
     /// Keep an agent role's policy as it is until an admin says otherwise
@@ -123,7 +123,7 @@ enum PoliciesCommand {
     Unfreeze(OfRole),
     /// Activate a change at once, against the rules; somebody else has to review that within 24 hours
     #[command(
-        after_help = "Example:\n  golden policies break-glass developer chg_01981d2c-3f6a-7b1e-8c4d-2a9e5b7f0d13 --reason 'every answer is invalid'"
+        after_help = "Example:\n  golden policies break-glass developer chg_01981d2c-3f6a-7b1e-8c4d-2a9e5b7f0d13 --reason 'no answer is valid'"
     )]
     BreakGlass(Decided),
     /// Review what somebody else activated against the rules

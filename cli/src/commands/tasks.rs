@@ -1,6 +1,5 @@
 //! `golden tasks`: goals that agents reach.
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use golden_jobs::State;
 use serde_json::Value;
@@ -12,7 +11,6 @@ use super::{
 use crate::{
     client::{Client, Request},
     config::Settings,
-    duration,
     exit::Exit,
     output::{Cell, Output},
 };
@@ -59,12 +57,8 @@ struct ListArgs {
     /// scheduled, queued, running, retrying, waiting, succeeded, dead or cancelled
     #[arg(long)]
     state: Option<State>,
-    /// Submitted with this; may be given several times, and all must match
-    #[arg(long, value_parser = jobs::pair, value_name = "NAME=VALUE")]
-    metadata: Vec<(String, String)>,
-    /// Submitted no longer ago than this
-    #[arg(long, value_parser = duration::ago, value_name = "DURATION")]
-    since: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    submitted: jobs::SubmittedArgs,
     #[command(flatten)]
     paging: PagingArgs,
 }
@@ -81,18 +75,22 @@ pub(crate) async fn run(args: TasksArgs, settings: &Settings) -> anyhow::Result<
         TasksCommand::Watch { id } => {
             // Not every job is a task.
             client.send(Request::get(&["tasks", &id])).await?;
-            jobs::follow(&id, &client, output).await
+            follow(&id, &client, output).await
         }
     }
 }
 
+/// Shows a task until it has ended, and on a terminal what came of it.
+async fn follow(id: &str, client: &Client, output: Output) -> anyhow::Result<Exit> {
+    let job = jobs::until_end(id, client, output).await?;
+    if output.is_live() {
+        show(&client.send(Request::get(&["tasks", id])).await?, output)?;
+    }
+    Ok(jobs::end(&job).unwrap_or(Exit::Pending))
+}
+
 async fn list_tasks(args: &ListArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
-    let tasks = || {
-        let request =
-            Request::get(&["tasks"]).query("state", args.state).query("created_after", args.since.map(duration::exact));
-        let metadata = args.metadata.iter();
-        metadata.fold(request, |request, (name, value)| request.query(format!("metadata.{name}"), Some(value)))
-    };
+    let tasks = || args.submitted.of(Request::get(&["tasks"]).query("state", args.state));
     let columns = ["ID", "NAME", "LANGUAGE", "STATE", "STEP", "CREATED", "ERROR"];
     list::print(client, output, tasks, &args.paging, columns, row).await
 }

@@ -114,7 +114,7 @@ struct TermsArgs {
     /// The longest result of its jobs, or default
     #[arg(long, value_name = "BYTES|default")]
     max_result: Option<Size>,
-    /// The most that a program of its may use, as wall=20s,cpu=10s,memory_mib=512, or none
+    /// The most its programs may use, as wall=20s,memory_mib=512, or none
     #[arg(long, value_name = "LIMITS|none", value_parser = limits_of)]
     sandbox: Option<AskedLimits>,
 }

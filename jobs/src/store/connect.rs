@@ -124,6 +124,15 @@ fn scheme(url: &str) -> Result<Dialect, ConnectError> {
     }
 }
 
+/// What a database or the way there says, without the words of the driver and the lines of the server's source.
+pub(super) fn unreachable(error: sqlx::Error) -> ConnectError {
+    ConnectError::Unreachable(match error {
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Database(answer) => answer.message().to_owned(),
+        error => error.to_string(),
+    })
+}
+
 /// The version of the newest migration in this binary.
 pub(super) fn needed_version(migrations: &Migrator) -> i64 {
     migrations.iter().map(|migration| migration.version).max().unwrap_or(0)

@@ -102,7 +102,7 @@ impl PostgresStore {
     pub(super) async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
         let address = parsed(&options.url, options.application)?;
         let pool = Connections::open(address, options.pool_mode, options.max_connections).await?;
-        let found = schema_version(&pool).await.map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+        let found = schema_version(&pool).await.map_err(connect::unreachable)?;
         connect::check_version(found, &MIGRATIONS)?;
         let wakes = Wakes::default();
         let notifier = Notifier::start(&pool, wakes.clone());
@@ -196,11 +196,11 @@ async fn apply(connection: &mut PgConnection) -> Result<(), ConnectError> {
 
 /// Says what server this is, with which schema, and whether it is reached straight.
 pub(super) async fn inspect(url: &str) -> Result<Inspection, ConnectError> {
-    let unreachable = |error: sqlx::Error| ConnectError::Unreachable(error.to_string());
     let address = parsed(url, "golden doctor")?;
     let pool = Connections::open(address.clone(), PoolMode::Transaction, 1).await?;
-    let schema = schema_version(&pool).await.map_err(unreachable)?;
-    let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&pool).await.map_err(unreachable)?;
+    let schema = schema_version(&pool).await.map_err(connect::unreachable)?;
+    let version: String =
+        sqlx::query_scalar("SHOW server_version").fetch_one(&pool).await.map_err(connect::unreachable)?;
     pool.close().await;
     connect::check_version(schema, &MIGRATIONS)?;
     let pooled = !connections::has_sessions(address).await?;
@@ -218,8 +218,7 @@ async fn schema_version(pool: &Connections) -> Result<i64, sqlx::Error> {
 }
 
 fn parsed(url: &str, application: &str) -> Result<PgConnectOptions, ConnectError> {
-    let options: PgConnectOptions =
-        url.parse().map_err(|error: sqlx::Error| ConnectError::Unreachable(error.to_string()))?;
+    let options: PgConnectOptions = url.parse().map_err(connect::unreachable)?;
     Ok(options.application_name(application))
 }
 

@@ -107,7 +107,3 @@ pub enum Deleted {
 pub(super) fn limits(limits: &AskedLimits) -> String {
     json!(limits).to_string()
 }
-
-pub(super) fn read_limits(text: &str) -> Result<AskedLimits, sqlx::Error> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
-}

@@ -82,10 +82,9 @@ pub fn test_delivery(endpoint: &Endpoint, policy: &Policy, now: DateTime<Utc>) -
 }
 
 /// What there is to say of an endpoint that was disabled, as JSON.
-pub fn endpoint_disabled(endpoint: EndpointId, reason: DisabledReason) -> String {
+pub fn endpoint_disabled(endpoint: EndpointId, reason: DisabledReason) -> Value {
     let links = json!({"self": format!("/v1/webhooks/endpoints/{endpoint}")});
-    let data: Value = json!({"id": endpoint, "reason": reason.as_str(), "links": links});
-    data.to_string()
+    json!({"id": endpoint, "reason": reason.as_str(), "links": links})
 }
 
 fn takes(endpoint: &Endpoint, event: &str, kind: Option<&str>) -> bool {

@@ -9,6 +9,7 @@ use super::Check;
 use crate::{
     config::{Settings, without_password},
     state::StateDir,
+    wire,
 };
 
 const MIB: u64 = 1024;
@@ -32,11 +33,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Check> {
     let shown = without_password(&url);
     let seen = match inspect(&url).await {
         Ok(seen) => seen,
-        Err(error @ ConnectError::Unreachable(_)) => {
-            let found = format!("{shown}: {error}: is it running, and is DATABASE_URL right?");
-            return vec![Check::failure("database", found)];
-        }
-        Err(error) => return vec![Check::failure("database", format!("{shown}: {error}"))],
+        Err(error) => return vec![Check::failure("database", wire::no_store(&url, &error))],
     };
     let Inspection { product, schema, folder, pooled } = seen;
     let mut checks = vec![Check::ok("database", format!("{shown}: {product}, schema at version {schema}"))];

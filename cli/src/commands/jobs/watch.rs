@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::end;
+use super::{end, show};
 use crate::{
     client::{Client, Request},
     exit::Exit,
@@ -44,8 +44,17 @@ pub(crate) async fn run(args: WatchArgs, client: &Client, output: Output) -> any
     }
 }
 
-/// Shows one job until it has ended.
-pub(in crate::commands) async fn follow(id: &str, client: &Client, output: Output) -> anyhow::Result<Exit> {
+/// Shows one job until it has ended, and what became of it.
+async fn follow(id: &str, client: &Client, output: Output) -> anyhow::Result<Exit> {
+    let job = until_end(id, client, output).await?;
+    if output.is_live() {
+        show(&job, output)?;
+    }
+    Ok(end(&job).unwrap_or(Exit::Pending))
+}
+
+/// Shows one job until it has ended, and in a pipe how; answers it.
+pub(in crate::commands) async fn until_end(id: &str, client: &Client, output: Output) -> anyhow::Result<Value> {
     let request = Request::get(&["jobs", id, "events"]).header("accept", Some("text/event-stream"));
     let mut following = Following::open(client, request).await?;
     let view = View::new(output);
@@ -60,5 +69,5 @@ pub(in crate::commands) async fn follow(id: &str, client: &Client, output: Outpu
         }
     }
     view.close(&job)?;
-    Ok(end(&job).unwrap_or(Exit::Pending))
+    Ok(job)
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use golden_jobs::{budgets::Micros, models::exchange::AgentRole};
 use serde_json::{Map, Value, json};
 
+use super::follow;
 use crate::{
     client::{Client, Request},
     commands::jobs,
@@ -66,16 +67,15 @@ pub(crate) struct SubmitArgs {
 pub(super) async fn run(args: SubmitArgs, client: &Client, output: Output) -> anyhow::Result<Exit> {
     let watch = args.watch;
     let task = client.send(Request::post(&["tasks"]).body(&body(args)?)?).await?;
-    if watch {
-        let id = task["id"].as_str().unwrap_or_default();
-        return jobs::follow(id, client, output).await;
-    }
-    if output.is_json() {
-        output.json(&task)?;
-    } else {
+    if !output.is_json() {
         output.table(None, &[[Cell::of(&task, "/id"), Cell::state(&task)]])?;
+    } else if !watch {
+        output.json(&task)?;
     }
-    Ok(Exit::Ok)
+    if !watch {
+        return Ok(Exit::Ok);
+    }
+    follow(task["id"].as_str().unwrap_or_default(), client, output).await
 }
 
 /// The body of `POST /v1/tasks`.

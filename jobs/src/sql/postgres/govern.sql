@@ -56,9 +56,3 @@ WHERE id = $1
 -- step: decided
 INSERT INTO policy_approvals (id, tenant_id, change_id, content_sha256, base_version, approved, decided_by, reason, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-
--- step: told
--- Event $2 with data $3, for whoever listens to tenant $1. $4 the held clock.
-INSERT INTO outbox (id, tenant_id, event, data, created_at)
-SELECT uuid_v7(), $1, $2, $3::json, COALESCE($4, now())
-WHERE EXISTS (SELECT FROM listeners WHERE tenant_id IN ($1, '') AND until > COALESCE($4, now()))

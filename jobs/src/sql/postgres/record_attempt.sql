@@ -23,9 +23,3 @@ SET failing_since = COALESCE(failing_since, COALESCE($4, now())),
 WHERE id = $1 AND disabled_at IS NULL
   AND ($2 OR failing_since IS NULL OR failing_since <= COALESCE($4, now()) - $3 * interval '1 millisecond')
 RETURNING tenant_id, disabled_reason
-
--- step: told
--- An event about no job, for whoever listens to tenant $1. $2 event, $3 data, $4 the held clock.
-INSERT INTO outbox (id, tenant_id, event, data, created_at)
-SELECT uuid_v7(), $1, $2, $3::json, COALESCE($4, now())
-WHERE EXISTS (SELECT FROM listeners WHERE tenant_id IN ($1, '') AND until > COALESCE($4, now()))

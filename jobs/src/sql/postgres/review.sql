@@ -36,9 +36,3 @@ INSERT INTO peer_ballots (review_id, round, seat, role, digest, verdict, severit
                           policy_version, model, cast_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, $9, $10, $11, $12, $13)
 ON CONFLICT (review_id, round, seat) DO NOTHING
-
--- step: told
--- Event $2 with data $3, for whoever listens to tenant $1. $4 the held clock.
-INSERT INTO outbox (id, tenant_id, event, data, created_at)
-SELECT uuid_v7(), $1, $2, $3::json, COALESCE($4, now())
-WHERE EXISTS (SELECT FROM listeners WHERE tenant_id IN ($1, '') AND until > COALESCE($4, now()))

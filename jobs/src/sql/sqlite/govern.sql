@@ -53,9 +53,3 @@ WHERE id = ?1
 -- step: decided
 INSERT INTO policy_approvals (id, tenant_id, change_id, content_sha256, base_version, approved, decided_by, reason, at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-
--- step: told
--- Event ?3 with data ?4, for whoever listens to tenant ?2. ?1 its id, ?5 now.
-INSERT INTO outbox (id, tenant_id, event, data, created_at)
-SELECT ?1, ?2, ?3, ?4, ?5
-WHERE EXISTS (SELECT 1 FROM listeners WHERE tenant_id IN (?2, '') AND until > ?5)

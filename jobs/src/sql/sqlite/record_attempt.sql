@@ -19,9 +19,3 @@ SET failing_since = COALESCE(failing_since, ?4),
     disabled_reason = CASE WHEN ?2 THEN 'gone' WHEN failing_since <= ?3 THEN 'failing' END
 WHERE id = ?1 AND disabled_at IS NULL AND (?2 OR failing_since IS NULL OR failing_since <= ?3)
 RETURNING tenant_id, disabled_reason
-
--- step: told
--- An event about no job, for whoever listens to tenant ?2. ?1 its id, ?3 event, ?4 data, ?5 now.
-INSERT INTO outbox (id, tenant_id, event, data, created_at)
-SELECT ?1, ?2, ?3, ?4, ?5
-WHERE EXISTS (SELECT 1 FROM listeners WHERE tenant_id IN (?2, '') AND until > ?5)

@@ -22,7 +22,7 @@ use sqlx::{
 };
 
 use super::DEADLINE;
-use crate::store::{ConnectError, PoolMode};
+use crate::store::{ConnectError, PoolMode, connect};
 
 /// How long a connection may have been idle and still be taken as it is. To ask the server first would cost every
 /// statement a second round trip; one that breaks within this time is a statement that failed, which callers know.
@@ -157,7 +157,7 @@ fn refused(error: Error) -> ConnectError {
     match error.as_database_error() {
         // PostgreSQL itself knows all that are sent.
         Some(answer) if answer.message().contains("startup parameter") => ConnectError::Pooled,
-        _ => ConnectError::Unreachable(error.to_string()),
+        _ => connect::unreachable(error),
     }
 }
 

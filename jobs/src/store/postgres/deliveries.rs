@@ -43,7 +43,6 @@ const RECORD: &str = include_str!("../../sql/postgres/record_attempt.sql");
 const KEPT: &str = step(RECORD, "kept");
 const MENDED: &str = step(RECORD, "mended");
 const FAILURE: &str = step(RECORD, "failed");
-const TOLD: &str = step(RECORD, "told");
 
 #[async_trait]
 impl Deliveries for PostgresStore {
@@ -72,10 +71,7 @@ impl Deliveries for PostgresStore {
                 Ok(told)
             })
             .await?;
-        if told {
-            self.wakes.tell();
-            self.notifier.tell();
-        }
+        self.tell(told);
         Ok(())
     }
 
@@ -215,15 +211,10 @@ impl PostgresStore {
         let Some(reason) = row.try_get::<Option<&str>, _>("disabled_reason")? else { return Ok(false) };
         let tenant: &str = row.try_get("tenant_id")?;
         self.heed(connection, tenant).await?;
-        let told = sqlx::query(TOLD)
-            .bind(tenant)
-            .bind(webhooks::ENDPOINT_DISABLED)
-            .bind(webhooks::endpoint_disabled(endpoint, rows::parsed(reason)?))
-            .bind(self.now())
-            .execute(&mut *connection)
-            .await?;
+        let data = webhooks::endpoint_disabled(endpoint, rows::parsed(reason)?);
+        let told = self.announce(&mut *connection, tenant, webhooks::ENDPOINT_DISABLED, &data).await?;
         self.audit(connection, tenant, &Actor::golden(), acts::endpoint_disabled(endpoint, reason)).await?;
-        Ok(told.rows_affected() > 0)
+        Ok(told)
     }
 }
 

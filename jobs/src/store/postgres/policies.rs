@@ -39,7 +39,6 @@ const VERSION: &str = step(GOVERN, "version");
 const PROPOSED: &str = step(GOVERN, "proposed");
 const CHANGE_KEPT: &str = step(GOVERN, "change_kept");
 const DECIDED: &str = step(GOVERN, "decided");
-const TOLD: &str = step(GOVERN, "told");
 
 const DOCKET: &str = include_str!("../../sql/postgres/policy_docket.sql");
 const TALLIES: &str = include_str!("../../sql/postgres/policy_tallies.sql");
@@ -56,10 +55,7 @@ impl Policies for PostgresStore {
         if ruled.is_ok() && matches!(order, Order::Propose(_)) {
             self.wake([LearningUpdate::ROLE]);
         }
-        if told {
-            self.wakes.tell();
-            self.notifier.tell();
-        }
+        self.tell(told);
         Ok(ruled)
     }
 
@@ -303,8 +299,7 @@ impl PostgresStore {
         self.chain(connection, &ChainName::of(tenant_id), acts).await?;
         let mut told = false;
         for (event, data) in &docket.written.events {
-            let written = sqlx::query(TOLD).bind(tenant_id).bind(event).bind(data.to_string()).bind(self.now());
-            told |= written.execute(&mut *connection).await?.rows_affected() > 0;
+            told |= self.announce(&mut *connection, tenant_id, event, data).await?;
         }
         Ok(told)
     }

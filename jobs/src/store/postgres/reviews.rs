@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -13,7 +12,7 @@ use crate::{
     id::ReviewId,
     reviews::{Ballot, Cast, Opening, Panel, Review, ReviewState, Ruling},
     store::{
-        LOOK, Page, Reviews, StoreError,
+        LOOK, Page, Reviews, StoreError, json,
         reviews::{Decided, Decision, Opened, ReviewFilter, ReviewPage},
     },
     webhooks::review_event,
@@ -26,7 +25,6 @@ const BALLOTS: &str = step(REVIEW, "ballots");
 const OPENED: &str = step(REVIEW, "opened");
 const KEPT: &str = step(REVIEW, "kept");
 const CAST: &str = step(REVIEW, "cast");
-const TOLD: &str = step(REVIEW, "told");
 
 /// A page of reviews: where to look, and what to do there.
 macro_rules! page {
@@ -186,7 +184,7 @@ impl PostgresStore {
             .bind(&opening.submitted_by)
             .bind(1_i32)
             .bind(&opening.digest)
-            .bind(json(&opening.panel)?)
+            .bind(json::text(&opening.panel)?)
             .bind(self.now())
             .execute(&mut **tx)
             .await?;
@@ -216,14 +214,7 @@ impl PostgresStore {
         opened: bool,
     ) -> Result<bool, sqlx::Error> {
         let Some(event) = review_event(review, opened) else { return Ok(false) };
-        let told = sqlx::query(TOLD)
-            .bind(&review.tenant_id)
-            .bind(event)
-            .bind(review.telling().to_string())
-            .bind(self.now())
-            .execute(connection)
-            .await?;
-        Ok(told.rows_affected() > 0)
+        self.announce(connection, &review.tenant_id, event, &review.telling()).await
     }
 }
 
@@ -235,12 +226,12 @@ async fn keep(connection: &mut Connection, review: &Review, before: usize) -> Re
         .bind(review.state.as_str())
         .bind(small(review.round))
         .bind(&review.digest)
-        .bind(json(&review.panel)?)
+        .bind(json::text(&review.panel)?)
         .bind(review.opened_at)
         .bind(review.replaced_at)
         .bind(review.closed_at)
-        .bind(review.ruling.as_ref().map(json).transpose()?)
-        .bind(json(&review.earlier)?)
+        .bind(review.ruling.as_ref().map(json::text).transpose()?)
+        .bind(json::text(&review.earlier)?)
         .bind(&review.submitted_by)
         .execute(&mut *connection)
         .await?;
@@ -253,7 +244,7 @@ async fn keep(connection: &mut Connection, review: &Review, before: usize) -> Re
             .bind(&ballot.digest)
             .bind(ballot.verdict.as_str())
             .bind(ballot.severity.as_str())
-            .bind(json(&ballot.findings)?)
+            .bind(json::text(&ballot.findings)?)
             .bind(ballot.confidence)
             .bind(ballot.reason.as_deref())
             .bind(small(ballot.policy_version))
@@ -267,14 +258,6 @@ async fn keep(connection: &mut Connection, review: &Review, before: usize) -> Re
 
 fn small(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn json<T: Serialize>(value: &T) -> Result<String, sqlx::Error> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
-fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 fn read(row: &PgRow, ballots: &[PgRow]) -> Result<Review, sqlx::Error> {
@@ -291,12 +274,12 @@ fn read(row: &PgRow, ballots: &[PgRow]) -> Result<Review, sqlx::Error> {
         state: if cancelled { ReviewState::Cancelled } else { state },
         round: rows::small(row, "round")?,
         digest: row.try_get("digest")?,
-        panel: parsed::<Panel>(row.try_get("panel")?)?,
+        panel: json::read::<Panel>(row.try_get("panel")?)?,
         opened_at: row.try_get("opened_at")?,
         replaced_at: row.try_get("replaced_at")?,
         closed_at: row.try_get("closed_at")?,
-        ruling: row.try_get::<Option<&str>, _>("ruling")?.map(parsed).transpose()?,
-        earlier: parsed(row.try_get("earlier")?)?,
+        ruling: row.try_get::<Option<&str>, _>("ruling")?.map(json::read).transpose()?,
+        earlier: json::read(row.try_get("earlier")?)?,
         ballots: ballots.iter().map(ballot).collect::<Result<_, _>>()?,
     })
 }
@@ -309,7 +292,7 @@ fn ballot(row: &PgRow) -> Result<Ballot, sqlx::Error> {
         digest: row.try_get("digest")?,
         verdict: rows::parsed(row.try_get("verdict")?)?,
         severity: rows::parsed(row.try_get("severity")?)?,
-        findings: parsed(row.try_get("findings")?)?,
+        findings: json::read(row.try_get("findings")?)?,
         confidence: row.try_get("confidence")?,
         reason: row.try_get("reason")?,
         policy_version: rows::small(row, "policy_version")?,

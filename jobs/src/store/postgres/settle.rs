@@ -61,10 +61,7 @@ impl PostgresStore {
 
         self.stir();
         self.wake(settled.resumed.iter().copied());
-        if settled.told {
-            self.wakes.tell();
-            self.notifier.tell();
-        }
+        self.tell(settled.told);
         for end in ends.iter().filter(|end| settled.held.contains(&end.run)) {
             match settled.cancelled.contains(&end.run) {
                 true => self.wakes.ended(end.run.id),

@@ -50,10 +50,7 @@ impl PostgresStore {
                 self.notifier.cancel();
                 self.wakes.carry(Hint::Cancel(job));
             }
-            if cancelled.told {
-                self.wakes.tell();
-                self.notifier.tell();
-            }
+            self.tell(cancelled.told);
             if cancelled.missed == 0 {
                 return Ok(Some(any_open));
             }

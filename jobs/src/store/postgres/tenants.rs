@@ -9,10 +9,7 @@ use sqlx::{Row, postgres::PgRow};
 use super::{PostgresStore, role_names};
 use crate::{
     audit::{Actor, acts},
-    store::{
-        Deleted, StoreError, Tenant, Tenants, Terms, TermsChange,
-        tenants::{limits, read_limits},
-    },
+    store::{Deleted, StoreError, Tenant, Tenants, Terms, TermsChange, json, tenants::limits},
 };
 
 /// A tenant as it is, kept so until the transaction ends.
@@ -135,7 +132,7 @@ fn tenant(row: &PgRow) -> Result<Tenant, sqlx::Error> {
             weight: u32::try_from(row.try_get::<i32, _>("weight")?).unwrap_or(1),
             max_payload: most("max_payload")?,
             max_result: most("max_result")?,
-            sandbox_limits: read_limits(row.try_get("sandbox_limits")?)?,
+            sandbox_limits: json::read(row.try_get("sandbox_limits")?)?,
             suspended: suspended_at.is_some(),
         },
         suspended_at,

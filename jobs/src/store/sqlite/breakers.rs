@@ -24,6 +24,7 @@ use crate::{
         Breakers, StoreError,
         audit::ChainName,
         breakers::{BREAKERS, BreakerRow, Finding, Said, SharedBreakers, Vote, shared, word},
+        json,
     },
 };
 
@@ -62,10 +63,7 @@ impl Breakers for SqliteStore {
                 return Ok(SharedBreakers::default());
             }
             let alive = sqlx::query(include_str!("../../sql/sqlite/alive.sql")).fetch_all(&self.readers).await?;
-            let roles = |row: &SqliteRow| {
-                serde_json::from_str::<Vec<Role>>(row.try_get("roles")?)
-                    .map_err(|error| sqlx::Error::Decode(Box::new(error)))
-            };
+            let roles = |row: &SqliteRow| json::read::<Vec<Role>>(row.try_get("roles")?);
             Ok(shared(found, alive.iter().map(roles).collect::<Result<_, sqlx::Error>>()?))
         })
         .await

@@ -29,6 +29,7 @@ use crate::{
         Budgets, Run, StoreError,
         budgets::{Ask, Budget, BudgetFigures, BudgetTerms, Imbalance, Reaped, Reservation, Reserved},
         escalations::EscalationRecord,
+        json,
     },
     webhooks::BUDGET_THRESHOLD,
 };
@@ -473,7 +474,7 @@ fn budget(row: &SqliteRow, allowance: Allowance, at: DateTime<Utc>) -> Result<Bu
 
 /// The trees of a reservation.
 fn trees(row: &SqliteRow) -> Result<Vec<Uuid>, sqlx::Error> {
-    serde_json::from_str(row.try_get("trees")?).map_err(|error| sqlx::Error::Decode(error.into()))
+    json::read(row.try_get("trees")?)
 }
 
 fn account(row: &SqliteRow) -> Result<TenantAccount, sqlx::Error> {

@@ -8,6 +8,7 @@ use super::{
     SqliteStore,
     audit::audit,
     endpoints::heed,
+    events::announce,
     insert::{know_tenants, record},
     params::{hex, list, micros, without_nul},
     rows,
@@ -45,7 +46,6 @@ const RECORD: &str = include_str!("../../sql/sqlite/record_attempt.sql");
 const KEPT: &str = step(RECORD, "kept");
 const MENDED: &str = step(RECORD, "mended");
 const FAILURE: &str = step(RECORD, "failed");
-const TOLD: &str = step(RECORD, "told");
 
 const REDELIVER: &str = include_str!("../../sql/sqlite/redeliver.sql");
 const SENDABLE: &str = step(REDELIVER, "sendable");
@@ -208,17 +208,8 @@ async fn judge(tx: &mut Tx<'_>, endpoint: EndpointId, new: &NewAttempt) -> Resul
     let Some(reason) = row.try_get::<Option<&str>, _>("disabled_reason")? else { return Ok(()) };
     let tenant: &str = row.try_get("tenant_id")?;
     heed(tx, tenant).await?;
-    let told = sqlx::query(TOLD)
-        .bind(MessageId::new().0)
-        .bind(tenant)
-        .bind(webhooks::ENDPOINT_DISABLED)
-        .bind(webhooks::endpoint_disabled(endpoint, rows::parsed(reason)?))
-        .bind(tx.now)
-        .execute(&mut *tx.connection)
-        .await?;
-    if told.rows_affected() > 0 {
-        tx.hints.tell();
-    }
+    let data = webhooks::endpoint_disabled(endpoint, rows::parsed(reason)?);
+    announce(tx, tenant, webhooks::ENDPOINT_DISABLED, &data).await?;
     audit(tx, tenant, &Actor::golden(), acts::endpoint_disabled(endpoint, reason)).await
 }
 

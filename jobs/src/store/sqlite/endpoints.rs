@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 use sqlx::{Row, SqliteExecutor, sqlite::SqliteRow};
 use uuid::Uuid;
 
@@ -25,6 +24,7 @@ use crate::{
             Disabled, ENDPOINTS_LIMIT, Endpoint, EndpointChange, EndpointSettings, Endpoints, Format, Rotated, Target,
         },
         events::LISTEN_LEASE,
+        json,
     },
 };
 
@@ -295,8 +295,8 @@ fn endpoint(row: &SqliteRow) -> Result<Endpoint, sqlx::Error> {
         settings: EndpointSettings {
             url: row.try_get("url")?,
             description: row.try_get("description")?,
-            events: array(row.try_get("events")?)?,
-            kinds: array(row.try_get("kinds")?)?,
+            events: json::read(row.try_get("events")?)?,
+            kinds: json::read(row.try_get("kinds")?)?,
             format: rows::parsed(row.try_get("format")?)?,
             thin: row.try_get("thin")?,
         },
@@ -319,8 +319,4 @@ fn target(row: &SqliteRow) -> Result<Target, sqlx::Error> {
 
 pub(super) fn key(bytes: &[u8]) -> Result<[u8; 32], sqlx::Error> {
     bytes.try_into().map_err(|error| sqlx::Error::Decode(Box::new(error)))
-}
-
-fn array<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

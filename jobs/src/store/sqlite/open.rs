@@ -27,8 +27,8 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
     if !options.get_filename().exists() {
         return Err(ConnectError::OldSchema { found: 0, needed: connect::needed_version(&MIGRATIONS) });
     }
-    let mut connection = options.connect().await.map_err(unreachable)?;
-    let found = schema_version(&mut connection).await.map_err(unreachable)?;
+    let mut connection = options.connect().await.map_err(connect::unreachable)?;
+    let found = schema_version(&mut connection).await.map_err(connect::unreachable)?;
     connect::check_version(found, &MIGRATIONS)?;
     Ok(connection)
 }
@@ -43,7 +43,7 @@ pub(in crate::store) async fn migrate(url: &str) -> Result<i64, ConnectError> {
             .map_err(|error| ConnectError::Unreachable(format!("{}: {error}", folder.display())))?;
     }
     let _turn = turn(options.get_filename()).await.map_err(|error| ConnectError::Unreachable(error.to_string()))?;
-    let mut connection = options.connect().await.map_err(unreachable)?;
+    let mut connection = options.connect().await.map_err(connect::unreachable)?;
     let migrated = MIGRATIONS.run(&mut connection).await;
     // The schema is in the file already; closing only folds the log into it.
     let _ = connection.close().await;
@@ -55,9 +55,9 @@ pub(in crate::store) async fn migrate(url: &str) -> Result<i64, ConnectError> {
 pub(in crate::store) async fn inspect(url: &str) -> Result<Inspection, ConnectError> {
     let options = connect_options(url)?;
     let mut connection = open(&options).await?;
-    let schema = schema_version(&mut connection).await.map_err(unreachable)?;
+    let schema = schema_version(&mut connection).await.map_err(connect::unreachable)?;
     let version: String =
-        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await.map_err(unreachable)?;
+        sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await.map_err(connect::unreachable)?;
     // Nothing was written; closing only folds the log into the file.
     let _ = connection.close().await;
     let folder = options.get_filename().parent().map(|folder| match folder {
@@ -96,7 +96,7 @@ async fn schema_version(connection: &mut SqliteConnection) -> Result<i64, sqlx::
 /// With a write-ahead log, readers and the writer do not wait for each other; FULL syncs it
 /// at every commit, so that what was accepted survives a power cut.
 pub(super) fn connect_options(url: &str) -> Result<SqliteConnectOptions, ConnectError> {
-    let options = SqliteConnectOptions::from_str(url).map_err(unreachable)?;
+    let options = SqliteConnectOptions::from_str(url).map_err(connect::unreachable)?;
     Ok(options
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -115,8 +115,4 @@ pub(super) fn connect_options(url: &str) -> Result<SqliteConnectOptions, Connect
 /// Readers come in number and go through much that they need once: 2 MiB each will do.
 pub(super) fn to_read(to_write: &SqliteConnectOptions) -> SqliteConnectOptions {
     to_write.clone().read_only(true).pragma("cache_size", "-2048")
-}
-
-fn unreachable(error: sqlx::Error) -> ConnectError {
-    ConnectError::Unreachable(error.to_string())
 }

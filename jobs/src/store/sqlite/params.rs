@@ -6,10 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::{Uuid, fmt::Simple};
 
+use crate::store::json;
+
 /// A list as the JSON array that one parameter carries.
 pub(super) fn list<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<String, sqlx::Error> {
     let items: Vec<T> = items.into_iter().collect();
-    serde_json::to_string(&items).map_err(|error| sqlx::Error::Encode(Box::new(error)))
+    json::text(&items)
 }
 
 /// An id within a list. `unhex` turns it into the BLOB that the tables hold.

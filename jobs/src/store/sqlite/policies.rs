@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     SqliteStore,
     audit::chain,
+    events::announce,
     insert::record,
     now,
     params::micros,
@@ -23,7 +24,7 @@ use crate::{
         docket::{Docket, Frozen, Slot},
         rules::Rules,
     },
-    id::{ChangeId, MessageId},
+    id::ChangeId,
     kinds::LearningUpdate,
     models::exchange::AgentRole,
     store::{
@@ -43,7 +44,6 @@ const VERSION: &str = step(GOVERN, "version");
 const PROPOSED: &str = step(GOVERN, "proposed");
 const CHANGE_KEPT: &str = step(GOVERN, "change_kept");
 const DECIDED: &str = step(GOVERN, "decided");
-const TOLD: &str = step(GOVERN, "told");
 
 const DOCKET: &str = include_str!("../../sql/sqlite/policy_docket.sql");
 const TALLIES: &str = include_str!("../../sql/sqlite/policy_tallies.sql");
@@ -311,17 +311,7 @@ async fn keep(tx: &mut Tx<'_>, docket: &Docket) -> Result<(), sqlx::Error> {
     let acts: Vec<_> = docket.written.acts.iter().map(|(by, act)| (by, act)).collect();
     chain(tx, &ChainName::of(tenant_id), &acts).await?;
     for (event, data) in &docket.written.events {
-        let told = sqlx::query(TOLD)
-            .bind(MessageId::new().0)
-            .bind(tenant_id)
-            .bind(event)
-            .bind(data.to_string())
-            .bind(tx.now)
-            .execute(&mut *tx.connection)
-            .await?;
-        if told.rows_affected() > 0 {
-            tx.hints.tell();
-        }
+        announce(tx, tenant_id, event, data).await?;
     }
     Ok(())
 }

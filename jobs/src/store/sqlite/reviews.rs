@@ -1,7 +1,6 @@
 //! What panels say of agents' work.
 
 use async_trait::async_trait;
-use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Row, sqlite::SqliteRow};
 use uuid::Uuid;
 
@@ -9,6 +8,7 @@ use super::{
     SqliteStore,
     audit::audit,
     escalations::settle_about,
+    events::announce,
     params::{micros, without_nul},
     rows,
     steps::step,
@@ -17,10 +17,10 @@ use super::{
 use crate::{
     audit::{Actor, acts},
     escalations::Subject,
-    id::{JobId, MessageId, ReviewId},
+    id::{JobId, ReviewId},
     reviews::{Ballot, Cast, Opening, Panel, Review, ReviewState, Ruling},
     store::{
-        LOOK, Page, Reviews, StoreError,
+        LOOK, Page, Reviews, StoreError, json,
         reviews::{Decided, Decision, Opened, ReviewFilter, ReviewPage},
     },
     webhooks::review_event,
@@ -32,7 +32,6 @@ const BALLOTS: &str = step(REVIEW, "ballots");
 const OPENED: &str = step(REVIEW, "opened");
 const KEPT: &str = step(REVIEW, "kept");
 const CAST: &str = step(REVIEW, "cast");
-const TOLD: &str = step(REVIEW, "told");
 
 /// A page of reviews: where to look, and what to do there.
 macro_rules! page {
@@ -124,7 +123,7 @@ impl Verb for Open {
                 .bind(review.state.as_str())
                 .bind(review.round)
                 .bind(&review.digest)
-                .bind(json(&review.panel)?)
+                .bind(json::text(&review.panel)?)
                 .bind(tx.now)
                 .execute(&mut *tx.connection)
                 .await?;
@@ -232,12 +231,12 @@ async fn keep(tx: &mut Tx<'_>, review: &Review, before: usize) -> Result<(), sql
         .bind(review.state.as_str())
         .bind(review.round)
         .bind(&review.digest)
-        .bind(json(&review.panel)?)
+        .bind(json::text(&review.panel)?)
         .bind(micros(review.opened_at))
         .bind(review.replaced_at.map(micros))
         .bind(review.closed_at.map(micros))
-        .bind(review.ruling.as_ref().map(json).transpose()?)
-        .bind(json(&review.earlier)?)
+        .bind(review.ruling.as_ref().map(json::text).transpose()?)
+        .bind(json::text(&review.earlier)?)
         .bind(&review.submitted_by)
         .execute(&mut *tx.connection)
         .await?;
@@ -250,7 +249,7 @@ async fn keep(tx: &mut Tx<'_>, review: &Review, before: usize) -> Result<(), sql
             .bind(&ballot.digest)
             .bind(ballot.verdict.as_str())
             .bind(ballot.severity.as_str())
-            .bind(without_nul(&json(&ballot.findings)?))
+            .bind(without_nul(&json::text(&ballot.findings)?))
             .bind(ballot.confidence)
             .bind(ballot.reason.as_deref())
             .bind(ballot.policy_version)
@@ -265,26 +264,7 @@ async fn keep(tx: &mut Tx<'_>, review: &Review, before: usize) -> Result<(), sql
 /// Puts out an event if there is one and somebody listens.
 async fn tell(tx: &mut Tx<'_>, review: &Review, opened: bool) -> Result<(), sqlx::Error> {
     let Some(event) = review_event(review, opened) else { return Ok(()) };
-    let told = sqlx::query(TOLD)
-        .bind(MessageId::new().0)
-        .bind(&review.tenant_id)
-        .bind(event)
-        .bind(review.telling().to_string())
-        .bind(tx.now)
-        .execute(&mut *tx.connection)
-        .await?;
-    if told.rows_affected() > 0 {
-        tx.hints.tell();
-    }
-    Ok(())
-}
-
-fn json<T: Serialize>(value: &T) -> Result<String, sqlx::Error> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
-fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
-    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
+    announce(tx, &review.tenant_id, event, &review.telling()).await
 }
 
 fn read(row: &SqliteRow, ballots: &[SqliteRow]) -> Result<Review, sqlx::Error> {
@@ -301,12 +281,12 @@ fn read(row: &SqliteRow, ballots: &[SqliteRow]) -> Result<Review, sqlx::Error> {
         state: if cancelled { ReviewState::Cancelled } else { state },
         round: rows::small(row, "round")?,
         digest: row.try_get("digest")?,
-        panel: parsed::<Panel>(row.try_get("panel")?)?,
+        panel: json::read::<Panel>(row.try_get("panel")?)?,
         opened_at: rows::at(row, "opened_at")?,
         replaced_at: rows::perhaps_at(row, "replaced_at")?,
         closed_at: rows::perhaps_at(row, "closed_at")?,
-        ruling: row.try_get::<Option<&str>, _>("ruling")?.map(parsed).transpose()?,
-        earlier: parsed(row.try_get("earlier")?)?,
+        ruling: row.try_get::<Option<&str>, _>("ruling")?.map(json::read).transpose()?,
+        earlier: json::read(row.try_get("earlier")?)?,
         ballots: ballots.iter().map(ballot).collect::<Result<_, _>>()?,
     })
 }
@@ -319,7 +299,7 @@ fn ballot(row: &SqliteRow) -> Result<Ballot, sqlx::Error> {
         digest: row.try_get("digest")?,
         verdict: rows::parsed(row.try_get("verdict")?)?,
         severity: rows::parsed(row.try_get("severity")?)?,
-        findings: parsed(row.try_get("findings")?)?,
+        findings: json::read(row.try_get("findings")?)?,
         confidence: row.try_get("confidence")?,
         reason: row.try_get("reason")?,
         policy_version: rows::small(row, "policy_version")?,

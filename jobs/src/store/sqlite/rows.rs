@@ -16,7 +16,7 @@ use crate::{
     store::{
         Claimed, DeadLetter, DeadLetterPage, Glance, HeldRun, JobPage, JobSummary, LogBegin, LogKept, LogLine, LostRun,
         Moment, Pause, Pool, Queue, Quota, ReadyJob, RoleDepth, Run, RunUnderWay, StoreError, Tenant, Terms,
-        WorkerInfo, tenants::read_limits,
+        WorkerInfo, json,
     },
     trace::TraceContext,
 };
@@ -138,7 +138,7 @@ pub(super) fn tenant(row: &SqliteRow) -> Read<Tenant> {
             weight: row.try_get("weight")?,
             max_payload: most("max_payload")?,
             max_result: most("max_result")?,
-            sandbox_limits: read_limits(row.try_get("sandbox_limits")?)?,
+            sandbox_limits: json::read(row.try_get("sandbox_limits")?)?,
             suspended: suspended_at.is_some(),
         },
         suspended_at,
@@ -356,5 +356,5 @@ fn since(row: &SqliteRow, column: &str, now: i64) -> Read<Duration> {
 }
 
 fn listed<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Read<Vec<T>> {
-    serde_json::from_str(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    json::read(row.try_get(column)?)
 }

@@ -24,7 +24,7 @@ const REFRESH: Duration = Duration::from_secs(5);
 pub(super) async fn run(kind: Option<String>, client: &Client, output: Output) -> anyhow::Result<Exit> {
     let events = Request::get(&["events"]).query("kind", kind.as_ref()).header("accept", Some("text/event-stream"));
     let mut following = Following::open(client, events).await?;
-    if !output.is_terminal() || output.is_json() {
+    if !output.is_live() {
         while let Some(event) = following.next().await? {
             print(&event, output)?;
         }

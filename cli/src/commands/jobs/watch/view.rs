@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::{
-    commands::jobs::{end, show},
+    commands::jobs::end,
     output::{Cell, Output},
 };
 
@@ -31,8 +31,7 @@ const STEPS: u64 = 1000;
 
 impl View {
     pub(super) fn new(output: Output) -> Self {
-        let live = output.is_terminal() && !output.is_json();
-        let bar = live.then(|| {
+        let bar = output.is_live().then(|| {
             let bar = ProgressBar::new_spinner();
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
@@ -67,12 +66,12 @@ impl View {
         }
     }
 
-    /// Nothing more comes: shows what became of the job.
+    /// Nothing more comes: clears a terminal, and says in a pipe how the job ended.
     pub(super) fn close(&self, job: &Value) -> io::Result<()> {
         match &self.bar {
             Some(bar) => {
                 bar.finish_and_clear();
-                show(job, self.output)
+                Ok(())
             }
             None if self.output.is_json() => Ok(()),
             None => self.state(job),
